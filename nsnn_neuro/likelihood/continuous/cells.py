@@ -100,7 +100,7 @@ def enough(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> Gri
     integral equation takes their place if the drive is steady."""
     top = membrane.threshold
     points, bottom = _range(membrane, parts, sigma, dt)
-    deviation, time = crossings(*_path(membrane, parts, points, dt), sigma**2)
+    deviation, time = crossings(_path(membrane, parts, points, dt), sigma**2)
     narrow = np.mean(deviation < _REGULAR * time) > _SOME if len(time) else False
     if narrow and _steady(membrane, sigma, dt):
         return Grid(None, _short(deviation, dt, _SHORT_FIT), integral=True)
@@ -119,7 +119,7 @@ def enough(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> Gri
 def automatic(membrane: Membrane, parts: Stretches, sigma: float, dt: float, n_cells: int | None) -> Grid:
     """A grid whose error of the survival is about 1e-4: without cells, if none are asked for and the membrane is linear."""
     points, bottom = _range(membrane, parts, sigma, dt)
-    deviation, time = crossings(*_path(membrane, parts, points, dt), sigma**2)
+    deviation, time = crossings(_path(membrane, parts, points, dt), sigma**2)
     n_parts = _parts(membrane, parts, points, sigma, dt)
     if n_cells is None and _steady(membrane, sigma, dt):
         memory = MEMORY * membrane.tau / dt if membrane.leaky else np.inf
@@ -135,7 +135,7 @@ def automatic(membrane: Membrane, parts: Stretches, sigma: float, dt: float, n_c
 
 
 def _path(membrane: Membrane, parts: Stretches, points: np.ndarray, dt: float) -> tuple[Any, ...]:
-    """Arguments of `crossings` and `motions`."""
+    """The paths of `crossings` and `motions`."""
     force = membrane.force(points)
     return parts.first, parts.n_steps, parts.start, membrane.drive, points, force, membrane.tau, dt
 
@@ -179,7 +179,7 @@ def _odd(n: float) -> int:
 def _parts(membrane: Membrane, parts: Stretches, points: np.ndarray, sigma: float, dt: float) -> int:
     """Parts of a step, an odd number, in which the noise-free path near the threshold moves little beside the density's width."""
     last = _upstroke(membrane, points, sigma) if membrane.nonlinear else membrane.threshold
-    x, change = motions(*_path(membrane, parts, points, dt))
+    x, change = motions(_path(membrane, parts, points, dt))
     moved = np.abs(change[(x > last - _NEAR * sigma) & (x <= last)])
     return _odd(float(np.quantile(moved, 0.95)) / (_MOTION * sigma)) if moved.size else 1
 
@@ -191,7 +191,7 @@ def _range(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> tup
         float(parts.start.min(initial=top)), float(membrane.drive.min(initial=top)) if membrane.leaky else top
     )
     points = np.linspace(min(low, top - 10 * sigma) - 10 * sigma, top, 513 if membrane.nonlinear else 2)
-    x, change = motions(*_path(membrane, parts, points, dt))
+    x, change = motions(_path(membrane, parts, points, dt))
     least = min(float(parts.start.min(initial=top)), float(np.minimum(x, x + change).min(initial=top)))
     longest = float(parts.n_steps.max(initial=1)) * dt
     wide = sigma * (1.0 if membrane.leaky or membrane.nonlinear else np.sqrt(2 * longest / membrane.tau))

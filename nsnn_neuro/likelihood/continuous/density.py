@@ -252,21 +252,13 @@ def _force(x: float, low: float, per: float, force: np.ndarray) -> float:
 
 
 @njit(cache=True, nogil=True)
-def motions(
-    first: np.ndarray,
-    n_steps: np.ndarray,
-    start: np.ndarray,
-    drive: np.ndarray,
-    points: np.ndarray,
-    force: np.ndarray,
-    tau: float,
-    dt: float,
-) -> np.ndarray:
+def motions(path: tuple[Any, ...]) -> np.ndarray:
     """Voltage at the start of each free step without noise, held at the threshold once there, and its change in it, (2, n).
 
-    points, force : (n_points,) the force at equally spaced voltages up to the threshold; beyond the lowest it is constant,
-        unless there are two only
+    path : first, n_steps and start of stretches, drive, points, force, tau, dt; points, force (n_points,): the force at equally
+        spaced voltages up to the threshold; beyond the lowest it is constant, unless there are two only
     """
+    first, n_steps, start, drive, points, force, tau, dt = path
     n = points.shape[0]
     low, top, per = points[0], points[n - 1], (n - 1) / (points[n - 1] - points[0])
     result = np.empty((2, n_steps.sum()))
@@ -281,20 +273,12 @@ def motions(
 
 
 @njit(cache=True, nogil=True)
-def crossings(
-    first: np.ndarray,
-    n_steps: np.ndarray,
-    start: np.ndarray,
-    drive: np.ndarray,
-    points: np.ndarray,
-    force: np.ndarray,
-    tau: float,
-    dt: float,
-    spread: float,
-) -> np.ndarray:
+def crossings(path: tuple[Any, ...], spread: float) -> np.ndarray:
     """SD of the time (s) of a path at the threshold, to first order in the noise, and this time, (2, n); spread is sigma^2.
 
-    Of paths that do not cross within their stretch as if they did at its end; inf where they do not rise there."""
+    Of paths that do not cross within their stretch as if they did at its end; inf where they do not rise there; path : as of
+    `motions`."""
+    first, n_steps, start, drive, points, force, tau, dt = path
     n = points.shape[0]
     low, top, per = points[0], points[n - 1], (n - 1) / (points[n - 1] - points[0])
     result = np.full((2, first.shape[0]), np.inf)

@@ -11,10 +11,8 @@ from .given_spikes import Membrane, Stretches
 
 def spike_chances(membrane: Membrane, parts: Stretches, noise: EscapeNoise, dt: float) -> np.ndarray:
     """The probability of a spike in each step, (n_steps,), 0 while refractory, as `simulate` draws it."""
-    n = len(membrane.drive)
-    before, after, length = (np.zeros(n) for _ in range(3))
     given = parts.first, parts.n_steps, parts.length, parts.start, membrane.drive
-    paths(*given, membrane.tau / dt, membrane.leaky, before, after, length)
+    before, after, length = paths(*given, membrane.tau / dt, membrane.leaky)
     low, high = before - membrane.threshold, after - membrane.threshold
     law = noise.law
     if isinstance(law, Family):
@@ -37,11 +35,10 @@ def paths(
     drive: np.ndarray,
     steps_per_tau: float,
     leaky: bool,
-    before: np.ndarray,
-    after: np.ndarray,
-    lasts: np.ndarray,
-) -> None:
-    """Fill in the voltage at both ends of each free step, and its length in steps; 0 in steps that are not free."""
+) -> np.ndarray:
+    """(3, n_steps) the voltage at both ends of each free step, and its length in steps; 0 in steps that are not free."""
+    result = np.zeros((3, len(drive)))
+    before, after, lasts = result
     whole = -np.expm1(-1.0 / steps_per_tau)
     for s in range(first.shape[0]):
         v = start[s]
@@ -53,3 +50,4 @@ def paths(
             else:
                 v += drive[t] * h / steps_per_tau
             after[t] = v
+    return result

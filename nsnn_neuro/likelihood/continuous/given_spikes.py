@@ -225,23 +225,15 @@ def _decaying(
     this spike.
     """
     left = jump * (np.exp(-rate * n_parts / 2) if middle else 1.0)  # at the end of the step of the spike
-    mid, grid = np.empty(len(o) * n_parts), np.empty(len(o) * n_parts + 1)
-    _decay(o, start, left, np.exp(-rate), np.exp(-rate / 2), n_parts, mid, grid)
-    return mid, grid
+    return _decay(o, start, left, np.exp(-rate), np.exp(-rate / 2), n_parts)
 
 
 @njit(cache=True)  # pragma: no cover - compiled
 def _decay(
-    o: np.ndarray,
-    start: float,
-    left: float,
-    decay: float,
-    half: float,
-    n_parts: int,
-    mid: np.ndarray,
-    grid: np.ndarray,
-) -> None:
-    """Fill in what `_decaying` returns."""
+    o: np.ndarray, start: float, left: float, decay: float, half: float, n_parts: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What `_decaying` returns."""
+    mid, grid = np.empty(len(o) * n_parts), np.empty(len(o) * n_parts + 1)
     value, grid[0], source = 0.0, start, start * half
     for step in range(len(o)):
         for k in range(step * n_parts, (step + 1) * n_parts):
@@ -250,6 +242,7 @@ def _decay(
         jump = o[step] * left
         grid[(step + 1) * n_parts] += jump
         source = jump * half
+    return mid, grid
 
 
 def stretches(

@@ -42,12 +42,12 @@ def noise_free(parts: Parts, trial: Trial, dt: float, start: float) -> tuple[np.
     path = membrane(neuron, stimulus_of(trial, stimulus), trial.o, dt, middle=middle, lifted=False)
     free = stretches(neuron, path.lift, trial.o, dt, middle=middle, t_start=trial.t_start)
     free = replace(free, start=np.where(free.first == 0, start, free.start))
-    n = len(trial.o)
-    before, after, length = (np.zeros(n) for _ in range(3))
     given = free.first, free.n_steps, free.length, free.start, path.drive
-    paths(*given, path.tau / dt, path.leaky, before, after, length)
+    before, _, length = paths(*given, path.tau / dt, path.leaky)
     inside = length > 0
-    inside[free.first[free.first < n]] = False  # the membrane is released within this step, or starts there
+    inside[free.first[free.first < len(trial.o)]] = (
+        False  # the membrane is released within this step, or starts there
+    )
     return before, inside
 
 
