@@ -176,8 +176,7 @@ def checked(net: Any, data: Any, name: str = "data") -> tuple[torch.Tensor, np.n
     X = torch.as_tensor(images)
     if not ((X >= 0) & (X <= 1)).all():
         raise NsnnError(
-            f"X has values {_values(X)}: expected values from 0 to 1: divide images by X.max(), "
-            "or scale each column of a table"
+            f"X has values {_values(X)}: expected values from 0 to 1: divide images by X.max(), or scale columns"
         )
     if y.shape != (len(X),) or y.dtype.kind not in "iu":
         raise NsnnError(

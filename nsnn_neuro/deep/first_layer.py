@@ -107,8 +107,7 @@ def first_layer(net: Classifier) -> FirstLayer:
             _check_affine(name, leaf)
         if not treats_alone(module, 2):
             raise NsnnError(
-                f"module has {type(module).__name__} at {name!r}, which may mix images or steps: expected it in a "
-                "deep.EachStep(...)"
+                f"module has {type(module).__name__} at {name!r}, which may mix images: expected it in a deep.EachStep(...)"
             )
         linear.append(module)
     raise NsnnError(f"module has no NoisySpike: {_EXPECTED}")
@@ -145,8 +144,7 @@ def _check_noise(name: str, spike: NoisySpike) -> None:
         )
     if type(spike.family) is not Gaussian:
         raise NsnnError(
-            f"the first layer, {name!r}, has the noise {spike.family!r}: expected Gaussian(...), "
-            "for which the bound holds"
+            f"the first layer, {name!r}, has the noise {spike.family!r}: expected Gaussian(...), for which the bound holds"
         )
 
 

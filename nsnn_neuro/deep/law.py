@@ -288,8 +288,7 @@ def _spread(value: Any, like: torch.Tensor, axis: int, name: str) -> Any:
         return tensor
     if not -like.ndim <= axis < like.ndim or like.shape[axis] != len(tensor):
         raise NsnnError(
-            f"{name} has {len(tensor)} values: expected one, or one for each along axis {axis} of a step's drive, which has shape "
-            f"{tuple(like.shape)}"
+            f"{name} has {len(tensor)} values: expected one, or one for each along axis {axis} of a step, {tuple(like.shape)}"
         )
     shape = [1] * like.ndim
     shape[axis] = len(tensor)

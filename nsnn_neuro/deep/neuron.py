@@ -282,8 +282,7 @@ def _family(value: Any) -> Family:
     family = value.family if isinstance(value, EscapeNoise) else value
     if not isinstance(family, Family) or family.x_unit != "1":
         raise NsnnError(
-            f"family = {value!r}: expected a dimensionless noise family such as Gaussian(0.4); the deterministic twin is "
-            "NoisySpike(Gaussian(0.4), noisy=False)"
+            f"family = {value!r}: expected a dimensionless noise family such as Gaussian(0.4); without noise: noisy=False"
         )
     return family
 

@@ -99,8 +99,7 @@ class RaisedCosines(Basis):
         start, stop, offset = self._seconds()
         if not 0 <= start < stop < np.inf or not 0 < offset < np.inf:
             raise NsnnError(
-                f"start = {self.start}, stop = {self.stop}, offset = {self.offset}: expected 0 <= start < stop "
-                "and offset > 0"
+                f"start = {self.start}, stop = {self.stop}, offset = {self.offset}: expected 0 <= start < stop and offset > 0"
             )
 
     def _seconds(self) -> tuple[float, float, float]:

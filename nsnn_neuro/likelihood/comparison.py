@@ -206,8 +206,7 @@ class _Setup:
         self._rate_and_cv(RECORDED, recorded)
         if recorded.n_trials < 2:
             warn(
-                "trains hold one trial: Md*, ceilings and normalised PSTH correlations are NaN, as they need two recorded "
-                "trials or more of one stimulus"
+                "trains hold one trial: Md*, ceilings and normalised PSTH correlations are NaN, as they need two recorded trials"
             )
 
         def gamma(trains: Trains) -> float:
@@ -304,8 +303,7 @@ def in_one_bin(steps: Mapping[str, PerStep]) -> dict[str, tuple[np.ndarray, np.n
         m = round(one.dt / shortest)
         if abs(one.dt / shortest - m) > 1e-6:
             raise NsnnError(
-                f"{name} has steps of {one.dt:g} s, another model of {shortest:g} s: expected whole multiples of the shortest; fit "
-                "with such a dt"
+                f"{name} has steps of {one.dt:g} s, another model of {shortest:g} s: expected whole multiples of the shortest"
             )
         if one.o.ndim != 1 or one.o.max() > 1:
             raise NsnnError(

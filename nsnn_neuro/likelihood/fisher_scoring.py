@@ -293,8 +293,7 @@ def _check_columns(model: NeuronModel, columns: np.ndarray, free: np.ndarray) ->
     size = np.sqrt(np.diag(products))
     if np.any(size == 0):
         raise NsnnError(
-            f"{', '.join(names[size == 0])}: nothing reaches it in these data (0 in every step), so it can't be fitted; drop it "
-            "or pass ridge=1.0"
+            f"{', '.join(names[size == 0])}: nothing reaches it in these data, 0 in every step; drop it, or pass ridge=1.0"
         )
     values, vectors = np.linalg.eigh(products / np.outer(size, size))
     if values[0] < 1e-12:

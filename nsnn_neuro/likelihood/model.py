@@ -408,6 +408,5 @@ def _check_both(kind: str, basis: Any, name: str, given: bool) -> None:
     """Raise NsnnError unless there are data and the basis of their filter, or neither."""
     if (basis is None) == given:
         raise NsnnError(
-            f"{kind} = {basis!r}, {name} {'given' if given else 'missing'}: expected both {name} and {kind}, the basis of the "
-            "filter, or neither"
+            f"{kind} = {basis!r}, {name} {'given' if given else 'missing'}: expected both {name} and {kind}, its basis, or neither"
         )

@@ -154,8 +154,7 @@ def fit_network(
     rows = [_windows(part, n_steps) for part in parts]
     if not len(rows[0]):
         raise NsnnError(
-            f"window = {window}: {n_steps} steps, and the longest trial has {learned.lengths.max()} to learn from; expected "
-            "fewer"
+            f"window = {window}: {n_steps} steps, and the longest trial has {learned.lengths.max()} to learn from; expected fewer"
         )
     options: dict[str, Any] = {"patience": patience, "seed": seed, "progress": progress}
     if in_numpy:

@@ -146,7 +146,6 @@ class SimulationCalibration(Calibrated):
         points, n = np.asarray(theta, dtype=float), len(self._u)
         if points.ndim != 2 or points.shape[1] != n or not ((points >= 0) & (points <= 1)).all():
             raise NsnnError(
-                f"theta has shape {points.shape}: expected (n, {n}), one column for each free parameter, with values from "
-                "0 to 1"
+                f"theta has shape {points.shape}: expected (n, {n}), one column for each free parameter, from 0 to 1"
             )
         return points

@@ -69,8 +69,7 @@ def check_resolved(grid: Grid, dt: float) -> None:
             f"a step; expected a smaller dt, or narrower bounds of sigma; pass dt of at most {1e2 * dt:.3g} ms"
         )
     warn(
-        f"dt = {1e3 * dt:g} ms: the membrane moves far in a step, by many standard deviations of its noise, so that "
-        "probabilities are inexact; pass a smaller dt"
+        f"dt = {1e3 * dt:g} ms: the membrane moves far in a step, so that probabilities are inexact; pass a smaller dt"
     )
 
 

@@ -55,8 +55,7 @@ def check_stimulus(stimulus: Any, expected: str) -> None:
     """Raise NsnnError for what is neither a stimulus nor None."""
     if stimulus is not None and not isinstance(stimulus, Stimulus):
         raise NsnnError(
-            f"stimulus = {type(stimulus).__name__} object: expected {expected} such as Constant(15*mV), Recorded(signal) or "
-            "None"
+            f"stimulus = {type(stimulus).__name__} object: expected {expected} such as Constant(15*mV), or None"
         )
 
 
@@ -66,8 +65,7 @@ def check_single(*parts: Any) -> None:
         for field in () if part is None else part.parameter_fields():
             if np.ndim(part.si(field.name)):
                 raise NsnnError(
-                    f"{field.name} of {type(part).__name__} has {np.size(part.si(field.name))} values: expected one number, "
-                    "as one neuron is fitted"
+                    f"{field.name} of {type(part).__name__} has {np.size(part.si(field.name))} values: expected one number"
                 )
 
 

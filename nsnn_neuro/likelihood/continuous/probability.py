@@ -128,8 +128,7 @@ def spike_probability(
     lengths = {trial.counted[1] - trial.counted[0] for trial in trials}
     if len(lengths) > 1:
         raise NsnnError(
-            f"trains: trials of {min(lengths) * step:g} to {max(lengths) * step:g} s: expected one length; pass t_start and "
-            "t_stop, or one trial at a time"
+            f"trains: trials of {min(lengths) * step:g} to {max(lengths) * step:g} s: expected one length; pass t_start and t_stop"
         )
     rows = [probabilities(parts, trial, step, _grid(n_cells)) for trial in trials]
     table = np.stack([row[slice(*trial.counted)] for row, trial in zip(rows, trials, strict=True)])

@@ -75,8 +75,7 @@ def one_for_each(given: Any, n: int, name: str) -> list[Any]:
     if not isinstance(given, list | tuple) or len(given) != n:
         shown = f"{len(given)} of them" if isinstance(given, list | tuple) else f"a {type(given).__name__}"
         raise NsnnError(
-            f"{name}: {shown} for {n} stimuli: expected a list with the {name} of each recording, such as {name}=[first, second] "
-            "for stimulus=[drive_1, drive_2]"
+            f"{name}: {shown} for {n} stimuli: expected a list with the {name} of each recording, {name}=[first, second]"
         )
     return list(given)
 

@@ -74,8 +74,7 @@ def _of_segment(segment: neo.Segment, k: int) -> Recording:
     trains = segment.spiketrains
     if len(trains) > 1:
         raise NsnnError(
-            f"voltage: segment {k} of the Block has {len(trains)} spike trains: expected those of one neuron; pass the signal "
-            "itself, and its spikes as trains"
+            f"voltage: segment {k} of the Block has {len(trains)} spike trains: expected one; pass the signal, and spikes as trains"
         )
     return _recording(named[0], trains[0] if len(trains) else None)
 
@@ -87,8 +86,7 @@ def _recording(signal: neo.AnalogSignal, spikes: neo.SpikeTrain | None) -> Recor
         )
     if signal.shape[1] != 1 or signal.shape[0] < 2:
         raise NsnnError(
-            f"voltage has {signal.shape[1]} channels of {signal.shape[0]} samples: expected one channel with samples; pass "
-            "repeats as a list, [v[:, :1], v[:, 1:2]]"
+            f"voltage has {signal.shape[1]} channels of {signal.shape[0]} samples: expected one channel; pass repeats as a list"
         )
     values = np.asarray(signal.rescale("V").magnitude, dtype=float)[:, 0]
     period = float(si(signal.sampling_period, "s", "sampling_period"))

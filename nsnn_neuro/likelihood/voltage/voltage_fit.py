@@ -89,8 +89,7 @@ def _bounds(parts: Parts, free: Any, samples: Samples) -> dict[str, Any]:
         return default | later
     if not isinstance(free, Mapping) or not free:
         raise NsnnError(
-            f'free = {units.shown(free)}: expected a dict such as {{"tau_m": (1*ms, 50*ms), "v_rest": None}}, or None for all that '
-            "the voltage determines"
+            f'free = {units.shown(free)}: expected a dict such as {{"tau_m": (1*ms, 50*ms), "v_rest": None}}, or None for all'
         )
     chosen = {}
     for name, pair in free.items():
@@ -98,8 +97,7 @@ def _bounds(parts: Parts, free: Any, samples: Samples) -> dict[str, Any]:
         if pair is None and path not in default and path not in later:
             known = ", ".join(one.removeprefix("model.") for one in (*default, *later))
             raise NsnnError(
-                f"free[{name!r}] = None: expected a lower and an upper bound, such as (5*ms, 200*ms); only {known} have "
-                "default bounds"
+                f"free[{name!r}] = None: expected a lower and an upper bound, (5*ms, 200*ms); only {known} have default ones"
             )
         chosen[path] = default.get(path) if pair is None else pair
     return chosen
