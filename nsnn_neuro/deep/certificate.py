@@ -173,7 +173,9 @@ def _table(
     """The certificates; `noise` is that of their radii, `sd` that of the pixels."""
     guesses, radii = [], []
     with torch.no_grad(), evaluating(classifier), seeded(seed, classifier):
-        tally = functools.partial(_tally, classifier, sd=sd, at_once=_MOST if each_alone(classifier) else 1)
+        tally: Any = functools.partial(
+            _tally, classifier, sd=sd, at_once=_MOST if each_alone(classifier) else 1
+        )
         for k in range(len(y)):
             x = on_its_device(classifier, X[k : k + 1])
             guess = tally(x, max(votes // 10, 1)).argmax(keepdims=True)

@@ -89,7 +89,7 @@ class NetworkModel:
     """
 
     dt: Any
-    stimulus: Basis
+    stimulus: Any
     n_hidden: int
     n_outputs: int = 1
     family: Family = field(default_factory=lambda: Gaussian(0.4))
