@@ -190,7 +190,7 @@ def test_errors_name_the_argument():
         deep.worst_case(spiking(0.3), data, **{"strength": 0.1, "steps": 1, "draws": [1]} | change)
 
     rows = [
-        ({"widths": [0.0]}, "width = 0.0", "a number above 0, or None"),
+        ({"widths": [0.0]}, "width = 0.0", "one number above 0"),
         ({"widths": []}, "widths = ()", "one or more"),
         ({"draws": [0]}, "draws = 0", "expected"),
         ({"sources": {}}, "sources = {}", "one or more"),
