@@ -234,6 +234,7 @@ class NeuronFit(Scored):
 
         >>> import quantities as pq
         >>> from nsnn_neuro import simulate
+        >>> from nsnn_neuro.likelihood import Lags
         >>> x = np.random.default_rng(0).normal(size=2000)
         >>> signal = neo.AnalogSignal(x, units="dimensionless", sampling_period=1*pq.ms)
         >>> true = NeuronModel(dt=1*pq.ms, family=Gaussian(1.0), stimulus=Lags(1))
@@ -382,6 +383,7 @@ def fit_neuron(
     10.1152/jn.00697.2004
 
     >>> import quantities as pq
+    >>> from nsnn_neuro.likelihood import Lags
     >>> x = np.random.default_rng(1).normal(size=5000)
     >>> signal = neo.AnalogSignal(x, units="dimensionless", sampling_period=1*pq.ms)
     >>> cell = NeuronModel(dt=1*pq.ms, family=Gaussian(0.4), stimulus=Lags(1), beta=0.5, theta=1.0)
