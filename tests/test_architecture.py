@@ -55,7 +55,7 @@ MOST_LINES = {
     "datasets": 1385,
     "plotting": 2398,
     "learning": 3580,
-    "likelihood": 9677,
+    "likelihood": 9680,
     "deep": 5059,
     "sweep": 1621,
     "certify": 1323,

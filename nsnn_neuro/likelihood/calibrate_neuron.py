@@ -91,6 +91,9 @@ def calibrate(
     likelihood of the spikes. A resistance in series is fitted and reported; the capacitance of an
     electrode is not removed.
 
+        calibrate(cell, noise=EscapeNoise(hazard=ExponentialHazard(1000*Hz, 2*mV)), voltage=v,
+                  stimulus=Filtered(current, gain=100*Mohm), method="voltage")
+
     Parameters
     ----------
     model : `LIF`, `PIF`, `EIF`, `QIF`, `GIF`, or your own neuron whose slow variables only spikes

@@ -303,7 +303,7 @@ def in_one_bin(steps: Mapping[str, PerStep]) -> dict[str, tuple[np.ndarray, np.n
         m = round(one.dt / shortest)
         if abs(one.dt / shortest - m) > 1e-6:
             raise NsnnError(
-                f"{name} has steps of {one.dt:g} s, another model of {shortest:g} s: expected whole multiples of the shortest"
+                f"{name} has steps of {one.dt:g} s, another model of {shortest:g} s: expected whole multiples by dt"
             )
         if one.o.ndim != 1 or one.o.max() > 1:
             raise NsnnError(

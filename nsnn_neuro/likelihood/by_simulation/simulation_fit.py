@@ -141,6 +141,6 @@ def _inverse(free: FreeParameters, information: np.ndarray, inner: np.ndarray) -
         warn_similar(names)
     for k in np.flatnonzero(wide):
         warn(
-            f"{free.names[inner[k]]} is not determined by these spikes: its error exceeds its range; take it out{FIT_RIGHT}flat"
+            f"{free.names[inner[k]]} is not determined by these spikes: its error exceeds its range: drop it{FIT_RIGHT}flat"
         )
     return np.asarray(covariance)
