@@ -6,19 +6,14 @@ intended.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from brian2 import DEFAULT_UNITS
-from brian2.parsing.sympytools import str_to_sympy
-from sympy import lambdify
 
-from ..core import special
 from ..core.warn import warn
 from ..models.network import Network
 from ..models.neurons import ConductanceBased, IntegrateAndFire, Neuron
+from ..models.neurons.expressions import value_of
 from ..models.noise import OUNoise
 from ..models.step_length import in_ms, long_steps
 from ..models.stimuli import Step, Stimulus
@@ -114,28 +109,15 @@ def fastest_gate(neuron: Neuron) -> float | None:
     """
     if not isinstance(neuron, ConductanceBased) or not neuron.gates or not neuron.channels:
         return None
-    try:
-        ends = [_value(neuron, reversal) for _, reversal in neuron.channels.values()]
-        v = np.linspace(min(np.min(e) for e in ends), max(np.max(e) for e in ends), 201)[:, None]
-        rates = [
-            _value(neuron, opening, v) + _value(neuron, closing, v)
-            for opening, closing in neuron.gates.values()
-        ]
-    except (KeyError, SyntaxError, TypeError):
+    parameters = {f.name: neuron.si(f.name) for f in neuron.parameter_fields()}
+    ends = [value_of(reversal, parameters) for _, reversal in neuron.channels.values()]
+    if any(end is None for end in ends):
+        return None
+    v = np.linspace(min(np.min(e) for e in ends), max(np.max(e) for e in ends), 201)[:, None]
+    rates = [
+        value_of(f"({opening}) + ({closing})", {**parameters, "v": v})
+        for opening, closing in neuron.gates.values()
+    ]
+    if any(rate is None for rate in rates):
         return None
     return 1 / max(float(np.max(rate)) for rate in rates)
-
-
-def _value(neuron: Neuron, text: str, v: Any = None) -> np.ndarray:
-    """Evaluate a text of the neuron in SI at voltages v; KeyError for an unknown name."""
-    names, function = _compiled(text)
-    known = {f.name: neuron.si(f.name) for f in neuron.parameter_fields()} | {"v": v}
-    return np.asarray(function(*(known[n] if n in known else float(DEFAULT_UNITS[n]) for n in names)))
-
-
-@functools.cache
-def _compiled(text: str) -> tuple[list[str], Callable[..., Any]]:
-    """The names in a text in Brian2's syntax, and the text as a function of their values."""
-    expression = str_to_sympy(text)
-    symbols = sorted(expression.free_symbols, key=str)
-    return [s.name for s in symbols], lambdify(symbols, expression, [{"exprel": special.exprel}, "numpy"])

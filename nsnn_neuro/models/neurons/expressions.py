@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -14,31 +14,15 @@ from ...core import special
 
 STATEMENT = re.compile(r"\s*([A-Za-z_]\w*)\s*(\*\*|//|[-+*/%])?=(?!=)\s*(.+)")
 ZERO = re.compile(r"\s*0+(\.0*)?(\s*\*\s*\w+)?\s*")  # a target of zero, which has any unit
-_OPERATIONS: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Add: np.add,
-    ast.Sub: np.subtract,
-    ast.Mult: np.multiply,
-    ast.Div: np.divide,
-    ast.Pow: np.power,
+_KNOWN: dict[str, Any] = {
+    **{
+        name: getattr(np, name)
+        for name in ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "tanh")
+    },
+    **{name: getattr(np, name) for name in ("sinh", "cosh", "abs", "clip", "pi", "e", "inf")},
+    "exprel": lambda x: special.exprel(x),
+    "int": lambda x: np.asarray(x).astype(int),
 }
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    name: getattr(np, name)
-    for name in (
-        "exp",
-        "expm1",
-        "log",
-        "log1p",
-        "sqrt",
-        "sin",
-        "cos",
-        "tan",
-        "tanh",
-        "sinh",
-        "cosh",
-        "abs",
-        "clip",
-    )
-} | {"exprel": lambda x: special.exprel(x)}
 
 
 def statements(texts: str) -> list[str]:
@@ -68,34 +52,27 @@ def slope(text: str, name: str, simplify: bool = True) -> str | None:
         return None
 
 
-def value_of(text: str, names: dict[str, Any]) -> Any:
-    """The SI value of a text in names, numbers, units and functions of them such as exp; None for other texts or unknown names."""
-    from brian2.core.namespace import DEFAULT_UNITS
+def value_of(text: str, names: Mapping[str, Any]) -> Any:
+    """The SI value of a text in names, numbers, units and functions of them such as exp; None for a text with other names.
 
-    def value(node: Any) -> Any:
-        match node:
-            case ast.Expression():
-                return value(node.body)
-            case ast.Constant(value=int() | float() as number):
-                return float(number)
-            case ast.Name():
-                own = names.get(node.id)
-                return float(DEFAULT_UNITS[node.id]) if node.id in DEFAULT_UNITS and own is None else own
-            case ast.UnaryOp(op=ast.USub() | ast.UAdd()):
-                inner = value(node.operand)
-                return inner if inner is None or isinstance(node.op, ast.UAdd) else -np.asarray(inner)
-            case ast.BinOp() if type(node.op) in _OPERATIONS:
-                left, right = value(node.left), value(node.right)
-                return None if left is None or right is None else _OPERATIONS[type(node.op)](left, right)
-            case ast.Call(func=ast.Name(id=str() as function), keywords=[]) if function in _FUNCTIONS:
-                inner = [value(one) for one in node.args]
-                return None if any(one is None for one in inner) else _FUNCTIONS[function](*inner)
+    >>> value_of("a * exp(0) + 5*mV", {"a": 2.0}), value_of("b", {"a": 2.0})
+    (np.float64(2.005), None)
+    """
+    code, known = _compiled(text)
+    given = {name: np.asarray(names[name]) for name in code.co_names if names.get(name) is not None}
+    if not known.keys() | given.keys() >= set(code.co_names):
         return None
-
     with np.errstate(all="ignore"):
-        return value(_parsed(text))
+        return eval(code, {"__builtins__": {}}, {**known, **given})
 
 
 @functools.lru_cache(maxsize=1024)
-def _parsed(text: str) -> ast.Expression:
-    return ast.parse(" ".join(text.split()), mode="eval")
+def _compiled(text: str) -> tuple[CodeType, dict[str, Any]]:
+    """A text as code, and what it names of NumPy and of Brian2's units."""
+    from brian2.core.namespace import DEFAULT_UNITS
+
+    code = compile(" ".join(text.split()), "text of a model", "eval")
+    of_units = {
+        name: np.asarray(float(DEFAULT_UNITS[name])) for name in code.co_names if name in DEFAULT_UNITS
+    }
+    return code, of_units | {name: _KNOWN[name] for name in code.co_names if name in _KNOWN}
