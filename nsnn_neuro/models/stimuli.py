@@ -19,6 +19,7 @@ from ..core import units
 from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..core.parameters import Model, Scalars, checked, parameter
+from .neurons.expressions import value_of
 
 __all__ = ["Constant", "Filtered", "FrozenNoise", "Recorded", "Sinusoid", "Step", "Stimulus"]
 
@@ -40,11 +41,12 @@ class Stimulus(Model):
 
     def samples(self, n_steps: int, dt: float) -> np.ndarray:
         """The drive at k dt in SI, shape (n_steps,), or (n_steps, n_neurons) if a parameter is an array."""
-        raise NotImplementedError
-
-
-def _time(n_steps: int, dt: float) -> np.ndarray:
-    return np.arange(n_steps)[:, None] * dt
+        names = {field.name: self.si(field.name) for field in self.parameter_fields()}
+        time = {"t": np.arange(n_steps)[:, None] * dt, "dt": dt}
+        values = None if self.text is None else value_of(self.text, names | time)
+        if values is None:
+            raise NotImplementedError
+        return _squeeze(np.atleast_2d(values), n_steps)
 
 
 def _squeeze(values: np.ndarray, n_steps: int) -> np.ndarray:
@@ -64,10 +66,6 @@ class Constant(Stimulus):
 
     v: Any = parameter("V", "1")
     text: ClassVar[str | None] = "v"
-
-    def samples(self, n_steps: int, dt: float) -> np.ndarray:
-        """The drive at k dt; see `Stimulus.samples`."""
-        return _squeeze(np.atleast_1d(self.si("v"))[None, :], n_steps)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -90,11 +88,6 @@ class Step(Stimulus):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._in_order("t_on", "t_off")
-
-    def samples(self, n_steps: int, dt: float) -> np.ndarray:
-        """The drive at k dt; see `Stimulus.samples`."""
-        t, on, off = _time(n_steps, dt), self.si("t_on"), self.si("t_off")
-        return _squeeze(self.si("v") * ((t >= on - 0.5 * dt) & (t < off - 0.5 * dt)), n_steps)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -119,11 +112,6 @@ class Sinusoid(Stimulus):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._same_unit("mean", "amplitude")
-
-    def samples(self, n_steps: int, dt: float) -> np.ndarray:
-        """The drive at k dt; see `Stimulus.samples`."""
-        angle = 2 * np.pi * self.si("frequency") * _time(n_steps, dt) + self.si("phase")
-        return _squeeze(self.si("mean") + self.si("amplitude") * np.sin(angle), n_steps)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -222,11 +210,12 @@ class Recorded(Stimulus):
 
     def describe(self) -> dict[str, Any]:
         """The stimulus as plain data, without the samples (they are in the Block as the signal "stimulus")."""
-        return {
-            "type": "Recorded",
-            "signal": str(self.signal.name or ""),
-            "sampling_rate": {"value": units.si(self.signal.sampling_rate, "Hz", "signal"), "unit": "Hz"},
-        }
+        return {"type": "Recorded", **_described(self.signal)}
+
+
+def _described(signal: neo.AnalogSignal) -> dict[str, Any]:
+    rate = units.si(signal.sampling_rate, "Hz", "signal")
+    return {"signal": str(signal.name or ""), "sampling_rate": {"value": rate, "unit": "Hz"}}
 
 
 def samples_needed(values: np.ndarray, period: float, delay: float, n_steps: int, dt: float) -> np.ndarray:
@@ -283,11 +272,7 @@ class HeldSignal(Scalars, Stimulus):
 
     def describe(self) -> dict[str, Any]:
         """The stimulus as plain data, without the samples (the drive is in the Block as the signal "stimulus")."""
-        return {
-            **super().describe(),
-            "signal": str(self.signal.name or ""),
-            "sampling_rate": {"value": units.si(self.signal.sampling_rate, "Hz", "signal"), "unit": "Hz"},
-        }
+        return super().describe() | _described(self.signal)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

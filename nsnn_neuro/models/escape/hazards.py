@@ -9,6 +9,7 @@ import numpy as np
 
 from ...core import units
 from ...core.parameters import Model, parameter
+from ..neurons.expressions import value_of
 from ..noise import SQRT2
 
 
@@ -24,8 +25,6 @@ class Hazard(Model):
     ...     rate: Any = parameter("Hz", bound="non-negative")
     ...     width: Any = parameter("V", "1", bound="positive")
     ...     rate_text = "rate * clip(x / width, 0, 1e3)"
-    ...     def _hazard(self, x: np.ndarray, rise: Any) -> np.ndarray:
-    ...         return self.si("rate") * np.clip(x / self.si("width"), 0, 1e3)
     >>> Ramp(100*Hz, 0.5).hazard([-1.0, 0.25]).tolist()
     [0.0, 50.0]
     """
@@ -43,7 +42,8 @@ class Hazard(Model):
         return self._hazard(np.asarray(units.si(x, self.x_unit, "x")), np.asarray(rise))
 
     def _hazard(self, x: np.ndarray, rise: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+        parameters = {field.name: self.si(field.name) for field in self.parameter_fields()}
+        return np.asarray(value_of(self.rate_text, {**parameters, "x": x, "rise": rise}))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,9 +66,6 @@ class ExponentialHazard(Hazard):
     width: Any = parameter("V", "1", bound="positive")
     rate_text = "rate * exp(clip(x / width, -700, 50))"
 
-    def _hazard(self, x: np.ndarray, rise: Any) -> np.ndarray:
-        return self.si("rate") * np.exp(np.clip(x / self.si("width"), -700, 50))
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class GaussianHazard(Hazard):
@@ -90,9 +87,6 @@ class GaussianHazard(Hazard):
     rate: Any = parameter("Hz", bound="non-negative")
     width: Any = parameter("V", "1", bound="positive")
     rate_text = "rate * exp(-clip(-x / width, 0, 27)**2)"
-
-    def _hazard(self, x: np.ndarray, rise: Any) -> np.ndarray:
-        return self.si("rate") * np.exp(-(np.clip(-x / self.si("width"), 0, 27) ** 2))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
