@@ -73,25 +73,23 @@ def base_folder() -> Path:
 
 def find(key: str, kind: str = "cpp") -> Path | None:
     """Path of the checked program of an entry; None if there is none, or if it was damaged and has been removed."""
-    for entry in _candidates(key, kind):
-        with _checked(entry) as program:
-            if program is not None:
-                return entry / _PROGRAM
-    return None
+    return next((entry / _PROGRAM for entry in _candidates(key, kind) if _is_good(entry)), None)
 
 
 def fetch(key: str, target: Path, kind: str = "cpp") -> bool:
-    """Link or copy the program of an entry to `target`; False if there is none, or if it was damaged and has been removed."""
-    for entry in _candidates(key, kind):
-        with _checked(entry) as program:
-            if program is None:
-                continue
-            try:
-                _link(entry / _PROGRAM, program, target)
-                return True
-            except OSError:  # a full disk, for instance: the entry may be fine
-                target.unlink(missing_ok=True)
-    return False
+    """Link the program of an entry to `target`, or copy it to another disk; False if there is none, as for `find`."""
+    path = find(key, kind)
+    if path is None:
+        return False
+    with contextlib.suppress(OSError, NotImplementedError):
+        os.link(path, target)
+        return True
+    try:
+        shutil.copy(path, target)
+    except OSError:  # a full disk, for instance: the entry may be fine
+        target.unlink(missing_ok=True)
+        return False
+    return True
 
 
 def has(key: str, kind: str = "cpp") -> bool:
@@ -214,26 +212,22 @@ def _candidates(key: str, kind: str) -> Iterator[Path]:
         yield _stand_ins[base] / kind / key
 
 
-@contextlib.contextmanager
-def _checked(entry: Path) -> Iterator[IO[bytes] | None]:
-    """The opened program of a complete entry that only this user can write; None for others, which are removed."""
-    with contextlib.ExitStack() as stack:
-        program: IO[bytes] | None = None
-        try:
-            _check(os.lstat(entry), stat.S_ISDIR, 0o700)
-            checksum = stack.enter_context(opened(entry / _CHECKSUM, 0o400))
-            program = stack.enter_context(opened(entry / _PROGRAM, 0o500))
+def _is_good(entry: Path) -> bool:
+    """Whether an entry is complete and only this user can write it; others are removed."""
+    try:
+        _check(os.lstat(entry), stat.S_ISDIR, 0o700)
+        with opened(entry / _CHECKSUM, 0o400) as checksum, opened(entry / _PROGRAM, 0o500) as program:
             if checksum.read(65) != _hexdigest(program).encode("ascii"):
                 raise _Damaged
-            with contextlib.suppress(OSError):
-                os.utime(entry / _CHECKSUM)
-        except (_Damaged, FileNotFoundError):
-            program = None
-            if os.path.lexists(entry):
-                _discard(entry)
-        except OSError:  # not readable now: the entry may be fine
-            program = None
-        yield program
+    except (_Damaged, FileNotFoundError):
+        if os.path.lexists(entry):
+            _discard(entry)
+        return False
+    except OSError:  # not readable now: the entry may be fine
+        return False
+    with contextlib.suppress(OSError):
+        os.utime(entry / _CHECKSUM)
+    return True
 
 
 def opened(path: Path, needed: int = 0o400) -> IO[bytes]:
@@ -313,8 +307,7 @@ def _writable(kind: str) -> Path:
             place = base / kind
             if not place.is_absolute():
                 raise OSError(errno.ENOENT, "the user has no home folder")
-            for missing in reversed([one for one in (place, *place.parents) if not one.exists()]):
-                missing.mkdir(mode=0o700, exist_ok=True)
+            make_private(place)
             reason = weakness(place)
             if reason is None:
                 os.rmdir(tempfile.mkdtemp(prefix=_UNFINISHED, dir=place))
@@ -325,6 +318,12 @@ def _writable(kind: str) -> Path:
     place = _stand_ins[base] / kind
     place.mkdir(mode=0o700, exist_ok=True)
     return place
+
+
+def make_private(place: Path) -> None:
+    """Make a folder and those above it for this user alone."""
+    for missing in reversed([path for path in (place, *place.parents) if not path.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
 
 
 def stand_in(base: Path, reason: str) -> Path:
@@ -338,21 +337,6 @@ def stand_in(base: Path, reason: str) -> Path:
         _stand_ins[base], remove = temporary_folder.make("nsnn_cache_")
         atexit.register(remove)
     return _stand_ins[base]
-
-
-def _link(path: Path, program: IO[bytes], target: Path) -> None:
-    """Link the checked file to `target`, so that it is the file that runs; copy it on another disk."""
-    try:
-        os.link(path, target, follow_symlinks=False)
-        if os.path.samestat(os.lstat(target), os.fstat(program.fileno())):
-            return
-        target.unlink()
-    except (OSError, NotImplementedError):
-        pass
-    with open(target, "wb") as copy:
-        target.chmod(0o700)
-        program.seek(0)
-        shutil.copyfileobj(program, copy)
 
 
 def _hexdigest(file: IO[bytes]) -> str:

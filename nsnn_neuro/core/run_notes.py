@@ -43,8 +43,7 @@ def write(name: str, text: str) -> Path | None:
     """Write or replace a note; its path, or None where the cache folder cannot be used. The oldest notes beyond 500 are removed."""
     place = program_cache.base_folder() / program_cache.NOTES
     with contextlib.suppress(OSError):
-        for missing in reversed([one for one in (place, *place.parents) if not one.exists()]):
-            missing.mkdir(mode=0o700, exist_ok=True)
+        program_cache.make_private(place)
         if folder() is None:
             return None
         handle, part = tempfile.mkstemp(prefix=_PART, dir=place)
