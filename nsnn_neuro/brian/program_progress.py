@@ -15,40 +15,9 @@ from typing import Any
 PERIOD = 0.2  # s
 FILE = "progress"
 HEADER = "nsnn_progress.h"
-HEADER_TEXT = f"""#ifndef NSNN_PROGRESS_H
-#define NSNN_PROGRESS_H
-#include <ctime>
-#include <fstream>
-#include <string>
-#ifndef _WIN32
-#include <poll.h>
-#include <signal.h>
-#include <unistd.h>
-#endif
-#ifdef __linux__
-#include <sys/prctl.h>
-#endif
-
-/* A program ends with the process that started it, which holds the other end of the pipe at its standard input */
-static inline void nsnn_end_without_parent() {{
-#ifdef __linux__
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-#endif
-#ifndef _WIN32
-    struct pollfd input = {{0, 0, 0}};
-    if (poll(&input, 1, 0) == 1 && (input.revents & POLLHUP)) _exit(1);
-#endif
-}}
-
-static inline void nsnn_report(const std::string& folder, double completed) {{
-    static std::clock_t reported = std::clock();
-    if (std::clock() - reported < {PERIOD} * CLOCKS_PER_SEC) return;
-    reported = std::clock();
-    std::ofstream(folder + "{FILE}") << completed;
-    nsnn_end_without_parent();
-}}
-#endif
-"""
+HEADER_TEXT = f'#define NSNN_PERIOD {PERIOD}\n#define NSNN_PROGRESS "{FILE}"\n' + (
+    Path(__file__).parent / "program_progress.h"
+).read_text(encoding="utf-8")
 """C++ text of a header: functions that report the completed fraction and end the program when its parent has ended."""
 _STEP = re.compile(r"^(?=\s*for\(size_t i=0; i<objects\.size\(\); i\+\+\))", re.MULTILINE)
 _REPORT = "        if (++nsnn_steps % 16 == 0) nsnn_report(brian::results_dir, (t - t_start) / duration);\n"
