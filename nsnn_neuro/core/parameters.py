@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar, Self
 
@@ -46,30 +46,18 @@ def parameter(*unit: str, bound: str = "any", **kwargs: Any) -> Any:
     Traceback (most recent call last):
     nsnn_neuro.core.errors.NsnnError: tau = 0.01 has no unit: expected a time such as 20*ms
     """
-    for one in unit:
-        _check_unit(one)
-    if not unit:
-        raise NsnnError(f"parameter() has no unit: expected one of {', '.join(map(repr, _UNITS))}")
+    for symbol in unit or ("",):
+        if not isinstance(symbol, str) or symbol not in _UNITS:
+            raise NsnnError(
+                f"unit = {units.shown(symbol)}: expected one of {', '.join(map(repr, _UNITS))}, for values in any unit of that "
+                "kind, with the default by its name, as in parameter('V', default=3*mV); models count currents as voltages (times "
+                "the membrane's resistance), conductances in units of the leak"
+            )
     one_of(bound, _BOUNDS, "bound")
     if units.is_quantity(kwargs.get("default")):
         default = kwargs.pop("default")
         kwargs["default_factory"] = lambda: default
     return dataclasses.field(metadata={"units": unit, "bound": bound}, **kwargs)
-
-
-def _check_unit(unit: Any) -> None:
-    if isinstance(unit, str) and unit in _UNITS:
-        return
-    start = f"unit = {units.shown(unit)}: expected one of {', '.join(map(repr, _UNITS))}"
-    if not isinstance(unit, str):
-        raise NsnnError(f"{start}; a default is given by its name, as in parameter('V', default=3*mV)")
-    prefixed = re.fullmatch(r"[mun]?(V|s|Hz)", unit) or re.fullmatch(r"k?(Hz)", unit)
-    word = {"volt": "V", "second": "s", "hertz": "Hz", "": "1"}.get(unit)
-    if symbol := word or (prefixed and prefixed[1]):
-        raise NsnnError(f"{start}; write {symbol!r}: values may be given in any unit of that kind")
-    raise NsnnError(
-        f"{start}; models count currents as voltages (times the membrane's resistance), conductances in units of the leak"
-    )
 
 
 def checked(check: Callable[..., Any], **kwargs: Any) -> Any:
@@ -87,18 +75,6 @@ def substitute(text: str, names: dict[str, str]) -> str:
     return re.sub(r"(?<![\w.])[A-Za-z_]\w*", lambda match: names.get(match[0], match[0]), text)
 
 
-def _texts(where: str, value: Any) -> Iterator[tuple[str, str]]:
-    """The texts of an attribute of a model, each with where it stands."""
-    if isinstance(value, str):
-        yield where, value
-    elif isinstance(value, dict):
-        for key, entry in value.items():
-            yield from _texts(f"{where}[{key!r}]", entry)
-    elif isinstance(value, tuple | list):
-        for entry in value:
-            yield from _texts(where, entry)
-
-
 @functools.lru_cache(maxsize=256)
 def _check_deterministic(kind: Any) -> None:
     """Refuse texts that draw random numbers: their numbers would be others in each run, whatever the seed.
@@ -109,15 +85,15 @@ def _check_deterministic(kind: Any) -> None:
     declared = [vars(one) for one in kind.__mro__ if one.__module__.partition(".")[0] == own]
     names = {name for one in declared for name in (*one, *one.get("__annotations__", ()))}
     for name in sorted(names):
-        if name.startswith("_"):
+        value = getattr(kind, name, None)
+        if name.startswith("_") or not isinstance(value, str | dict | tuple | list):
             continue
-        for where, text in _texts(f"{kind.__name__}.{name}", getattr(kind, name, None)):
-            if drawn := _RANDOM.search(re.sub("#.*", "", text)):
-                raise NsnnError(
-                    f"{where} = {units.shown(text)}: {drawn[1]}() draws numbers that do not depend on the seed; expected a text "
-                    "without random numbers: give noise as the argument `noise`, and random input as a stimulus, such as "
-                    "FrozenNoise or Recorded"
-                )
+        if drawn := _RANDOM.search(re.sub("#.*", "", value if isinstance(value, str) else repr(value))):
+            raise NsnnError(
+                f"{kind.__name__}.{name} = {units.shown(value)}: {drawn[1]}() draws numbers that do not depend on the seed; "
+                "expected a text without random numbers: give noise as the argument `noise`, and random input as a stimulus, such "
+                "as FrozenNoise or Recorded"
+            )
 
 
 @functools.lru_cache(maxsize=256)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 import dataclasses
 import functools
-import re
+from collections import ChainMap
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ _TEXTS = ("linear", "nonlinear", "threshold", "reset", "after_spike", "moving")
 _TABLES = ("slow", "slow_start", "channels", "gates")
 # functions of the generated code that Brian2 does not have, of plain numbers
 _OWN_FUNCTIONS = ("normal_cdf", "smooth_exp", "smooth_exprel", "smooth_normal_cdf")
-_EXPRESSION = "expected an expression in Brian2's syntax"
+_EXPRESSION = "expected an expression in Brian2's syntax, with ** for powers"
 
 
 def check_structure(neuron: Any, base: type) -> None:
@@ -137,9 +138,7 @@ def _check_table(where: str, table: Any, pairs: bool) -> None:
         texts = entry if pairs and isinstance(entry, tuple | list) else (entry,)
         good = len(texts) == (2 if pairs else 1) and all(isinstance(text, str) for text in texts)
         if not good or not isinstance(name, str) or not name.isidentifier():
-            meant = {"slow": ", (time constant, target)", "channels": ", (conductance, reversal)"}
-            tail = meant.get(where.rpartition(".")[2], "")
-            raise NsnnError(f"{where}[{name!r}] = {shown(entry)}: expected {expected}{tail}")
+            raise NsnnError(f"{where}[{name!r}] = {shown(entry)}: expected {expected}")
 
 
 @functools.lru_cache(maxsize=256)
@@ -233,25 +232,20 @@ class _Text:
         except SyntaxError:
             raise NsnnError(f"{self.start}: {_EXPRESSION}, without a statement") from None
         variables: dict[str, Any] = {}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute):
+        known, brian = _CLOCK | self.known, ChainMap(DEFAULT_UNITS, DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS)
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        for name in sorted(names - {*_OWN_FUNCTIONS}):
+            if name in known:
+                variables[name] = SimpleNamespace(dim=_dimensions(known[name]))
+            elif name in brian:
+                variables[name] = brian[name]
+            else:
+                # a name that the package's neurons have is not misspelt
+                hint = "" if name in _USUAL else did_you_mean(name, self.known)
                 raise NsnnError(
-                    f"{self.start}: names have no dot here, as in {ast.unparse(node)!r}: write {node.attr!r}"
+                    f"{self.start}: the name {name!r} is not declared{hint or _declare(name, _USUAL.get(name, '1'))} (known are "
+                    f"{', '.join(self.known)}, and units and functions of Brian2)"
                 )
-            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitXor):
-                raise NsnnError(f"{self.start}: ^ is no power here; write {text.replace('^', '**')!r}")
-            if not isinstance(node, ast.Name) or node.id in _OWN_FUNCTIONS:
-                continue
-            for table in (DEFAULT_FUNCTIONS, DEFAULT_CONSTANTS, DEFAULT_UNITS):
-                if node.id in table:
-                    variables[node.id] = table[node.id]
-            if node.id in self.known:
-                variables[node.id] = _Sized(_dimensions(self.known[node.id]))
-            elif node.id in _CLOCK:
-                variables[node.id] = _Sized(_dimensions(_CLOCK[node.id]))
-            elif node.id not in variables:
-                called = re.search(rf"\b{node.id}\s*\(", text) is not None
-                raise NsnnError(f"{self.start}: {self._unknown(node.id, called)}")
         try:
             return parse_expression_dimensions(text, variables)
         except DimensionMismatchError as error:
@@ -262,21 +256,6 @@ class _Text:
             raise NsnnError(f"{self.start}: {_EXPRESSION} ({str(error).partition(' (')[0]})") from None
         except (AttributeError, KeyError, NotImplementedError):
             return None  # forms whose unit depends on values, such as v**k
-
-    def _unknown(self, name: str, called: bool) -> str:
-        if called:
-            return f"there is no function {name!r}: expected one of Brian2, such as exp or clip"
-        # a name that the package's neurons have is not misspelt
-        hint = "" if name in _USUAL else did_you_mean(name, self.known)
-        cure = hint or _declare(name, _USUAL.get(name, "1"))
-        return f"the name {name!r} is not declared{cure} (known are {', '.join(self.known)})"
-
-
-class _Sized:
-    """What Brian2's parser needs to know of a variable."""
-
-    def __init__(self, dim: Any) -> None:
-        self.dim = dim
 
 
 # names that the package's neurons have: not misspelt, if they are not declared
