@@ -10,18 +10,14 @@ State variables obey linear equations, which are integrated exactly (`brian/equa
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..core.errors import NsnnError
 from ..core.parameters import Model, parameter
-
-# functions and constants of Brian2 that texts may use
-_KNOWN = {name: getattr(np, name) for name in ("exp", "expm1", "log", "sqrt", "tanh", "pi", "e")}
+from .neurons.expressions import KNOWN, names_in, value_of
 
 
 class Synapse(Model):
@@ -79,45 +75,33 @@ class Synapse(Model):
         if self.states and self.current is None and self.conductance is None:
             raise NsnnError(f"{who} has states but no current or conductance: nothing reaches the membrane")
         for name, text in self.on_arrival.items():
-            self._compiled(f"on_arrival[{name!r}]", text, ("weight",))
+            self._value(f"on_arrival[{name!r}]", text, {"weight": 1.0})
         for name, text in self.states.items():
             self._linear(f"states[{name!r}]", text)
         for name, output in (("current", self.current), ("conductance", self.conductance)):
             if output is not None:
                 self._linear(name, output)
 
-    def _compiled(
-        self, where: str, text: str, variables: tuple[str, ...]
-    ) -> Callable[[Iterable[float]], float]:
-        """`text` as a function of `variables`, with the (first) values of the parameters; raises NsnnError at unknown names."""
+    def _value(self, where: str, text: str, variables: dict[str, float]) -> float:
+        """The value of `text`, with the (first) values of the parameters; raises NsnnError at unknown names."""
         who = f"{type(self).__name__}.{where} = {text!r}"
+        values = {f.name: np.ravel(self.si(f.name))[0] for f in self.parameter_fields()} | variables
         try:
-            tree = ast.parse(text, mode="eval")
+            if unknown := names_in(text) - {*values, *KNOWN}:
+                raise NsnnError(
+                    f"{who} has {sorted(unknown)}: expected {', '.join(variables)}, parameters of the synapse, functions"
+                )
+            return float(value_of(text, values))
         except (SyntaxError, TypeError):
             raise NsnnError(f"{who}: expected an expression in Brian2's syntax") from None
-        values = _KNOWN | {f.name: np.ravel(self.si(f.name))[0] for f in self.parameter_fields()}
-        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-        if unknown := names - set(values) - set(variables):
-            raise NsnnError(
-                f"{who} has {sorted(unknown)}: expected {', '.join(variables)}, parameters of the synapse, functions"
-            )
-        code = compile(tree, "synapse", "eval")
-
-        def function(point: Iterable[float]) -> float:
-            return float(eval(code, {"__builtins__": {}}, values | dict(zip(variables, point, strict=True))))
-
-        return function
 
     def _linear(self, where: str, text: str) -> None:
         """Raise unless `text` is linear in the states: f(a + b) = f(a) + f(b) for two generic points."""
-        f = self._compiled(where, text, tuple(self.states))
         a = np.sqrt(2.0 + np.arange(len(self.states)))
         b = -np.cbrt(3.0 + np.arange(len(self.states)))
-        try:
-            with np.errstate(all="ignore"):
-                both, one, other = f(a + b), f(a), f(b)
-        except (ArithmeticError, TypeError, ValueError):
-            both = one = other = np.nan
+        both, one, other = (
+            self._value(where, text, dict(zip(self.states, point, strict=True))) for point in (a + b, a, b)
+        )
         if not abs(both - one - other) <= 1e-9 * max(abs(one), abs(other)):
             raise NsnnError(
                 f"{type(self).__name__}.{where} = {text!r}: expected an expression linear in the states, "

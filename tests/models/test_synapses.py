@@ -78,7 +78,7 @@ def test_texts_that_do_not_fit_are_named():
     rows = [
         ({"states": {"x": "(1 - x) / tau"}}, "Own.states['x']", "linear in the states, x"),
         ({"current": "x + 1"}, "Own.current = 'x + 1'", "expected an expression linear"),
-        ({"current": "abs(x)"}, "Own.current", "has ['abs']"),
+        ({"current": "abs(x)"}, "Own.current", "linear in the states"),
         ({"states": {"x": "-x / tau_syn"}}, "has ['tau_syn']", "expected x, parameters of the synapse"),
         ({"states": {"x": "-x / "}}, "Own.states['x']", "expected an expression in Brian2's syntax"),
         ({"on_arrival": {"x": "weight * u"}}, "has ['u']", "expected weight, parameters"),

@@ -14,7 +14,7 @@ from ...core import special
 
 STATEMENT = re.compile(r"\s*([A-Za-z_]\w*)\s*(\*\*|//|[-+*/%])?=(?!=)\s*(.+)")
 ZERO = re.compile(r"\s*0+(\.0*)?(\s*\*\s*\w+)?\s*")  # a target of zero, which has any unit
-_KNOWN: dict[str, Any] = {
+KNOWN: dict[str, Any] = {
     **{
         name: getattr(np, name)
         for name in ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "tanh")
@@ -23,6 +23,7 @@ _KNOWN: dict[str, Any] = {
     "exprel": lambda x: special.exprel(x),
     "int": lambda x: np.asarray(x).astype(int),
 }
+"""functions and constants of Brian2 of which `value_of` knows the values"""
 
 
 def statements(texts: str) -> list[str]:
@@ -75,4 +76,4 @@ def _compiled(text: str) -> tuple[CodeType, dict[str, Any]]:
     of_units = {
         name: np.asarray(float(DEFAULT_UNITS[name])) for name in code.co_names if name in DEFAULT_UNITS
     }
-    return code, of_units | {name: _KNOWN[name] for name in code.co_names if name in _KNOWN}
+    return code, of_units | {name: KNOWN[name] for name in code.co_names if name in KNOWN}
