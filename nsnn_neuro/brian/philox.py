@@ -205,54 +205,34 @@ def crossed(
 
 
 def summit(
-    step: Any,
-    neuron: Any,
-    trial: Any,
-    point: Any,
-    stream: Any,
-    key0: Any,
-    key1: Any,
-    jumps: Any,
-    weight: Any,
-    jumps_inh: Any,
-    weight_inh: Any,
-    drift: Any,
-    room: Any,
+    step: Any, neuron: Any, trial: Any, point: Any, stream: Any, key0: Any, key1: Any, *path: Any
 ) -> Any:
     """Maximum over a step of a path with `jumps` of `weight` and `jumps_inh` of `weight_inh`, relative to its start.
 
-    Jumps occur in random order at ordered uniform times, on a linear `drift`. If the path cannot exceed `room`, the result is some
-    number below room. Broadcasts.
+    `path` are jumps, weight, jumps_inh, weight_inh, drift, room. Jumps occur in random order at ordered uniform times, on a linear
+    `drift`. If the path cannot exceed `room`, the result is some number below room. Broadcasts.
 
     >>> summit(0, [0, 1], 0, 0, Stream.POISSON_ORDER, *key(seed=1), [1, 2], 0.1, 0, 0.0, 0.0, 0.0).round(3).tolist()
     [0.1, 0.2]
     """
-    further = (jumps, weight, jumps_inh, weight_inh, drift, room)
-    return _draw("_fill_summit", step, neuron, trial, point, stream, key0, key1, *further)
+    return _draw("_fill_summit", step, neuron, trial, point, stream, key0, key1, *path)
 
 
 def passage(
-    step: Any,
-    neuron: Any,
-    trial: Any,
-    point: Any,
-    stream: Any,
-    key0: Any,
-    key1: Any,
-    stream_shared: Any,
-    *path: Any,
+    step: Any, neuron: Any, trial: Any, point: Any, stream: Any, key0: Any, key1: Any, *path: Any
 ) -> Any:
     """Ornstein-Uhlenbeck current at the first threshold crossing of the membrane within a step, or `NEVER`.
 
-    `path` are way, kick, now, later, room, room_end, pieces, keep, ebb, pull, lapse, root_ii, root_vi, root_vv, far, full, common,
-    apart. In the step the membrane moves by `way` without noise and by `kick` through the current, which goes from `now` to
-    `later`. The threshold is `room` above the start of the membrane, and `room_end` above it at the end of the step. The path is
-    drawn, given both ends, at the borders of equal pieces; in each piece a cubic with the slopes of the membrane is tested. `keep`
-    to `root_vv` belong to one piece (`equations.noises.ou_step`). `far` bounds the path above its ends, `full` is the weight of a
-    current in it; `common` and `apart` are sqrt(c) and sqrt(1 - c). With 0 pieces nothing is tested. Broadcasts.
+    `path` are stream_shared, way, kick, now, later, room, room_end, pieces, keep, ebb, pull, lapse, root_ii, root_vi, root_vv,
+    far, full, common, apart. In the step the membrane moves by `way` without noise and by `kick` through the current, which goes
+    from `now` to `later`. The threshold is `room` above the start of the membrane, and `room_end` above it at the end of the
+    step. The path is drawn, given both ends, at the borders of equal pieces; in each piece a cubic with the slopes of the
+    membrane is tested. `keep` to `root_vv` belong to one piece (`equations.noises.ou_step`). `far` bounds the path above its
+    ends, `full` is the weight of a current in it; `common` and `apart` are sqrt(c) and sqrt(1 - c). With 0 pieces nothing is
+    tested. Broadcasts.
 
     >>> path = [0.0, 0.1, 2.0, -2.0, 0.05, 0.05, 5, 0.8, 0.98, 0.02, 0.02, 0.6, 0.005, 0.003, 0.1, 0.05, 0.0, 1.0]
     >>> bool(passage(0, 0, 0, 0, Stream.CURRENT_PATH, *key(seed=1), Stream.SHARED_CURRENT_PATH, *path) == NEVER)
     False
     """
-    return _draw("_fill_passage", step, neuron, trial, point, stream, key0, key1, stream_shared, *path)
+    return _draw("_fill_passage", step, neuron, trial, point, stream, key0, key1, *path)

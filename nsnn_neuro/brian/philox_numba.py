@@ -45,6 +45,13 @@ def _words(first: Any, neuron: Any, trial: Any, point: Any, stream: Any, key0: A
 
 
 @njit(cache=True)
+def _other(key1: Any, number: Any) -> Any:
+    """The second word of the key for a further block of the same step."""
+    mask = np.int64(0xFFFFFFFF)
+    return (np.int64(key1) & mask) ^ ((np.int64(number) * np.int64(0x9E3779B9)) & mask)
+
+
+@njit(cache=True)
 def _bits(step: Any, neuron: Any, trial: Any, point: Any, stream: Any, key0: Any, key1: Any) -> Any:
     stream = np.int64(stream) & np.int64(127)
     w0, w1, w2, w3 = _words(np.int64(step) >> np.int64(1), neuron, trial, point, stream, key0, key1)
@@ -139,19 +146,7 @@ def _fill_uniform_in_turn(
 
 @njit(cache=True)
 def _summit_of(
-    step: Any,
-    neuron: Any,
-    trial: Any,
-    point: Any,
-    stream: Any,
-    key0: Any,
-    key1: Any,
-    left: Any,
-    weight: Any,
-    left_inh: Any,
-    weight_inh: Any,
-    drift: Any,
-    room: Any,
+    step, neuron, trial, point, stream, key0, key1, left, weight, left_inh, weight_inh, drift, room
 ) -> Any:
     highest = max(drift, 0.0)
     if highest + left * max(weight, 0.0) + left_inh * max(weight_inh, 0.0) < room or left + left_inh == 0:
@@ -160,10 +155,7 @@ def _summit_of(
     while left + left_inh > 0:
         n = left + left_inh
         event += 1
-        other = (np.int64(key1) & np.int64(0xFFFFFFFF)) ^ (
-            (np.int64(event) * np.int64(0x9E3779B9)) & np.int64(0xFFFFFFFF)
-        )
-        bits = _bits(step, neuron, trial, point, stream, key0, other)
+        bits = _bits(step, neuron, trial, point, stream, key0, _other(key1, event))
         u = (np.float64(bits >> np.uint64(32)) + 0.5) * 2.0**-32
         which = (np.float64(bits & np.uint64(0xFFFFFFFF)) + 0.5) * 2.0**-32
         s = 1.0 - (1.0 - s) * math.exp(math.log(u) / n)
@@ -180,20 +172,7 @@ def _summit_of(
 
 @njit(cache=True)
 def _fill_summit(
-    out: Any,
-    step: Any,
-    neuron: Any,
-    trial: Any,
-    point: Any,
-    jumps: Any,
-    weight: Any,
-    jumps_inh: Any,
-    weight_inh: Any,
-    drift: Any,
-    room: Any,
-    stream: Any,
-    key0: Any,
-    key1: Any,
+    out, step, neuron, trial, point, jumps, weight, jumps_inh, weight_inh, drift, room, stream, key0, key1
 ) -> None:
     for i in range(out.size):
         out[i] = _summit_of(
@@ -237,9 +216,7 @@ def _passage_of(
     var_ii, var_vi, var_vv = np.zeros(count + 1), np.zeros(count + 1), np.zeros(count + 1)
     current[0] = now
     for k in range(count):
-        other = (np.int64(key1) & np.int64(0xFFFFFFFF)) ^ (
-            (np.int64(k // 2 + 1) * np.int64(0x9E3779B9)) & np.int64(0xFFFFFFFF)
-        )
+        other = _other(key1, k // 2 + 1)
         z, place = np.empty(2), np.int64(step) * np.int64(4)
         for j in range(2):
             turn = 2 * (k % 2) + j
