@@ -33,11 +33,8 @@ class History:
 
     def _read(self) -> dict[str, Any]:
         """{"cython": keys, "spent": s, "programs": {program: {"cpp": keys, "spent": s}}}; empty for a model without a record."""
-        text = run_notes.read(self.model)
-        with contextlib.suppress(ValueError, RecursionError):
-            stored: Any = json.loads(text or "null")
-            if _is_record(stored):
-                return dict(stored)
+        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return _record(json.loads(run_notes.read(self.model) or ""))
         return _memory.get(self.model, {"cython": [], "spent": 0.0, "programs": {}})
 
     def ready(self) -> set[str]:
@@ -72,29 +69,25 @@ class History:
         run_notes.write(self.model, json.dumps(record))
 
 
-def _is_record(stored: Any) -> bool:
-    def numbers(*values: Any) -> bool:
-        return all(
-            isinstance(v, float | int) and not isinstance(v, bool) and 0 <= v < _MOST_SECONDS for v in values
-        )
+def _record(stored: Any) -> dict[str, Any]:
+    """A record that was written to a file; any error for other data."""
+    programs = {
+        name: {"cpp": _keys(one["cpp"]), "spent": _seconds(one["spent"])}
+        for name, one in stored["programs"].items()
+    }
+    return {"cython": _keys(stored["cython"]), "spent": _seconds(stored["spent"]), "programs": programs}
 
-    def names(values: Any) -> bool:
-        return isinstance(values, list) and all(isinstance(v, str) and _KEY.fullmatch(v) for v in values)
 
-    return (
-        isinstance(stored, dict)
-        and stored.keys() == {"cython", "spent", "programs"}
-        and names(stored["cython"])
-        and numbers(stored["spent"])
-        and isinstance(stored["programs"], dict)
-        and all(
-            isinstance(own, dict)
-            and own.keys() == {"cpp", "spent"}
-            and names(own["cpp"])
-            and numbers(own["spent"])
-            for own in stored["programs"].values()
-        )
-    )
+def _keys(values: Any) -> list[str]:
+    if not all(_KEY.fullmatch(key) for key in values):
+        raise ValueError(f"{values}: expected keys of compiled code")
+    return list(values)
+
+
+def _seconds(value: Any) -> float:
+    if not 0 <= value < _MOST_SECONDS:
+        raise ValueError(f"{value}: expected a time in seconds")
+    return float(value)
 
 
 def of(parameters: Any, code: Any, sizes: Any) -> History:

@@ -14,16 +14,15 @@ from brian2 import Network, second
 
 from ..core import units
 from ..core.aliases import Progress, Time
-from ..core.checks import suggest_keywords, whole
+from ..core.checks import instance, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..io.block import sorted_ticks
 from ..io.spikes import Trains
 from ..io.spikes.bins import rounding
 from ..models import network as nsnn_network
-from ..models.compatibility import check_compatible
 from ..models.neurons import Neuron
 from ..models.noise import Noise
-from ..models.populations import Population, refuse_bare
+from ..models.populations import Population
 from ..models.stimuli import Stimulus
 from . import auto_engine
 from .engine import choose, running
@@ -283,14 +282,6 @@ def _system(
     model: Any, noise: Noise | None, stimulus: Stimulus | None, n_neurons: int, **of_points: Any
 ) -> System:
     """Neurons of one model, or a network whose first stimulus may be replaced; of_points : `point` and `ids`."""
-    refuse_bare(noise)
-    for value, kind, name, expected in (
-        (noise, Noise, "noise", "a noise model such as WhiteNoise(3*mV)"),
-        (stimulus, Stimulus, "stimulus", "a stimulus such as Constant(15*mV)"),
-    ):
-        if value is not None and not isinstance(value, kind):
-            shown = str(value) if units.is_quantity(value) else repr(value)
-            raise NsnnError(f"{name} = {shown}: expected {expected}, or None")
     if not isinstance(model, nsnn_network.Network):
         net, replaced = _alone(model, noise, stimulus, n_neurons), None
     elif noise is not None or n_neurons != 1:
@@ -298,7 +289,10 @@ def _system(
             f"noise = {noise}, n_neurons = {n_neurons}: the populations of a Network have noise and sizes; leave out both"
         )
     else:
-        net, replaced = model, stimulus
+        net = model
+        replaced = instance(
+            stimulus, Stimulus | None, "stimulus", "a stimulus such as Constant(15*mV), or None"
+        )
     described = {"model": model, "noise": noise, "stimulus": stimulus}
     plain = {name: m if m is None else m.describe() for name, m in described.items()}
     return System(net, replaced, plain, **of_points)
@@ -312,11 +306,10 @@ def _alone(model: Neuron, noise: Any, stimulus: Any, n_neurons: Any) -> nsnn_net
         )
     whole(n_neurons, 1, "n_neurons", 2**31 - 1)
     try:
-        # checked here already: a Population's own message has its name, which the user did not choose
-        check_compatible(model, noise, stimulus)
         population = Population(int(n_neurons), model, noise=noise, stimulus=stimulus, name="neurons")
-    except NsnnError as error:
+    except NsnnError as error:  # without the name of the population, which the user did not choose
+        message = str(error).removeprefix("population 'neurons': ")
         raise NsnnError(
-            str(error).replace(f"n = {n_neurons} for the population 'neurons'", f"n_neurons = {n_neurons}")
+            message.replace(f"n = {n_neurons} for the population 'neurons'", f"n_neurons = {n_neurons}")
         ) from None
     return nsnn_network.Network([population])

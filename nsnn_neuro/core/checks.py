@@ -21,7 +21,7 @@ from typing import Any, Self, TypeVar, cast
 import numpy as np
 
 from .errors import ArgumentError, NsnnError
-from .units import describe, floats, shown, si
+from .units import describe, floats, is_quantity, short, shown, si
 
 F = TypeVar("F", bound=Callable[..., Any])
 LARGEST = 2**31 - 1
@@ -119,7 +119,8 @@ def scalar(
 def instance(value: Any, kind: Any, name: str, expected: str) -> Any:
     """`value`, which has to be an instance of `kind`."""
     if not isinstance(value, kind):
-        raise NsnnError(f"{name} = {value!r}: expected {expected}")
+        given = short(value) if is_quantity(value) else repr(value)
+        raise NsnnError(f"{name} = {given}: expected {expected}")
     return value
 
 
