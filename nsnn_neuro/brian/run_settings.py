@@ -124,23 +124,8 @@ def _recorded(record_v: Any, population: Population, names: Sequence[str]) -> np
     elif len(names) > 1 and record_v is not None and not isinstance(record_v, bool):
         raise NsnnError(
             f"record_v = {record_v!r}: for a network expected True or a dict such as {{{population.name!r}: [0, 1]}}"
-            f"{_only_v(record_v, names)}"
         )
-    note = _only_v(record_v, names)
-    if name == "record_v" and isinstance(record_v, list | tuple) and population.name in record_v:
-        note = f"; of a network also a dict such as {{{population.name!r}: [0, 1]}}"
-    return _chosen(record_v, n, name, "neuron", note)
-
-
-def _only_v(which: Any, populations: Sequence[str]) -> str:
-    """End of a message about names in place of indices; empty for names of populations."""
-    entries = [which] if isinstance(which, str) else np.ravel(which).tolist()
-    if not any(isinstance(one, str) and one not in populations for one in entries):
-        return ""
-    return (
-        "; simulate records v only, of the neurons with these indices. For slow variables and gates write your own Brian2 script "
-        "with a StateMonitor"
-    )
+    return _chosen(record_v, n, name, "neuron", "; the membrane alone is recorded")
 
 
 def _chosen(which: Any, n: int, name: str, what: str, note: str = "") -> np.ndarray:

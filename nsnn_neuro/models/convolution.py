@@ -12,17 +12,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core.checks import whole
+from ..core.checks import LARGEST, whole
 from ..core.errors import NsnnError
 from ..core.parameters import checked
 from .connectivity import ConnectionRule
 from .pair_sampling import Pairs
-
-
-def _is_whole(value: Any, least: int) -> bool:
-    return (
-        isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(least <= value < 2**31)
-    )
 
 
 def _several(value: Any) -> tuple[Any, ...]:
@@ -34,9 +28,10 @@ def _several(value: Any) -> tuple[Any, ...]:
 def _pair(value: Any, name: str, least: int) -> tuple[int, int]:
     """(along y, along x) from one number for both, or from two numbers."""
     both = _several(value) or (value,) * 2
-    if len(both) != 2 or not all(_is_whole(n, least) for n in both):
-        raise NsnnError(f"{name} = {value!r}: expected a whole number >= {least}, or two, along y and x")
-    return int(both[0]), int(both[1])
+    if len(both) != 2:
+        raise NsnnError(f"{name} = {value!r}: expected a whole number, or two, along y and x")
+    y, x = (whole(n, least, name, LARGEST) for n in both)
+    return y, x
 
 
 class _Windows(ConnectionRule):
@@ -60,11 +55,9 @@ class _Windows(ConnectionRule):
         if self.image is None:
             return
         value = _several(self.image)
-        if len(value) != 3 or not all(_is_whole(n, 1) for n in value):
-            raise NsnnError(
-                f"image = {self.image!r}: expected (channels, height, width), whole numbers, or None"
-            )
-        object.__setattr__(self, "image", tuple(int(n) for n in value))
+        if len(value) != 3:
+            raise NsnnError(f"image = {self.image!r}: expected (channels, height, width), or None")
+        object.__setattr__(self, "image", tuple(whole(n, 1, "image", LARGEST) for n in value))
         if min(self.post_image) < 1:
             raise NsnnError(
                 f"image = {self.image}: smaller, with its padding of {self._padding}, than the window of {self._size}: expected "
@@ -154,7 +147,7 @@ class Convolution(_Windows):
     ((8, 1, 3, 3), (1280,))
     """
 
-    channels: int = checked(partial(whole, least=1, most=2**31 - 1))
+    channels: int = checked(partial(whole, least=1, most=LARGEST))
     kernel: Any = checked(partial(_pair, least=1))
     stride: Any = checked(partial(_pair, least=1), default=1, kw_only=True)
     padding: Any = checked(partial(_pair, least=0), default=0, kw_only=True)

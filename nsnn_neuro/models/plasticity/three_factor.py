@@ -13,7 +13,6 @@ from ...core.errors import NsnnError
 from ...core.parameters import checked, choice, parameter, substitute
 from ..escape import EscapeNoise, Family
 from ..neurons import NSNNNeuron
-from ..noise import Noise
 from .diffusive import diffusive_text, is_diffusive
 from .optimizers import SGD, Optimizer
 from .rule_text import Plasticity, RuleText, numbers
@@ -183,22 +182,12 @@ class NDL(_ThreeFactor):
     def _family(self, noise: Any, theta: Any) -> tuple[str, str | None, dict[str, tuple[Any, str]]]:
         family = noise.family if isinstance(noise, EscapeNoise) else noise
         if not isinstance(family, Family):
-            raise NsnnError(f"noise = {noise}: {_no_density(noise)}")
+            raise NsnnError(
+                f"noise = {noise}: expected a noise family such as Gaussian(0.4), whose density is the factor of NDL (a hazard has "
+                "no density per step); without noise use a surrogate gradient, e.g. SurrogateGradient(Gaussian(0.4), eta)"
+            )
         _without_dimension(family)
         return family.pdf_text, family.cdf_text, numbers(family, "noise_")
-
-
-def _no_density(noise: Any) -> str:
-    if noise is None:
-        return "without noise the factor of NDL vanishes, use a surrogate gradient, e.g. SurrogateGradient(Gaussian(0.4), eta)"
-    if isinstance(noise, EscapeNoise):
-        return "a hazard has no density per step, expected a family such as Gaussian(0.4)"
-    if isinstance(noise, Noise):
-        return (
-            "noise of the membrane has no density of its own, expected a family such as Gaussian(0.4) "
-            "(the method `synapses` is for your own membrane in WhiteNoise)"
-        )
-    return "expected a noise family such as Gaussian(0.4)"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -15,7 +15,6 @@ from ...core.errors import NsnnError
 from ...core.units import shown
 from ..connectivity import AllToAll, ConnectionRule, OneToOne
 from ..convolution import AveragePooling, Convolution
-from ..escape import DoubleNoise, EscapeNoise
 from ..network import Network
 from ..neurons import IntegrateAndFire, Neuron, NSNNNeuron, Relay
 from ..noise import Noise
@@ -70,7 +69,7 @@ def feedforward(
         raise NsnnError(
             f"sizes = {shown(sizes)}: expected a list of at least two numbers of neurons, input first"
         )
-    noises = _noises(noise, len(sizes) - 1, neuron)
+    noises = _noises(noise, len(sizes) - 1)
     layers = [Population(sizes[0], Relay(), name="input")]
     for k, (n, own) in enumerate(zip(sizes[1:], noises, strict=True), 1):
         layers.append(Population(n, neuron, noise=own, name=f"layer{k}"))
@@ -149,7 +148,7 @@ def convolutional(
             f"layers = {layers!r}: expected a list of Convolution(8, 3), AveragePooling(2) and the like"
         )
     network = _Layers(AveragePooling(1, image=image).post_image, neuron)
-    for k, (layer, own) in enumerate(zip(layers, _noises(noise, len(layers), neuron), strict=True), 1):
+    for k, (layer, own) in enumerate(zip(layers, _noises(noise, len(layers)), strict=True), 1):
         name = f"layer{k}"
         match layer:
             case Convolution() | AveragePooling():
@@ -252,7 +251,7 @@ def recurrent(
         if not len(n_hidden):
             raise NsnnError(f"n_hidden = {n_hidden!r}: expected a whole number, or a list of at least one")
         sizes = {f"hidden{k}": n for k, n in enumerate(n_hidden, 1)}
-    noise = _noises(noise, 1, neuron)[0]
+    noise = _noises(noise, 1)[0]
     layers = [Population(n_in, Relay(), name="input")]
     for name, n in (sizes | {"output": n_out}).items():
         layers.append(Population(n, neuron, noise=noise, name=name))  # type: ignore[arg-type]
@@ -286,19 +285,13 @@ def _all_to_all(
     ]
 
 
-def _noises(noise: Any, n: int, neuron: Neuron) -> list[Any]:
-    """One noise model for each of n layers; NsnnError for noise that an NSNNNeuron does not take."""
+def _noises(noise: Any, n: int) -> list[Any]:
+    """One noise model for each of n layers."""
     noises = list(noise) if isinstance(noise, list | tuple) else [noise] * n
     if len(noises) != n:
         raise NsnnError(
             f"noise has {len(noises)} entries: expected one for all layers, or {n}, one per layer except the input"
         )
-    for one in noises if isinstance(neuron, NSNNNeuron) else ():
-        if isinstance(one, Noise) and not isinstance(one, EscapeNoise | DoubleNoise):
-            raise NsnnError(
-                f"noise = {one}: an NSNNNeuron has no membrane in continuous time; expected escape noise such as "
-                "EscapeNoise(Gaussian(0.4)), or None"
-            )
     return noises
 
 
