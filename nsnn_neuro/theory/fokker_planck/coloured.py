@@ -33,7 +33,7 @@ from ...core.aliases import Time, Voltage
 from ...core.checks import suggest_keywords
 from ...core.errors import NsnnError
 from ..arguments import expect, out, times, voltages
-from .stationary import DriftProblem, drift_problem, lowest
+from .stationary import drift_problem, lowest
 
 _V_ORDER, _Z_ORDER = 2, 3
 _Z_END = 6.5  # a normal variable is beyond it with probability 8e-11
@@ -106,8 +106,7 @@ def coloured_fp_rate(
     19.65
     """
     neuron = (tau_m, v_spike, v_reset, tau_refrac, v_low)
-    p, mean, _ = _moments(drift, sigma, tau_noise, neuron, resolution)
-    return out(1 / (p.refrac + mean) * p.tau**-1.0)
+    return _rate_and_cv(drift, sigma, tau_noise, neuron, resolution)[0]
 
 
 @suggest_keywords
@@ -137,8 +136,7 @@ def coloured_fp_cv(
     [0.721, 1.038]
     """
     neuron = (tau_m, v_spike, v_reset, tau_refrac, v_low)
-    p, mean, variance = _moments(drift, sigma, tau_noise, neuron, resolution)
-    return out(np.sqrt(variance) / (p.refrac + mean))
+    return _rate_and_cv(drift, sigma, tau_noise, neuron, resolution)[1]
 
 
 def coloured_fp_rate_and_cv(
@@ -161,13 +159,11 @@ def coloured_fp_rate_and_cv(
     >>> round(cv, 3)
     0.721
     """
-    neuron = (tau_m, v_spike, v_reset, tau_refrac, v_low)
-    p, mean, variance = _moments(drift, sigma, tau_noise, neuron, resolution)
-    return out(1 / (p.refrac + mean) * p.tau**-1.0), out(np.sqrt(variance) / (p.refrac + mean))
+    return _rate_and_cv(drift, sigma, tau_noise, (tau_m, v_spike, v_reset, tau_refrac, v_low), resolution)
 
 
-def _moments(drift, sigma, tau_noise, neuron, resolution) -> tuple[DriftProblem, np.ndarray, np.ndarray]:
-    """The problem; mean and variance of its first-passage time, in tau_m and tau_m^2."""
+def _rate_and_cv(drift, sigma, tau_noise, neuron, resolution) -> tuple[Any, Any]:
+    """Rate and CV from mean and variance of the first-passage time, which are in tau_m and tau_m^2."""
     voltages(sigma=sigma)
     tau_m, v_spike, v_reset, tau_refrac, v_low = neuron
     memory, tau = times(tau_noise=tau_noise, tau_m=tau_m)
@@ -188,7 +184,8 @@ def _moments(drift, sigma, tau_noise, neuron, resolution) -> tuple[DriftProblem,
 
         here = dict(zip(names, (float(a[at]) for a in (s, k, p.refrac, low, p.reset, p.spike)), strict=True))
         moments[:, *at] = _passage(_Point(f=f, wall=v_low is not None, resolution=resolution, **here))
-    return p, moments[0], moments[1]
+    mean, variance = moments
+    return out(1 / (p.refrac + mean) * p.tau**-1.0), out(np.sqrt(variance) / (p.refrac + mean))
 
 
 def _equidistribute(x: np.ndarray, density: np.ndarray, least: int) -> np.ndarray:
