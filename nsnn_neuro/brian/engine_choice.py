@@ -43,40 +43,17 @@ class Work:
     spikes: float = 0.0
     runtime_only: bool = False
 
-    @property
-    def populations(self) -> int:
-        """Their number."""
-        return self.noisy + self.silent
+    def seconds(self, engine: str) -> float:
+        """The expected time of the run."""
+        steps, *numbers = dataclasses.astuple(self)[:7]  # in the order of the columns of `RUN`
+        return float(steps * sum(cost * number for cost, number in zip(RUN[engine], numbers, strict=True)))
 
 
-@dataclasses.dataclass(frozen=True)
-class Costs:
-    """Seconds per step: of a population or projection, whatever its size; of a member; of a synaptic event."""
-
-    noisy: float
-    silent: float
-    projection: float
-    noisy_member: float
-    silent_member: float
-    arrival: float
-
-    def seconds(self, work: Work) -> float:
-        """The expected time of a run."""
-        per_step = (
-            self.noisy * work.noisy
-            + self.silent * work.silent
-            + self.projection * work.projections
-            + self.noisy_member * work.noisy_members
-            + self.silent_member * work.silent_members
-            + self.arrival * work.arrivals
-        )
-        return work.steps * per_step
-
-
+# of a population with noise, one without, a projection, whatever its size; of a member with noise, one without, a synaptic event
 RUN = {
-    "numpy": Costs(1.1e-4, 3.5e-5, 5e-5, 1e-7, 1e-8, 5e-8),
-    "cython": Costs(5e-6, 4e-6, 5e-6, 3e-8, 5e-9, 5e-9),
-    "cpp": Costs(2e-7, 2e-7, 1e-6, 6e-9, 2e-9, 3e-9),
+    "numpy": (1.1e-4, 3.5e-5, 5e-5, 1e-7, 1e-8, 5e-8),
+    "cython": (5e-6, 4e-6, 5e-6, 3e-8, 5e-9, 5e-9),
+    "cpp": (2e-7, 2e-7, 1e-6, 6e-9, 2e-9, 3e-9),
 }
 """Expected seconds of a step on each engine."""
 # seconds: of a program, of each population, of each projection
@@ -103,7 +80,7 @@ def build_seconds(engine: str, work: Work) -> float:
     if engine == "numpy":
         return _NUMBA if work.noisy else 0.0
     whole, population, projection = BUILD[engine]
-    return whole + population * work.populations + projection * work.projections
+    return whole + population * (work.noisy + work.silent) + projection * work.projections
 
 
 def decide(
@@ -127,7 +104,7 @@ def decide(
     >>> decide(Work(steps=20_000, noisy=1, noisy_members=2000), has_compiler=False).engine
     'numpy'
     """
-    seconds = {name: costs.seconds(work) for name, costs in RUN.items()}
+    seconds = {name: work.seconds(name) for name in RUN}
     build = {name: 0.0 if name in ready else build_seconds(name, work) for name in RUN}
     left_out = {*without, *(["cpp"] if work.runtime_only or work.spikes > MOST_SPIKES else [])}
     possible = [name for name in RUN if name not in left_out]
@@ -144,16 +121,9 @@ def decide(
     if engine == "numpy":
         other = min((name for name in possible if name != "numpy"), key=lambda name: build[name])
         text = f"numpy: about {_shown(seconds[engine])}, compiling would take about {_shown(build[other])}"
-    elif build[engine]:
-        text = (
-            f"{engine}: about {_shown(seconds[engine])} after compiling for about {_shown(build[engine])}, "
-            f"numpy would take about {_shown(seconds['numpy'])}"
-        )
     else:
-        text = (
-            f"{engine}: about {_shown(seconds[engine])} with cached code, "
-            f"numpy would take about {_shown(seconds['numpy'])}"
-        )
+        code = f"after compiling for about {_shown(build[engine])}" if build[engine] else "with cached code"
+        text = f"{engine}: about {_shown(seconds[engine])} {code}, numpy would take about {_shown(seconds['numpy'])}"
     return Choice(engine, text, seconds)
 
 
