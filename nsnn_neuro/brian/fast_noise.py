@@ -94,15 +94,12 @@ def fast_noise(seed: int | None = None) -> contextlib.AbstractContextManager[int
     draws one. As a decorator, `@fast_noise(seed=1)`, it encloses each call of a function. A call that is used as neither changes
     nothing, and says so in a warning. Arguments are checked at the call.
 
-    - Normals have a radius and an angle of 32 bits each and end at 6.76 standard deviations, beyond which one in 7e10 lies;
-      uniforms have 52 bits and are never 0 or 1. On the NumPy target NumPy's Philox and normals of full resolution are used.
+    - Normals end at 6.76 standard deviations, beyond which one in 7e10 lies; uniforms are never 0 or 1.
     - The numbers are identical for the same seed and target if the same code runs in the same order, unlike the package's keyed
-      noise, whose numbers depend on neuron, trial and step only. In C++ standalone each code object has a separate stream, in the
-      order in which Brian2 writes them, and each run of a binary has the same numbers. `brian2.seed` has no effect, and `restore`
-      does not reset the draws.
+      noise, whose numbers depend on neuron, trial and step only. In C++ standalone each run of a binary has the same numbers.
+      `brian2.seed` has no effect, and `restore` does not reset the draws.
     - `poisson()` is drawn from `rand()` in Cython and C++. On the NumPy target `poisson()` and `BinomialFunction` (`PoissonInput`)
       remain Brian2's.
-    - Not for cryptography.
 
     Raises
     ------

@@ -1,9 +1,8 @@
 """What Brian2 computes again and again, in less time or not at all.
 
-These are the keys of its caches, the documentation of its preferences, where in the source each of its objects was made, and
-records of what it does that no log takes. A fifth of the time of a short simulation went into the first two. The third reads a line
-of its file for each open call, for each object; an error of a run has them in its own traceback. `use` replaces Brian2's functions,
-and `global_state.borrowed` puts them back, so that Brian2 is as it was outside this package's runs.
+These are the keys of its caches, the documentation of its preferences (a fifth of the time of a short simulation), where in the
+source each of its objects was made, and records of what it does that no log takes. `use` replaces Brian2's functions, and
+`global_state.borrowed` puts them back.
 """
 
 from __future__ import annotations

@@ -110,13 +110,11 @@ def simulate(
     dt : time step, default 0.1 ms; use 0.02 ms for `WangBuzsaki`. A warning names each time constant that needs a shorter step
     seed : integer; None draws one. The Block stores it; a seed yields identical spikes on all engines
     engine : "auto" chooses the engine that is expected to end first, compilation included: "numpy" for small runs, "cpp" (C++
-        standalone) or "cython" for large ones. If there is no C++ compiler, "numpy" takes the place of "auto" and "cython", with a
-        warning where compiled code would be faster; where compiled code fails, "auto" uses another engine. "torch" runs neurons
-        without synapses, and networks whose projections have one delay each, as PyTorch tensors, for GPUs; it needs torch. See
-        "Engines, compiled models, threads and processes" in the documentation
+        standalone) or "cython" for large ones. Without a C++ compiler "numpy" takes their place, with a warning. "torch" runs
+        neurons without synapses, and networks whose projections have one delay each, as PyTorch tensors, for GPUs; it needs torch.
+        See "Engines, compiled models, threads and processes" in the documentation
     bridge : True detects threshold crossings between grid points, too, and measures the refractory time from the middle of the step
-        of the spike; False tests the threshold at grid points only. A spike's stored time is the start of its step with either
-        setting; see "Noise models and conventions" in the documentation
+        of the spike; False tests the threshold at grid points only. See "Noise models and conventions" in the documentation
     record_v : indices of neurons whose membrane is recorded in every trial, or True for all; for a network True, or a dict from
         population names to indices. The voltage at time t is that at the start of the step; the potential of an NSNN neuron is that
         which decides about the spike of the step, after synaptic input
@@ -141,8 +139,7 @@ def simulate(
     Returns
     -------
     neo.Block, or with return_state a Block and a SimulationState : one Segment per trial; `segments[k].spiketrains[j]` is
-        neuron j. A spike in step k is stamped k dt: the threshold in `brian/equations/membrane.py` (`discrete.py` for `NSNNNeuron`)
-        decides k, `build_block` (`io/block.py`) makes k dt of it.
+        neuron j. A spike in step k is stamped k dt, the start of its step, with or without bridge.
         Annotations: seed, dt (s), parameters (with the engine), engine_choice (why "auto" has chosen it), versions, git_revision,
         populations. A time-varying stimulus is the signal "stimulus", recorded membranes are the signal "v"; in a network with
         several populations "stimulus of NAME", "v of NAME", "weight of NAME".

@@ -1,12 +1,4 @@
-"""Networks: populations of neurons, projections between them, and the seed of the random wiring.
-
-    input = Population(64, Relay(), name="input")
-    out = Population(10, NSNNNeuron(), noise=EscapeNoise(Gaussian(0.4)), name="out")
-    net = Network([input, out], [Projection(input, out, rule=AllToAll(), weight=Normal(0.0, 0.1))], seed=1)
-
-Populations and projections: `populations.py`. Connection rules: `connectivity.py`. Distributions of weights and delays:
-`weight_distributions.py`. Synapses: `synapses.py`.
-"""
+"""Networks: populations of neurons, projections between them (`populations.py`), and the seed of the random wiring."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """The size of a network: numbers of neurons and synapses, and the memory of a simulation, before anything is drawn.
 
-A simulation with one projection of 4.5 million synapses was measured. In NumPy a synapse takes 36 bytes, or 60 with a weight and
-a delay of its own, of which the network keeps 8 or 24. While Brian2 makes the synapses of a projection, they take 24 or 48 more.
-A C++ program reads copies from files into arrays that grow by doubling, so that its memory is less certain.
+The bytes of a synapse were measured in a simulation with one projection of 4.5 million of them. A C++ program reads copies from
+files into arrays that grow by doubling, so that its memory is less certain.
 """
 
 from __future__ import annotations

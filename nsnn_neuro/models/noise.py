@@ -142,9 +142,8 @@ class ConductanceNoise(Noise):
 
     tau_m dV = ... + g_e (e_rev_e - V) dt + g_i (e_rev_i - V) dt, tau_k dg_k = (m_k - g_k) dt + sigma_k sqrt(2 tau_k) dW_k
 
-    Conductances are in units of the leak conductance and are not clipped at 0: keep sigma_k well below m_k. A trial starts from
-    their stationary distribution. A step uses the mean of their values at its two ends, which makes the noise 0.2 % too strong at
-    tau_k = 5 dt and 4 % at tau_k = dt. The threshold is tested at grid points only.
+    Conductances are in units of the leak conductance and are not clipped at 0: keep sigma_k well below m_k, and tau_k above 5 dt.
+    A trial starts from their stationary distribution. The threshold is tested at grid points only.
 
     Parameters
     ----------

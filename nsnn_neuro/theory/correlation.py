@@ -13,9 +13,8 @@ def count_correlation(c: Any, sigma: Voltage, *, tau_m: Time, gain: Any, rate: A
 
     rho = 2 tau_m sigma^2 (dr/dmu)^2 c / (CV^2 r)
 
-    Derivation. The drives share the noise sigma sqrt(2 tau_m c) xi(t), with (two-sided) spectrum 2 tau_m sigma^2 c. At low
-    frequencies the rate follows it with gain dr/dmu, so the covariance of counts in a long window T is 2 tau_m sigma^2 c (dr/dmu)^2
-    T. The count variance of a renewal process is CV^2 r T. Their quotient is rho, to first order in c.
+    The drives share noise with the (two-sided) spectrum 2 tau_m sigma^2 c, which the rate follows at low frequencies with gain
+    dr/dmu; the count variance of a renewal process in a long window T is CV^2 r T. rho is the quotient, to first order in c.
 
     Parameters
     ----------

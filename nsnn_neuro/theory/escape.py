@@ -60,9 +60,7 @@ def escape_rate(
 
     u = mu + (v_reset - mu) exp(-t / tau_m), S(t) = exp(-int_0^t rho(u, du/dt)), 1/r = tau_refrac + int S dt
 
-    Simpson's rule up to 30 tau_m and an exponential tail, with steps that grow from tau_m / 2,000 to tau_m / 13 and are shorter
-    where the hazard exceeds 0.1 per step. The relative error is below 1e-6 for a hazard that varies over at least 1/100 of mu -
-    v_reset.
+    The relative error is below 1e-6 for a hazard that varies over at least 1/100 of mu - v_reset.
 
     Parameters
     ----------
@@ -195,8 +193,8 @@ def step_escape_interval(
 def renewal_rate(hazard: Callable[[Any], Any], *, tau_refrac: Time) -> float:
     """Rate of a renewal process with any hazard, in Hz.
 
-    S(t) = exp(-int_0^t rho), 1/r = tau_refrac + int S dt. Simpson's rule with 20,000 steps up to S = exp(-40) at least, for
-    hazards without jumps that vary over more than 1/500 of that time.
+    S(t) = exp(-int_0^t rho), 1/r = tau_refrac + int S dt. For hazards without jumps that vary over more than 1/500 of
+    the time until S = exp(-40).
 
     Parameters
     ----------

@@ -56,10 +56,8 @@ class IntegrateAndFire(Neuron):
     >>> len(block.segments[0].spiketrains[0])
     5
 
-    NsnnError : a parameter that every such neuron needs, or whose name is taken, names in a text that are not declared, random
-        numbers in a text, wrong syntax or units, an attribute whose name is close to that of a text, and texts that contradict
-        each other (v in `linear` and `leaky`, variables of `slow_start` and of `slow`, a reset at or above the threshold with
-        `moving`). Attributes, parameters and variables that are not used, and texts without `drive`, are warnings
+    NsnnError : a parameter that every such neuron needs, or whose name is taken; names in a text that are not declared, random
+        numbers, wrong syntax or units; texts that contradict each other. Texts without `drive` are warnings
     """
 
     state: ClassVar[str] = "v"

@@ -17,13 +17,12 @@ class ConductanceBased(IntegrateAndFire):
     """Base of conductance-based neurons: tau_m dV/dt = v_rest - V + drive + sum of g_k (E_k - V); spikes come from the channels.
 
     `channels` are name -> (conductance in units of the leak, reversal potential), both texts; `gates` are gating variables, name
-    -> (opening rate, closing rate), texts in v. A spike is counted when V rises through v_thresh; nothing is reset, and there is
-    no refractory time. Noise on V lets one spike cross v_thresh several times: declare the parameter `v_rearm`, below v_thresh.
-    The next spike is then counted only after V has been at or below v_rearm. It does not change V. Without it the level is
-    v_thresh. Neurons without a reset that are not made of channels, such as FitzHugh and Nagumo's, use `linear`, `nonlinear` and
-    `slow`, as in `IntegrateAndFire`. v starts at v_rest, also if no text uses it. Gates take the exact step for a constant voltage
-    and are staggered by half a step, channels are evaluated at the midpoint: second order in dt. Use a tenth of the time constant
-    of the fastest gate as dt; `simulate` warns above a third. Example, Morris and Lecar's muscle fibre in units of its leak:
+    -> (opening rate, closing rate), texts in v. v starts at v_rest. A spike is counted when V rises through v_thresh; nothing is
+    reset, and there is no refractory time. Where noise lets one spike cross v_thresh several times, declare the parameter
+    `v_rearm`, below v_thresh: the next spike is counted only after V has been at or below it. Neurons without a reset that are not
+    made of channels, such as FitzHugh and Nagumo's, use `linear`, `nonlinear` and `slow`, as in `IntegrateAndFire`. The step is
+    second order in dt. Use a tenth of the time constant of the fastest gate as dt; `simulate` warns above a third. Example, Morris
+    and Lecar's muscle fibre in units of its leak:
 
     >>> from brian2 import ms, mV
     >>> import nsnn_neuro as nsnn
@@ -74,11 +73,8 @@ class WangBuzsaki(ConductanceBased):
     """Fast-spiking interneuron of Wang and Buzsaki: sodium, potassium and leak currents.
 
     tau_m dV/dt = v_rest - V + g_na m^3 h (e_rev_na - V) + g_k n^4 (e_rev_k - V) + drive, m in equilibrium, h and n with phi times
-    their published rates. Conductances are in units of
-    g_L = 0.1 mS/cm2, tau_m = C_m / g_L, and a current of 1 uA/cm2 is a drive of 10 mV.
-
-    Use dt=0.02*ms: firing rates are then within 0.1 % of those of an ODE solver, for 0.3 to 5 uA/cm2. The error is up to 0.4 % at
-    0.05 ms and up to 0.9 % at the default of 0.1 ms (`simulate` warns).
+    their published rates. Conductances are in units of g_L = 0.1 mS/cm2, tau_m = C_m / g_L, and a current of 1 uA/cm2 is a drive of
+    10 mV. Use dt=0.02*ms: firing rates are then within 0.1 % of those of an ODE solver, at the default of 0.1 ms within 0.9 %.
 
     Parameters
     ----------

@@ -62,13 +62,9 @@ def microcircuit(
     1.5 +- 0.75 and 0.8 +- 0.4 ms, at least 0.1 ms. A weight in this package is the current times the membrane's resistance of 40
     MOhm: 3.512 mV.
 
-    The background stands for 1,500 to 2,900 Poisson trains of 8 Hz per neuron, with excitatory synapses. It is their diffusion
-    approximation, a `Constant` drive and `OUNoise` with tau_noise = tau_syn: the same mean and autocovariance, but no jumps.
-
-    With `scale` s there are s N neurons. With `in_degree_scale` k a neuron has k times the synapses, with weights J / sqrt(k),
-    which keeps the variance of its input. A constant drive of (1 - sqrt(k)) times the mean recurrent input of the full model, at
-    the rates of NEST's implementation, replaces the lost mean. Correlations are not preserved, and rates change: see
-    "Cortical microcircuit" in the documentation.
+    The background, 1,500 to 2,900 Poisson trains of 8 Hz per neuron, is their diffusion approximation, a `Constant` drive and
+    `OUNoise`. With fewer synapses of a neuron, larger weights keep the variance of its input and a constant drive its mean;
+    correlations are not preserved, and rates change: see "Cortical microcircuit" in the documentation.
 
     Parameters
     ----------

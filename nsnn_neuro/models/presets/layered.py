@@ -130,10 +130,8 @@ def convolutional(
     neuron : neuron model of all layers
     seed : whole number, seed of the random weights
 
-    Weights (`Network.set_weights` changes them): normal in convolutions and dense layers, with mean 0 and standard deviation theta
-    / sqrt(number of inputs of a neuron), theta the distance from reset to threshold. 2 theta in pooling layers, so that a window
-    with half of its neurons firing drives a neuron to threshold. theta in the direct path around a block, or random if it is a
-    convolution.
+    Weights (`Network.set_weights` changes them): random in convolutions and dense layers, as in `feedforward`; 2 theta in pooling
+    layers, so that a window with half of its neurons firing drives a neuron to threshold; theta in the direct path around a block.
 
     >>> from nsnn_neuro.models.escape import EscapeNoise, Gaussian
     >>> layers = [Convolution(8, 3, padding=1), AveragePooling(2), Residual(8), 10]

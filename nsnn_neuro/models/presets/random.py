@@ -108,10 +108,8 @@ def balanced(
 
         r_E = rate (x_e j_ii - x_i j_ei) / D,   r_I = rate (x_e j_ie - x_i j_ee) / D,   D = j_ei j_ie - j_ee j_ii
 
-    which both equal `rate` for the default values. Corrections are of order 1/sqrt(K): Siegert's formula with mean sqrt(K) tau_m
-    (j_ae r_E - j_ai r_I + x_a rate) and sigma^2 = tau_m (j_ae^2 r_E + j_ai^2 r_I) / 2 (the package's sigma), solved for both rates,
-    gives 12.4 and 11.4 Hz at K = 100; a simulation with dt = 0.1 ms gives 12.1 and 10.8 Hz and a CV of 0.9. With delays of 0.5 ms
-    or more the strong inhibitory loop oscillates synchronously instead.
+    which both equal `rate` for the default values, up to corrections of order 1/sqrt(K): 12.1 and 10.8 Hz at K = 100. With delays
+    of 0.5 ms or more the strong inhibitory loop oscillates synchronously instead.
 
     Parameters
     ----------

@@ -79,8 +79,8 @@ def coloured_fp_rate(
     1/r = tau_refrac + (mean time from v_reset to v_spike, I distributed as at re-entry). The two-dimensional
     Fokker-Planck equation is solved for each point, which takes about a second (longer for tau_noise >> tau_m).
 
-    From resolution 1 to 1.5 the rate changes by at most 2e-5 (LIF, PIF, EIF, QIF, tau_noise from tau_m / 200 to 20 tau_m), and the
-    error falls at least as resolution^-3. For rare spikes it changes more, 1.5e-4 at 1e-6 / tau_m: compare two resolutions.
+    From resolution 1 to 1.5 the rate changes by at most 2e-5 for tau_noise from tau_m / 200 to 20 tau_m, more for rare spikes:
+    compare two resolutions there.
 
     Parameters
     ----------
