@@ -116,12 +116,12 @@ from .models.stimuli import Recorded as Recorded
 from .models.stimuli import Sinusoid as Sinusoid
 from .models.stimuli import Step as Step
 from .models.stimuli import Stimulus as Stimulus
+from .models.stimuli import Transduced as Transduced
 from .models.synapses import AlphaSynapse as AlphaSynapse
 from .models.synapses import ConductanceSynapse as ConductanceSynapse
 from .models.synapses import DeltaSynapse as DeltaSynapse
 from .models.synapses import ExponentialSynapse as ExponentialSynapse
 from .models.synapses import Synapse as Synapse
-from .models.transduced import Transduced as Transduced
 from .models.weight_distributions import Between as Between
 from .models.weight_distributions import Distribution as Distribution
 from .models.weight_distributions import LogNormal as LogNormal
