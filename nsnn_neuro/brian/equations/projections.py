@@ -15,16 +15,18 @@ from brian2 import Clock, NeuronGroup, Synapses, TimedArray, second
 
 from ...core import units
 from ...core.errors import NsnnError
+from ...models.compatibility import check_compatible
 from ...models.network import Network
-from ...models.neurons import Relay
+from ...models.neurons import IntegrateAndFire, NSNNNeuron, PoissonSource, Relay
 from ...models.populations import Population, Projection
 from ...models.stimuli import Stimulus
 from ...models.synapses import Synapse
 from .. import engine, philox
 from ..dt_warnings import delay_steps
 from ..philox import Stream
-from .group_text import BRIAN_UNIT, ORDERS_EACH, SYNAPSES, Layout
-from .groups import make_group
+from .discrete import discrete, poisson_source, relay
+from .group_text import BRIAN_UNIT, ORDERS_EACH, SYNAPSES, GroupText, Layout, add_drive
+from .membrane import membrane
 from .synapses import arrival
 
 
@@ -56,7 +58,7 @@ def network(
         layout = Layout(p.n, trials, dt, n_steps, key, point, index, f"population_{index}", ids, first)
         driven = drive_of(net, p, stimulus)
         try:
-            group = make_group(p.neuron, p.noise, driven, layout, synapses=types[p.name], bridge=bridge)
+            group = _make_group(p, driven, layout, types[p.name], bridge)
         except NsnnError as error:
             if len(net.populations) == 1:
                 raise
@@ -75,6 +77,29 @@ def network(
         wiring.connect(groups[pre], groups[post], rank, weight, ORDERS_EACH * post + SYNAPSES)
         synapses.append(wiring.synapses)
     return groups, synapses
+
+
+def _make_group(
+    population: Population, drive: Stimulus | None, layout: Layout, synapses: list[Synapse], bridge: bool
+) -> NeuronGroup:
+    """The Brian2 group of a population, with `layout.trials` copies of its neurons and these incoming synapses."""
+    neuron, noise = population.neuron, population.noise
+    check_compatible(neuron, noise, drive)
+    group = GroupText(layout)
+    add_drive(group, drive, neuron.membrane_unit)
+    match neuron:
+        case IntegrateAndFire():
+            return membrane(group, neuron, noise, synapses, bridge)
+        case NSNNNeuron():
+            return discrete(group, neuron, noise)
+        case Relay():
+            return relay(group)
+        case PoissonSource():
+            return poisson_source(group, neuron)
+        case _:
+            raise NsnnError(
+                f"model = {type(neuron).__name__}: expected a neuron such as LIF(...) or NSNNNeuron(...)"
+            )
 
 
 def drive_of(net: Network, population: Population, stimulus: Stimulus | None) -> Stimulus | None:
