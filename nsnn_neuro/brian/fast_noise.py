@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +124,7 @@ class _Block(contextlib.AbstractContextManager[int], contextlib.ContextDecorator
     """A block, or a decorator, that warns when it is thrown away without having been used: nothing was sped up then."""
 
     def __init__(self, seed: int | None) -> None:
-        self._seed, self._block, self._entered = seed, _replaced(seed), False
+        self._seed, self._entered = seed, False
 
     def _recreate_cm(self) -> _Block:
         """A new block for each call of a decorated function."""
@@ -135,30 +135,24 @@ class _Block(contextlib.AbstractContextManager[int], contextlib.ContextDecorator
         return super().__call__(function)
 
     def __enter__(self) -> int:
-        self._entered = True
-        return self._block.__enter__()
+        self._entered, seed = True, check_seed(self._seed)
+        _refuse_threads()
+        key = philox.key(seed, _PATH)
+        generator = np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=(_PATH,))))
+        self._before = {name: DEFAULT_FUNCTIONS[name].implementations for name in ("randn", "rand")}
+        for name, draw, numpy_draw in (
+            ("randn", "nsnn_next_normal", generator.standard_normal),
+            ("rand", "nsnn_next_uniform", generator.random),
+        ):
+            DEFAULT_FUNCTIONS[name].implementations = _implementations(name, draw, key, numpy_draw)
+        return seed
 
-    def __exit__(self, *error: Any) -> bool | None:
-        return self._block.__exit__(*error)
+    def __exit__(self, *error: Any) -> None:
+        for name, implementations in self._before.items():
+            DEFAULT_FUNCTIONS[name].implementations = implementations
 
     def __del__(self) -> None:
         if not self._entered:
             warn(
                 "fast_noise(...) without `with` changes nothing: run the model inside `with fast_noise(seed=1):`"
             )
-
-
-@contextlib.contextmanager
-def _replaced(seed: int | None) -> Iterator[int]:
-    seed = check_seed(seed)
-    _refuse_threads()
-    key = philox.key(seed, _PATH)
-    generator = np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=(_PATH,))))
-    randn, rand = DEFAULT_FUNCTIONS["randn"], DEFAULT_FUNCTIONS["rand"]
-    before = randn.implementations, rand.implementations
-    randn.implementations = _implementations("randn", "nsnn_next_normal", key, generator.standard_normal)
-    rand.implementations = _implementations("rand", "nsnn_next_uniform", key, generator.random)
-    try:
-        yield seed
-    finally:
-        randn.implementations, rand.implementations = before

@@ -119,7 +119,7 @@ def scalar(
 def instance(value: Any, kind: Any, name: str, expected: str) -> Any:
     """`value`, which has to be an instance of `kind`."""
     if not isinstance(value, kind):
-        given = short(value) if is_quantity(value) else repr(value)
+        given = short(value) if is_quantity(value) else shown(value)
         raise NsnnError(f"{name} = {given}: expected {expected}")
     return value
 
@@ -275,8 +275,7 @@ def _check_arguments(
             f"{function} takes {own} argument{'s' * (own > 1)} without a name, and {more + own} were given: "
             f"{function}({', '.join(places[-own:] + named[:more])}){f'; {places[-1]}: {entry}' if entry else ''}"
         ) from None
-    required = [n for n, p in parameters.items() if p.default is p.empty and "VAR" not in p.kind.name]
-    missing = [name for name in required if name not in keywords and name not in places[: len(args)]]
+    missing = [n for n in _required(parameters) if n not in keywords and n not in places[: len(args)]]
     if missing:
         entry = _entry(missing[0], doc) if len(missing) == 1 else ""
         raise ArgumentError(f"{function} needs {', '.join(missing)}{f': {entry}' if entry else ''}") from None
@@ -288,17 +287,16 @@ def _entry(name: str, doc: str | None) -> str:
     return textwrap.shorten(entry[2], 200) if entry else ""
 
 
-@functools.lru_cache(maxsize=256)
-def _parameters(kind: Any) -> dict[str, inspect.Parameter]:
-    return dict(list(inspect.signature(kind.__init__).parameters.items())[1:])
-
-
-@functools.lru_cache(maxsize=256)
-def _required(kind: Any) -> frozenset[str]:
+def _required(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
     """The arguments without a default."""
-    return frozenset(
-        n for n, p in _parameters(kind).items() if p.default is p.empty and "VAR" not in p.kind.name
-    )
+    return [n for n, p in parameters.items() if p.default is p.empty and "VAR" not in p.kind.name]
+
+
+@functools.lru_cache(maxsize=256)
+def _of_class(kind: Any) -> tuple[dict[str, inspect.Parameter], frozenset[str]]:
+    """The arguments of a class, and those without a default."""
+    parameters = dict(list(inspect.signature(kind.__init__).parameters.items())[1:])
+    return parameters, frozenset(_required(parameters))
 
 
 class SuggestsKeywords:
@@ -306,8 +304,8 @@ class SuggestsKeywords:
 
     def __new__(cls, *args: Any, **keywords: Any) -> Self:
         """Refuse arguments that `__init__` does not take; copies are made without arguments."""
-        parameters = _parameters(cast(Any, cls))
-        if not args and _required(cast(Any, cls)) <= keywords.keys() <= parameters.keys():  # most calls
+        parameters, required = _of_class(cast(Any, cls))
+        if not args and required <= keywords.keys() <= parameters.keys():  # most calls
             return super().__new__(cls)
         if args and parameters and all(p.kind is p.KEYWORD_ONLY for p in parameters.values()):
             raise ArgumentError(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from ..core import units
 from ..core.errors import NsnnError
 from .escape import DoubleNoise, EscapeNoise
 from .neurons import ConductanceBased, IntegrateAndFire, Neuron, NSNNNeuron, PoissonSource, Relay
+from .neurons.expressions import STATEMENT, statements
 from .noise import Noise
 from .stimuli import Stimulus
 
@@ -42,17 +41,13 @@ def _check_reset(neuron: Neuron, noise: Noise | None, who: str) -> None:
     """Refuse a neuron that stays above a fixed threshold after its first spike; chance, or a moving threshold, may end this."""
     if not isinstance(neuron, IntegrateAndFire) or isinstance(neuron, ConductanceBased):
         return
-    kept = neuron.reset.strip(" ()") == "v" and not neuron.moving and "v" not in _changed(neuron.after_spike)
+    changes = [STATEMENT.match(line) for line in statements(neuron.after_spike)]
+    kept = neuron.reset.strip(" ()") == "v" and not neuron.moving and "v" not in [m[1] for m in changes if m]
     if kept and not isinstance(noise, EscapeNoise):
         raise NsnnError(
             f"{who}.reset = {neuron.reset!r}: v stays above its threshold, and the neuron would fire in each step; expected the "
             "value of v after a spike, such as 'v_reset', or a subclass of ConductanceBased for a neuron without a reset"
         )
-
-
-def _changed(statements: str) -> set[str]:
-    """The variables that statements such as "w += b" change."""
-    return set(re.findall(r"(?:^|[\n;])\s*(\w+)\s*(?:[-+*/%]|\*\*|//)?=", statements))
 
 
 def _check_kind(neuron: Neuron, noise: Noise | None, who: str) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import quantities as pq
 
 from ..core import units
-from ..core.checks import whole
+from ..core.checks import instance, whole
 from ..core.errors import NsnnError
 from ..core.parameters import Model, Scalars, checked, parameter
 from .neurons.expressions import value_of
@@ -169,8 +169,7 @@ class Recorded(Stimulus):
     signal: neo.AnalogSignal
 
     def __post_init__(self) -> None:
-        if not isinstance(self.signal, neo.AnalogSignal):
-            raise NsnnError(f"signal = {type(self.signal).__name__}: expected a neo.AnalogSignal")
+        instance(self.signal, neo.AnalogSignal, "signal", "a neo.AnalogSignal")
         unit = units.unit_of(self.signal)
         if unit not in ("V", "1"):
             raise NsnnError(
@@ -316,8 +315,7 @@ class Filtered(HeldSignal):
             raise NsnnError(
                 f"offset = {self.offset}: expected {units.describe('V')}, as a current times gain = {self.gain} is a voltage"
             )
-        if not isinstance(self.signal, neo.AnalogSignal):
-            raise NsnnError(f"signal = {type(self.signal).__name__}: expected a neo.AnalogSignal")
+        instance(self.signal, neo.AnalogSignal, "signal", "a neo.AnalogSignal")
         if self.signal.shape[1] != 1 or not self.signal.shape[0]:
             raise NsnnError(
                 f"signal has {self.signal.shape[1]} channels of {self.signal.shape[0]} samples: expected one channel, such as "

@@ -325,7 +325,7 @@ def test_neurons_noise_stimuli_and_synapses_refuse_by_name_with_a_cure():
         (lambda: nsnn.Sinusoid(1 * mV, 2 * mV, 10 * ms), "frequency = 10. ms", "expected a frequency"),
         (lambda: nsnn.FrozenNoise(1 * mV, [2, 3] * mV, 10 * ms, seed=1), "sigma = ", "one number"),
         (lambda: nsnn.FrozenNoise(1 * mV, 2 * mV, 10 * ms, seed="x"), "seed = 'x'", "expected"),
-        (lambda: nsnn.Recorded([1, 2, 3]), "signal = list", "a neo.AnalogSignal"),
+        (lambda: nsnn.Recorded([1, 2, 3]), "signal = [1, 2, 3]", "a neo.AnalogSignal"),
         (lambda: recorded([1.0] * 9, period=0.3).samples(2, 1e-3), "signal", "whole multiple"),
         (lambda: recorded([1.0] * 9).samples(20, 1e-3), "signal lasts 0.009 s", "until the end of the run, 0.02 s"),
         (lambda: ExponentialSynapse(0 * ms), "tau_syn = 0. s", "a positive value"),
