@@ -116,13 +116,8 @@ def _made(key: str, code: str, compile_with: Sequence[str], link_with: Sequence[
         translate(code, text)
         compiled = text.with_suffix(".o")
         command, *arguments = link_with
-        link = [
-            command,
-            str(compiled),
-            *arguments,
-            "-o",
-            str(target),
-        ]  # libraries follow the file that uses them
+        # libraries follow the file that uses them
+        link = [command, str(compiled), *arguments, "-o", str(target)]
         compile_it = [*compile_with, str(text.with_suffix(".cpp")), "-o", str(compiled)]
         compiler.compile_file(compile_it, compiled, "cython", "numpy")
         compiler.compile_file(link, target, "cython", "numpy")

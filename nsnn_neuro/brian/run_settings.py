@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import numpy as np
 from ..core.checks import did_you_mean, flag, scalar, whole
 from ..core.errors import NsnnError
 from ..models.network import Network
-from ..models.populations import Population
 from ..models.stimuli import Stimulus
 
 MOST_STEPS = 2**31
@@ -92,15 +90,25 @@ class Output:
 
     def membranes(self, net: Network) -> dict[str, np.ndarray]:
         """Indices of the neurons whose membrane is recorded, by name of the population."""
-        known = [p.name for p in net.populations]
-        chosen = {p.name: _recorded(self.record_v, p, known) for p in net.populations}
-        for name in self.record_v if isinstance(self.record_v, dict) else ():
+        known, given = [p.name for p in net.populations], self.record_v
+        if not isinstance(given, dict):
+            if len(known) > 1 and given is not None and not isinstance(given, bool):
+                raise NsnnError(
+                    f"record_v = {given!r}: for a network expected True or a dict such as {{{known[0]!r}: [0, 1]}}"
+                )
+            given = dict.fromkeys(known, given)
+        for name in given:
             if name not in known:
                 raise NsnnError(
-                    f"record_v = {self.record_v!r}: there is no population {name!r}, expected names of {', '.join(known)}"
+                    f"record_v = {given!r}: there is no population {name!r}, expected names of {', '.join(known)}"
                     f"{did_you_mean(name, known)}"
                 )
-        return chosen
+        place = "record_v[{!r}]" if isinstance(self.record_v, dict) else "record_v"
+        note = "; the membrane alone is recorded"
+        return {
+            p.name: _chosen(given.get(p.name), p.n, place.format(p.name), "neuron", note)
+            for p in net.populations
+        }
 
     def weights(self, net: Network) -> dict[str, np.ndarray]:
         """Indices of the synapses whose weight is recorded, by name of the projection."""
@@ -114,18 +122,6 @@ class Output:
             for name, which in given.items()
         }
         return {name: some for name, some in chosen.items() if some.size}
-
-
-def _recorded(record_v: Any, population: Population, names: Sequence[str]) -> np.ndarray:
-    """Indices of the neurons of a population whose membrane is recorded."""
-    name, n = "record_v", population.n
-    if isinstance(record_v, dict):
-        record_v, name = record_v.get(population.name), f"record_v[{population.name!r}]"
-    elif len(names) > 1 and record_v is not None and not isinstance(record_v, bool):
-        raise NsnnError(
-            f"record_v = {record_v!r}: for a network expected True or a dict such as {{{population.name!r}: [0, 1]}}"
-        )
-    return _chosen(record_v, n, name, "neuron", "; the membrane alone is recorded")
 
 
 def _chosen(which: Any, n: int, name: str, what: str, note: str = "") -> np.ndarray:

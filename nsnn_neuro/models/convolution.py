@@ -41,14 +41,11 @@ class _Windows(ConnectionRule):
 
     image: Any
     stride: Any
+    padding: Any = (0, 0)
 
     @property
     def _size(self) -> tuple[int, int]:
         raise NotImplementedError
-
-    @property
-    def _padding(self) -> tuple[int, int]:
-        return 0, 0
 
     def _fits(self) -> None:
         """Turn the image into a tuple; raise NsnnError unless a window fits into it."""
@@ -60,7 +57,7 @@ class _Windows(ConnectionRule):
         object.__setattr__(self, "image", tuple(whole(n, 1, "image", LARGEST) for n in value))
         if min(self.post_image) < 1:
             raise NsnnError(
-                f"image = {self.image}: smaller, with its padding of {self._padding}, than the window of {self._size}: expected "
+                f"image = {self.image}: smaller, with its padding of {self.padding}, than the window of {self._size}: expected "
                 "a smaller window or more padding"
             )
 
@@ -71,12 +68,9 @@ class _Windows(ConnectionRule):
             raise NsnnError("image = None: expected (channels, height, width) of the presynaptic population")
         height, width = (
             (n + 2 * p - k) // s + 1
-            for n, k, s, p in zip(self.image[1:], self._size, self.stride, self._padding, strict=True)
+            for n, k, s, p in zip(self.image[1:], self._size, self.stride, self.padding, strict=True)
         )
-        return self._channels(self.image[0]), height, width
-
-    def _channels(self, c_in: int) -> int:
-        return c_in
+        return getattr(self, "channels", self.image[0]), height, width
 
     def _neurons(self, c_in: Any, c_out: Any) -> tuple[Pairs, np.ndarray]:
         """Pre- and postsynaptic neuron of every pair of channels and every tap, and the order by pre, then post."""
@@ -94,7 +88,7 @@ class _Windows(ConnectionRule):
         taps = []
         for axis in (0, 1):
             after, tap = np.indices((self.post_image[1 + axis], self._size[axis])).reshape(2, -1)
-            before = after * self.stride[axis] - self._padding[axis] + tap
+            before = after * self.stride[axis] - self.padding[axis] + tap
             inside = (before >= 0) & (before < self.image[1 + axis])
             taps.append((after[inside], tap[inside], before[inside]))
         return taps
@@ -160,13 +154,6 @@ class Convolution(_Windows):
     @property
     def _size(self) -> tuple[int, int]:
         return self.kernel
-
-    @property
-    def _padding(self) -> tuple[int, int]:
-        return self.padding
-
-    def _channels(self, c_in: int) -> int:
-        return self.channels
 
     def weight_shape(self, pre: Any, post: Any, n_synapses: int) -> tuple[int, ...]:
         """(c_out, c_in, kh, kw)."""
