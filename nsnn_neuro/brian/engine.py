@@ -25,10 +25,10 @@ from brian2.core.base import BrianObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 
 from ..core import special
+from ..core.checks import one_of
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
 from ..core.temporary_folder import temporary_folder
-from ..core.units import shown
 from ..core.warn import warn
 from . import compiler, cython_target, global_state, philox, shortcuts, standalone
 from .find_compiler import find_compiler
@@ -124,12 +124,8 @@ def choose(engine: str, *, auto: bool = False, tensors: bool = False) -> str:
     auto, tensors : whether "auto" and "torch" are engines, too; they are returned
     """
     known = ["auto"] * auto + [name for name in ENGINES if tensors or name != "torch"]
-    if not isinstance(engine, str) or engine not in known:
-        names = [f'"{name}"' for name in known]
-        raise NsnnError(f"engine = {shown(engine)}: expected {', '.join(names[:-1])} or {names[-1]}")
-    if engine == "auto":
-        return engine
-    if engine in ("numpy", "torch") or has_compiler():
+    one_of(engine, known, "engine")
+    if engine in ("auto", "numpy", "torch") or has_compiler():
         return engine
     cure = "install one (Debian: apt-get install g++; macOS: xcode-select --install)"
     if engine == "cpp":

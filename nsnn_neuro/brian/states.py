@@ -21,7 +21,7 @@ from brian2.core.variables import ArrayVariable
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 
 from ..core import units
-from ..core.checks import did_you_mean
+from ..core.checks import did_you_mean, one_of
 from ..core.errors import NsnnError
 from ..models.neurons import IntegrateAndFire, NSNNNeuron
 from ..models.populations import Population
@@ -96,20 +96,13 @@ class SimulationState:
 
         population : its name; None where there is one
         """
-        names = list(self.sizes)
-        one = names[0] if population is None and len(names) == 1 else population
-        if one not in self.sizes:
-            raise NsnnError(
-                f"population = {one!r}: expected one of {', '.join(names)}{did_you_mean(str(one), names)}"
-            )
-        shown = self._saved.shown[one]
-        if variable not in shown:
-            raise NsnnError(
-                f"variable = {variable!r}: expected one of {', '.join(shown)}{did_you_mean(str(variable), shown)}"
-            )
-        return units.pq_quantity(
-            self._saved.neurons[one][variable].reshape(self.trials, -1).copy(), shown[variable]
-        )
+        if population is None and len(self.sizes) == 1:
+            population = next(iter(self.sizes))
+        name = one_of(population, self.sizes, "population")
+        shown = self._saved.shown[name]
+        one_of(variable, shown, "variable")
+        values = self._saved.neurons[name][variable].reshape(self.trials, -1)
+        return units.pq_quantity(values.copy(), shown[variable])
 
 
 class Unfinished(Network):

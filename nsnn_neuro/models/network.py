@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core import units
-from ..core.checks import check_seed, instance, whole
+from ..core.checks import check_seed, instance, one_of, whole
 from ..core.errors import NsnnError
 from .network_size import NetworkSize, ProjectionSize, network_size, warn_of_memory
 from .pair_sampling import summary
@@ -95,10 +95,8 @@ class Network:
 
     def population(self, name: str) -> Population:
         """The population with this name."""
-        names = [p.name for p in self.populations]
-        if name not in names:
-            raise NsnnError(f"name = {name!r}: expected one of {', '.join(names)}")
-        return self.populations[names.index(name)]
+        populations = {p.name: p for p in self.populations}
+        return populations[one_of(name, populations, "name")]
 
     def projection(self, name: str) -> Projection:
         """The projection with this name."""

@@ -205,7 +205,7 @@ def test_slow_variables_gates_and_nsnn_neurons_have_start_values() -> None:
         nsnn.WangBuzsaki(), duration=0.02 * ms, dt=0.02 * ms, initial={"h": 0.25}, seed=1, engine="numpy", return_state=True
     )  # fmt: skip
     assert abs(float(state.values("h").magnitude[0, 0]) - 0.25) < 0.01
-    with pytest.raises(NsnnError, match="variable = 'm': expected one of v, "):
+    with pytest.raises(NsnnError, match="variable = 'm': expected one of 'v', "):
         state.values("m")
 
 
@@ -263,8 +263,8 @@ def test_states_values_and_connections_that_do_not_fit_are_refused() -> None:
     assert_refused(
         [
             *((lambda new=new: nsnn.simulate(**options | {"initial": saved} | new), *words) for new, *words in REFUSED),
-            (lambda: saved.values("w"), "variable = 'w'", "expected one of v"),
-            (lambda: saved.values("v", "cell"), "population = 'cell'", "expected one of neurons"),
+            (lambda: saved.values("w"), "variable = 'w'", "expected one of 'v'"),
+            (lambda: saved.values("v", "cell"), "population = 'cell'", "expected one of 'neurons'"),
             (lambda: nsnn.simulate(network(seed=3), duration=10 * ms, engine="numpy", initial=of_network),
              "projection '", "of the state has other connections: expected the same"),
         ]

@@ -282,7 +282,7 @@ def test_what_the_engine_cannot_do_is_refused() -> None:
         refused("device = .*expected a device of PyTorch.*'cpu'", CELL, device=device)
     for engine in ("numpy", "auto"):
         refused(f"device = 'cpu': engine=\"{engine}\" has none", CELL, device="cpu", engine=engine)
-    with pytest.raises(NsnnError, match='engine = \'torch\': expected "auto", "cython", "numpy" or "cpp"'):
+    with pytest.raises(NsnnError, match="engine = 'torch': expected one of 'auto', 'cython', 'numpy', 'cpp'"):
         nsnn.certify("Relay", engine="torch")
 
 

@@ -209,7 +209,7 @@ def test_populations_projections_and_networks_refuse_by_name_with_a_cure():
         (lambda: Network([INPUT], [project()]), "projections[0], 'input->units'", "its post population is not in"),
         (lambda: Network([UNITS], [project(UNITS, name="a"), project(UNITS, name="a")]), "projections", "the name 'a' twice"),
         (lambda: Network([UNITS], seed=1.0), "seed = 1.0", "None or an integer"),
-        (lambda: Network([UNITS]).population("unit"), "name = 'unit'", "expected one of units"),
+        (lambda: Network([UNITS]).population("unit"), "name = 'unit'", "did you mean 'units'?"),
         (lambda: Network([UNITS], [loop]).projection("in"), "name = 'in'", "expected one of units->units"),
         (lambda: Network([UNITS], [loop]).connections(project()), "projection 'input->units'", "not in this network"),
         (lambda: Network([UNITS]).connections("x"), "the network has no projections", ""),
