@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.checks import did_you_mean, flag, scalar, whole
+from ..core.checks import flag, instance, one_of, scalar, whole
 from ..core.errors import NsnnError
 from ..models.network import Network
 from ..models.stimuli import Stimulus
@@ -98,11 +98,7 @@ class Output:
                 )
             given = dict.fromkeys(known, given)
         for name in given:
-            if name not in known:
-                raise NsnnError(
-                    f"record_v = {given!r}: there is no population {name!r}, expected names of {', '.join(known)}"
-                    f"{did_you_mean(name, known)}"
-                )
+            one_of(name, known, "population of record_v")
         place = "record_v[{!r}]" if isinstance(self.record_v, dict) else "record_v"
         note = "; the membrane alone is recorded"
         return {
@@ -113,10 +109,8 @@ class Output:
     def weights(self, net: Network) -> dict[str, np.ndarray]:
         """Indices of the synapses whose weight is recorded, by name of the projection."""
         given = {} if self.record_w is None else self.record_w
-        if not isinstance(given, dict):
-            raise NsnnError(
-                f"record_w = {given!r}: expected a dict from projections ({', '.join(net.projection_names)}) to indices"
-            )
+        expected = f"a dict from projections ({', '.join(net.projection_names)}) to indices"
+        instance(given, dict, "record_w", expected)
         chosen = {
             name: _chosen(which, net.connections(name).pre.size, f"record_w[{name!r}]", "synapse")
             for name, which in given.items()

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from .atomic_write import replaced
+from .checks import file_path
 from .errors import FormatError, NsnnError
 from .file_limits import Budget, check_stored, open_regular, read_json, read_npy
 from .memory import free_memory
@@ -42,11 +43,9 @@ def folder_of(out: Any) -> Path:
 
     >>> folder_of(3)
     Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: out = 3: expected the name of a folder, or None
+    nsnn_neuro.core.errors.NsnnError: out = 3: expected the name of a file or folder, as text or a Path
     """
-    if not isinstance(out, str | os.PathLike):
-        raise NsnnError(f"out = {out!r}: expected the name of a folder, or None")
-    path = Path(out)
+    path = file_path(out, "out")
     if path.exists() and not path.is_dir():
         raise NsnnError(f"out = {path}: that is a file: expected the name of a folder")
     try:

@@ -199,12 +199,7 @@ class Network:
 
         After an NsnnError (a wrong number of arrays, a wrong shape, unit or sign) nothing is changed.
         """
-        if not isinstance(weights, list | tuple) or len(weights) != len(self.projections):
-            got = f"{len(weights)} entries" if isinstance(weights, list | tuple) else type(weights).__name__
-            raise NsnnError(
-                f"weights has {got}: expected a list with one array for each of the {len(self.projections)} projections "
-                f"({', '.join(self.projection_names)})"
-            )
+        check_weights(weights, self.projection_names)
         new: list[float | np.ndarray] = []
         for k, (value, projection) in enumerate(zip(weights, self.projections, strict=True)):
             values = given(value, projection.weight_unit, f"weights[{k}]")
@@ -240,6 +235,13 @@ class Network:
                 )
             ],
         }
+
+
+def check_weights(weights: Any, names: Sequence[str]) -> None:
+    """Raise NsnnError unless `weights` is a list with an entry for each of the projections of these names."""
+    if not isinstance(weights, list | tuple) or len(weights) != len(names):
+        got = f"{len(weights)} entries" if isinstance(weights, list | tuple) else type(weights).__name__
+        raise NsnnError(f"weights has {got}: expected a list of {len(names)} arrays, {', '.join(names)}")
 
 
 def _drawn(value: Any, shape: tuple[int, ...], rng: np.random.Generator) -> Any:

@@ -355,7 +355,7 @@ MISTAKES = [
     ({"n_neurons": 3}, "n_neurons = 3", "leave out both"),
     ({"record_v": [0]}, "record_v = [0]", "for a network expected True or a dict such as"),
     ({"record_v": {"E": [8]}}, "record_v['E']", "expected neuron indices from 0 to 7"),
-    ({"record_v": {"EE": [0]}}, "record_v = {'EE': [0]}", "there is no population 'EE', expected names of E, I"),
+    ({"record_v": {"EE": [0]}}, "record_v = 'EE'", "expected one of 'E', 'I'"),
     ({"record_v": "lift"}, "record_v = 'lift'", "a dict such as"),
     ({"record_v": {"E": "lift"}}, "record_v['E'] = 'lift'", "the membrane alone is recorded"),
     ({"record_w": {"E->X": True}}, "E->X", "expected"),

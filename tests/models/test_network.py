@@ -153,7 +153,7 @@ def test_wrong_weights_change_nothing():
     net = everything()
     weights, w = net.get_weights(), [3 * one for one in net.get_weights()]
     rows = [
-        (w[:5], "weights has 5 entries", "one array for each of the 6 projections"),
+        (w[:5], "weights has 5 entries", "a list of 6 arrays"),
         (w[0], "weights has Quantity", "a list"),
         ([*w[:2], w[2].T, *w[3:]], "weights[2] of 'in' has shape (3, 4)", "(n_pre, n_post) = (4, 3)"),
         ([*w[:5], w[5][:4]], "weights[5] of 'cells->cells#2' has shape (4,)", "(n_synapses,) = (5,)"),

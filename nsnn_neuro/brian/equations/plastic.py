@@ -15,6 +15,7 @@ from brian2 import Synapses, TimedArray, get_dimensions, second
 from brian2.core.spikesource import SpikeSource
 
 from ...core import units
+from ...core.checks import instance
 from ...core.errors import NsnnError
 from .. import engine
 from .group_text import BRIAN_UNIT, substitute
@@ -91,8 +92,7 @@ def plastic_synapses(
     """
     names = {"u": membrane, "o": spike} | {"L": learning_signal or rule.signal_name}
     for group, end in ((source, "source"), (target, "target")):
-        if not isinstance(group, SpikeSource):
-            raise NsnnError(f"{end} = {group!r}: expected a Brian2 group such as a NeuronGroup")
+        instance(group, SpikeSource, end, "a Brian2 group such as a NeuronGroup")
     if getattr(rule, "eta_noise", 0):
         raise NsnnError(
             f"eta_noise = {rule.eta_noise}: these synapses cannot change the noise of the target, expected 0 (`train` learns it)"  # type: ignore[attr-defined]

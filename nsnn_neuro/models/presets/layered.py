@@ -15,7 +15,7 @@ from ...core.errors import NsnnError
 from ...core.units import shown
 from ..connectivity import AllToAll, ConnectionRule, OneToOne
 from ..convolution import AveragePooling, Convolution
-from ..network import Network
+from ..network import Network, check_weights
 from ..neurons import IntegrateAndFire, Neuron, NSNNNeuron, Relay
 from ..noise import Noise
 from ..plasticity import Plasticity
@@ -273,10 +273,7 @@ def _all_to_all(
         if near_threshold:
             pre, post = pairs[-1]
             weights[-1] = _random_weights(post, pre.n, _distance(post.neuron) / (_FIRING * pre.n))
-    elif not isinstance(weights, list | tuple) or len(weights) != len(pairs):
-        got = f"{len(weights)} entries" if isinstance(weights, list | tuple) else type(weights).__name__
-        order = ", ".join(f"{pre.name}->{post.name}" for pre, post in pairs)
-        raise NsnnError(f"weights has {got}: expected a list of {len(pairs)} arrays, {order}")
+    check_weights(weights, [f"{pre.name}->{post.name}" for pre, post in pairs])
     return [
         Projection(pre, post, rule=AllToAll(), weight=w, plasticity=plasticity)
         for (pre, post), w in zip(pairs, weights, strict=True)
