@@ -264,7 +264,7 @@ def _of_populations(initial: Any, populations: Sequence[Population]) -> dict[str
     if not known:
         kind = type(populations[0].neuron).__name__
         raise NsnnError(
-            f"initial = {_shown(initial)}: {kind} has no start values, expected None or a SimulationState"
+            f"initial = {units.shown(initial)}: {kind} has no start values, expected None or a SimulationState"
         )
     first, its = next(iter(known.items()))
     example = f"{{{next(iter(its))!r}: {'5*mV' if next(iter(its.values())) == 'V' else '0.5'}}}"
@@ -272,12 +272,12 @@ def _of_populations(initial: Any, populations: Sequence[Population]) -> dict[str
     if len(populations) > 1:
         expected = f"a SimulationState, or start values by population such as {{{first!r}: {example}}}"
     if not isinstance(initial, Mapping):
-        raise NsnnError(f"initial = {_shown(initial)}: expected {expected}")
+        raise NsnnError(f"initial = {units.shown(initial)}: expected {expected}")
     given = {populations[0].name: dict(initial)} if len(populations) == 1 else dict(initial)
     for name, values in given.items():
         if name not in known or not isinstance(values, Mapping):
             raise NsnnError(
-                f"initial = {_shown(initial)}: expected {expected}{did_you_mean(str(name), known)}"
+                f"initial = {units.shown(initial)}: expected {expected}{did_you_mean(str(name), known)}"
             )
         for variable in values:
             if variable not in known[name]:
@@ -286,10 +286,6 @@ def _of_populations(initial: Any, populations: Sequence[Population]) -> dict[str
                     f"{did_you_mean(str(variable), known[name])}"
                 )
     return given
-
-
-def _shown(initial: Any) -> str:
-    return units.short(initial) if units.is_quantity(initial) else units.shown(initial)
 
 
 def described(initial: Any, populations: Sequence[Population]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from typing import Any, Self, TypeVar, cast
 import numpy as np
 
 from .errors import ArgumentError, NsnnError
-from .units import describe, floats, is_quantity, short, shown, si
+from .units import describe, floats, shown, si
 
 F = TypeVar("F", bound=Callable[..., Any])
 LARGEST = 2**31 - 1
@@ -119,8 +119,7 @@ def scalar(
 def instance(value: Any, kind: Any, name: str, expected: str) -> Any:
     """`value`, which has to be an instance of `kind`."""
     if not isinstance(value, kind):
-        given = short(value) if is_quantity(value) else shown(value)
-        raise NsnnError(f"{name} = {given}: expected {expected}")
+        raise NsnnError(f"{name} = {shown(value)}: expected {expected}")
     return value
 
 

@@ -168,12 +168,14 @@ def short(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """`value` as in Python, in at most 80 characters, for messages; a longer array or table by its shape.
+    """`value` as in Python, in at most 80 characters, for messages; a longer array or table by its shape, a quantity as `short`.
 
     >>> shown([1, 2]), shown(10**5000), shown(np.zeros((30, 2)))
     ('[1, 2]', 'int object', 'ndarray of shape (30, 2)')
     """
     try:
+        if is_quantity(value):
+            return short(value)
         text = repr(value)
     except Exception:  # a number of too many digits, or a class whose repr fails
         return described(value)

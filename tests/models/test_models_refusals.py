@@ -314,7 +314,7 @@ def test_neurons_noise_stimuli_and_synapses_refuse_by_name_with_a_cure():
         (lambda: declared("mV"), "unit = 'mV'", "for values in any unit of that kind"),
         (lambda: declared("volt"), "unit = 'volt'", "expected one of 'V'"),
         (lambda: declared("ohm"), "unit = 'ohm'", "models count currents as voltages"),
-        (lambda: nsnn.parameter("V", 3 * mV), "unit = 3. * mvolt", "parameter('V', default=3*mV)"),
+        (lambda: nsnn.parameter("V", 3 * mV), "unit = 3. mV", "parameter('V', default=3*mV)"),
         (lambda: nsnn.parameter(), "unit = ''", "expected one of 'V', '1'"),
         (lambda: declared("V", bound=">0"), "bound = '>0'", "'positive', 'non-negative', 'fraction', 'any'"),
         (lambda: nsnn.Filtered(CURRENT, gain=50 * Mohm, offset=2.0), "offset = 2.0", "a voltage"),
