@@ -119,5 +119,5 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(path: Path, monkeypatc
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for out in (tmp_path / "file", tmp_path / "file" / "folder", 3):
-        with pytest.raises(NsnnError, match=r"^out = .*(expected the name of a (file or )?folder|not writable)"):
+        with pytest.raises(NsnnError, match=r"^out = .*(expected the name of a|not writable)"):
             folder_of(out)
