@@ -44,10 +44,10 @@ ONLY = {
 MOST_ROOMS, MOST_LAYERS = 18, 7
 # of Python in a room, empty ones and docstrings too
 MOST_LINES = {
-    "core": 2636,
-    "models": 6019,
+    "core": 2594,
+    "models": 5862,
     "io": 8894,
-    "theory": 2991,
+    "theory": 2972,
     "measures": 21114,
     "reference": 924,
     "brian": 7334,
@@ -62,7 +62,7 @@ MOST_LINES = {
     "explore": 707,
     "cli": 1814,
 }
-MOST_LINES_BESIDE = {"tests": 56_463, "analysis": 17_738}
+MOST_LINES_BESIDE = {"tests": 56_475, "analysis": 17_738}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.

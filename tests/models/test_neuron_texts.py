@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from helpers.refusals import assert_refused
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, parameter
+from nsnn_neuro.models.neurons.expressions import value_of
 
 UNITS = dict.fromkeys(("tau_m", "tau_w", "tau_refrac"), "s")
 UNITS |= dict.fromkeys(("v_rest", "v_reset", "v_thresh", "b"), "V") | {"a": "1"}
@@ -149,3 +151,13 @@ def test_a_stimulus_with_random_text_and_a_rearm_level_above_the_threshold_are_r
         (lambda: dataclasses.replace(cell, v_rearm=20 * mV), "v_rearm = 20. mV", "not above v_thresh = 10. mV"),
     ]  # fmt: skip
     assert_refused(rows)
+
+
+@pytest.mark.parametrize(
+    "text", ["(lambda: open('made', 'w'))()", "v.real", "[x for x in (1,)]", "'v' * 3", "f'{v}'"]
+)
+def test_a_text_cannot_reach_python(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`value_of` evaluates texts; this is no public door, as a neuron's own checks refuse some of these before."""
+    monkeypatch.chdir(tmp_path)
+    assert value_of(text, {"v": 2.0}) is None
+    assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import re
 from collections.abc import Mapping
@@ -24,6 +25,10 @@ KNOWN: dict[str, Any] = {
     "int": lambda x: np.asarray(x).astype(int),
 }
 """functions and constants of Brian2 of which `value_of` knows the values"""
+_ALLOWED = (
+    *(ast.Expression, ast.Name, ast.Constant, ast.Call, ast.UnaryOp, ast.BinOp, ast.Compare, ast.BoolOp),
+    *(ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop),
+)  # no attribute and no inner function, through which a text would reach Python
 
 
 def statements(texts: str) -> list[str]:
@@ -72,7 +77,13 @@ def _compiled(text: str) -> tuple[CodeType, dict[str, Any]]:
     """A text as code, and what it names of NumPy and of Brian2's units."""
     from brian2.core.namespace import DEFAULT_UNITS
 
-    code = compile(" ".join(text.split()), "text of a model", "eval")
+    tree = ast.parse(" ".join(text.split()), mode="eval")
+    if not all(
+        isinstance(node, _ALLOWED) and not isinstance(getattr(node, "value", 0), str)
+        for node in ast.walk(tree)
+    ):
+        tree = ast.parse("not_a_value", mode="eval")
+    code = compile(tree, "text of a model", "eval")
     of_units = {
         name: np.asarray(float(DEFAULT_UNITS[name])) for name in code.co_names if name in DEFAULT_UNITS
     }
