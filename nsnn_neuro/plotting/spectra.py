@@ -203,6 +203,8 @@ def phase_histogram(
     neuron: int | str = 0,
     band: Any = None,
     n_bins: int = 24,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Polar histogram of the phases of a neuron's spikes, with an arrow in the mean direction.
@@ -218,6 +220,7 @@ def phase_histogram(
     neuron : number, or id or name, as `select` takes units
     band : (low, high) frequencies of a field
     n_bins : bins of the circle
+    t_start, t_stop : times, scalar; None is the trials' own end
     ax : polar axes to draw on; None makes a new figure
 
     Raises
@@ -236,7 +239,7 @@ def phase_histogram(
     from matplotlib.ticker import MaxNLocator
 
     check(n_bins=n_bins)
-    trains, phases = with_phases(phase, block, band, None, None)
+    trains, phases = with_phases(phase, block, band, t_start, t_stop)
     j = one_neuron(block, neuron, trains.n_neurons)
     angle = phases(trains)[trains.neuron == j]
     name = unit_names(block, trains.n_neurons)[j]

@@ -49,6 +49,14 @@ def test_a_signal_of_the_recording_is_refused_and_one_of_each_trial_is_not(measu
     assert_allclose(measure(stimulus, trials), measure(stimulus, plain))
 
 
+def test_the_signal_of_one_trial_is_refused_for_all_of_them():
+    _, _, trials = session()
+    first = trials.segments[0].analogsignals[0]
+    with pytest.raises(NsnnError, match=r"one of 5 trials .*segment.analogsignals.*\[signal\] \*"):
+        measures.phase_locking(first, trials, band=BAND)
+    measures.phase_locking([first] * 5, trials, band=BAND)
+
+
 def test_signals_of_tiles_give_the_values_of_the_recording():
     recording, signal, tiles = session(np.arange(0, 20, 2.0))
     signals = [segment.analogsignals[0] for segment in tiles.segments]

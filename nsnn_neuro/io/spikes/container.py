@@ -188,8 +188,8 @@ class Trains:
                 f"{name} from {start:g} to {stop:g} s covers {np.count_nonzero(covered)} of {len(covered)} trials on the clock of "
                 "the recording that they were cut from, but a single signal is read on the clock of each trial: add it to the "
                 "recording before cut or align, recording.segments[0].analogsignals.append(signal), and pass "
-                "[segment.analogsignals[0] for segment in block.segments]; of a stimulus that is the same in each trial take the "
-                "trial's part, signal.time_slice(t_start, t_stop)"
+                "[segment.analogsignals[0] for segment in block.segments]; for a phase cut longer trials and pass t_start, "
+                "t_stop. Of a stimulus that is the same in each trial take the trial's part, signal.time_slice(t_start, t_stop)"
             )
 
     def lasts_as_long(self) -> bool:

@@ -173,7 +173,7 @@ def with_phases(
     if lost := trains.times.size - inner.times.size:
         warn(
             f"phase: {lost} of {trains.times.size} spikes are left out, as the phase is unreliable within {edge:g} s of the ends "
-            "of the signal; take one that goes beyond the trials"
+            "of the signal; cut longer trials with their signals, and pass t_start and t_stop"
         )
     return inner, lambda spikes: phases_of_spikes(fields, spikes)
 

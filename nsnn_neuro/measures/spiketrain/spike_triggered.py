@@ -12,6 +12,7 @@ import numpy as np
 from ...core.aliases import Signal, SpikeSource, Time
 from ...core.checks import scalar, suggest_keywords
 from ...core.errors import NsnnError
+from ...io.lookup import EVENT_TIME
 from ...io.spikes.bins import index, rounding, slack
 from ..estimate import Report
 from ..trains import Trains, as_repeats, as_trains, holds_blocks, nan_ratio, read_channels, warn_silent
@@ -202,6 +203,11 @@ def signals_of_trials(
     if isinstance(signal, neo.AnalogSignal) or not isinstance(signal, Sequence):
         values, rate, start = read_channels(signal, name)
         trains.refuse_session_signal(name, start, len(values), rate)
+        if trains.n_trials > 1 and EVENT_TIME in getattr(getattr(signal, "segment", None), "annotations", ()):
+            raise NsnnError(
+                f"{name} is that of one of {trains.n_trials} trials that were cut: expected [segment.analogsignals[0] for segment "
+                "in block.segments], or, of a stimulus that is the same in each, [signal] * len(block.segments)"
+            )
         return [(values, rate, start)] * trains.n_trials
     signals = [read_channels(one, f"{name}[{k}]") for k, one in enumerate(signal)]
     if len(signals) != trains.n_trials or len({rate for _, rate, _ in signals}) > 1:
