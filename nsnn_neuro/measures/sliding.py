@@ -67,7 +67,8 @@ def over_time(
     block : neo.Block, one Segment per trial. Windows slide over the time that all trials share
     window : time, scalar, the length of the windows
     step : time, scalar, from one window to the next; None (default) is half a window
-    by : "neuron" (default) or "population": the mean over the n neurons that have a value in the window, se their SD / sqrt(n)
+    by : "neuron" (default) or "population": the mean over the n neurons that have a value in the window, se their SD / sqrt(n),
+        too small where they share a gain; a mean of your own, such as np.nanmean, has a jackknife over trials
     stimulus : (n_trials,) one label per trial; None (default) for a measure without stimulus
     n_groups : of the jackknife, at least 2
     confidence : of the limits, between 0 and 1, such as 0.95; None (default): no limits. An Estimate has NaN

@@ -48,7 +48,7 @@ def tabulate(
 
     by="neuron": one row per neuron. se is the jackknife over the n trials, sqrt((n - 1)/n sum of (v_(i) - mean v_(i))^2), v_(i)
     the value without trial i; NaN for one trial, or if some v_(i) does not exist. by="population": one row per
-    population, the mean over its n neurons that have a value; se is their SD / sqrt(n).
+    population, the mean over its n neurons that have a value; se is their SD / sqrt(n), too small where they share a gain.
 
     With few trials two standard errors cover too little, for example a Fano factor of 10 trials in 84 % in place of 95 %:
     `confidence` adds columns lower and upper, limits from Student's distribution with a correction for skewness (docs:
