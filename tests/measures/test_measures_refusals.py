@@ -264,7 +264,7 @@ TUNING: Rows = [
     (lambda: SINGLE.fit("von_mises", period=60), "period", "fewer than 4 stimuli differ"),
     (lambda: SINGLE.fit("von_mise"), "model = 'von_mise'", "did you mean 'von_mises'"),
     (lambda: SINGLE.p("direction"), "name = 'direction'", "expected"),
-    (lambda: SINGLE.fit("cosine").predict(3 * pq.mV), "stimulus = array", ""),
+    (lambda: SINGLE.fit("cosine").predict(3 * pq.mV), "stimulus = 3", "plain numbers"),
 ]  # fmt: skip
 
 
