@@ -91,8 +91,8 @@ def describe(unit: str) -> str:
     return _UNITS[unit][2]
 
 
-def from_current(value: Any, *wanted: str) -> str:
-    """End of a message about a current that was given for a voltage; empty for other units.
+def from_current(value: Any, *wanted: str, more: str = "") -> str:
+    """End of a message about a current that was given for a voltage, with `more` behind it; empty for other units.
 
     >>> from brian2 import nA
     >>> from_current(1*nA, "V", "1")
@@ -100,7 +100,7 @@ def from_current(value: Any, *wanted: str) -> str:
     """
     if "V" not in wanted or unit_of(value) != "A":
         return ""
-    return "; multiply a current by the membrane's resistance, as in 100*pA * (100*Mohm), which is 10*mV"
+    return f"; multiply a current by the membrane's resistance, as in 100*pA * (100*Mohm), which is 10*mV{more}"
 
 
 def si(value: Any, unit: str, name: str) -> Any:

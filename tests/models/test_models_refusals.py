@@ -308,6 +308,7 @@ def test_neurons_noise_stimuli_and_synapses_refuse_by_name_with_a_cure():
         (lambda: WhiteNoise(1 * ms), "sigma of ", "expected a voltage"),
         (lambda: WhiteNoise(1 * mV, shared=1.5), "shared = 1.5", "expected"),
         (lambda: nsnn.OUNoise(1 * mV, 5), "tau_noise = 5 has no unit", "a time"),
+        (lambda: nsnn.OUNoise(80 * pq.pA, 5 * ms), "sigma of OUNoise = 80", "not of the current"),
         (lambda: Gaussian(0.0), "sigma = 0.0", "SurrogateGradient("),
         (lambda: Gaussian(float("nan")), "sigma = nan", "NaN"),
         (lambda: EscapeNoise(0.4), "family = 0.4", "expected"),
