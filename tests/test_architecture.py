@@ -44,11 +44,11 @@ ONLY = {
 MOST_ROOMS, MOST_LAYERS = 18, 7
 # of Python in a room, empty ones and docstrings too
 MOST_LINES = {
-    "core": 2594,
+    "core": 2598,
     "models": 5862,
     "io": 8894,
     "theory": 2972,
-    "measures": 21121,
+    "measures": 21151,
     "reference": 924,
     "brian": 7334,
     "perturb": 324,
@@ -60,9 +60,9 @@ MOST_LINES = {
     "sweep": 1621,
     "certify": 1323,
     "explore": 707,
-    "cli": 1814,
+    "cli": 1815,
 }
-MOST_LINES_BESIDE = {"tests": 56_484, "analysis": 17_738}
+MOST_LINES_BESIDE = {"tests": 56_504, "analysis": 17_738}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.

@@ -361,6 +361,24 @@ def test_ratio_of_an_observer_who_sees_one_neuron_is_one():
         psychometric(x, counts > others, guess=0.5).ratio(curve)
 
 
+def test_a_weibull_has_no_bias_for_correct_choices_from_zero_on_and_a_free_middle_has():
+    rng, x = np.random.default_rng(8), np.repeat([0, 3.2, 6.4, 12.8, 25.6, 51.2], 60)
+    fits = {"weibull": [], "gaussian": []}
+    for _ in range(30):
+        correct = rng.random(x.size) < 0.5 + 0.5 * -np.expm1(-((x / 12) ** 1.2))
+        for model, thresholds in fits.items():
+            fit = psychometric(x, correct, model=model, guess=0.5, lapse=0.0, at=1 - math.exp(-1) / 2)
+            thresholds.append([fit.threshold.value, fit.threshold.lower < 12 < fit.threshold.upper])
+    mean, sd = np.mean(fits["weibull"], axis=0), np.std(fits["weibull"], axis=0)
+    assert abs(mean[0] - 12) < 4 * sd[0] / math.sqrt(30)
+    assert mean[1] > 0.95 - 3 * math.sqrt(0.95 * 0.05 / 30)
+    gaussian = np.array(fits["gaussian"])[:, 0]
+    assert (gaussian.mean() - 12) / gaussian.std() * math.sqrt(30) > 3
+    assert fit.predict([0.0, 12.0]).tolist() == pytest.approx([0.5, 0.84], abs=0.1)
+    with pytest.raises(NsnnError, match=r"-2 .*Weibull"):
+        psychometric([-2, 1, 2, 3], [0, 0, 1, 1], model="weibull")
+
+
 @pytest.mark.slow
 def test_limits_of_the_psychometric_threshold_cover():
     x = np.repeat([0.5, 1.0, 2, 3, 4, 6], 40)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq, minimize
@@ -19,7 +20,14 @@ from ..response_checks import array_of, as_labels
 from .neurometric import Neurometric
 from .read_trials import in_unit, read_stimulus
 
-_SIGMOIDS = {"gaussian": (ndtr, ndtri), "logistic": (expit, logit)}
+_SIGMOIDS = {
+    "gaussian": (ndtr, ndtri),
+    "logistic": (expit, logit),
+    "weibull": (
+        lambda z: -np.expm1(-np.exp(np.minimum(z, 10.0))),
+        lambda p: np.log(-np.log1p(-p)),
+    ),  # of the stimulus's logarithm
+}
 _MOST_LAPSES = 0.1  # the limit of fitted guess and lapse rates: more of them are no threshold's noise
 _REACH = 2.0  # thresholds are sought up to this many ranges of the stimuli beyond them
 _WIDTHS = 0.01, 10.0  # of the range of the stimuli, in which a width is sought
@@ -42,9 +50,9 @@ class Psychometric(Report):
     n: np.ndarray
     """(n_stimuli,) trials"""
     model: str
-    """ "gaussian" or "logistic" """
+    """ "gaussian", "logistic" or "weibull" """
     parameters: dict[str, float]
-    """threshold, width (from 5 to 95 % of the sigmoid), guess, lapse"""
+    """threshold, width (from 5 to 95 % of the sigmoid; of a Weibull that of the natural logarithm), guess, lapse"""
     threshold: Estimate
     """in the stimulus's unit, with the limits `lower` and `upper` of the profile likelihood, infinite where the data set no limit;
     `se` is a quarter of their distance at 95 %"""
@@ -62,21 +70,22 @@ class Psychometric(Report):
         >>> curve.predict([0, 9]).round(2)
         array([0.5, 1. ])
         """
-        x = in_unit(stimulus, self.unit, "stimulus")
-        return _curve(self.model, np.array([*self.parameters.values()]), x, self.at)
+        threshold, *others = self.parameters.values()
+        x = _scaled(self.model, in_unit(stimulus, self.unit, "stimulus"))
+        return _curve(self.model, np.array([_scaled(self.model, threshold), *others]), x, self.at)
 
     def ratio(self, curve: Neurometric) -> Estimate:
         """The neurometric threshold divided by this one, with its error and limits; below 1 the neuron is the better observer.
 
-        Both thresholds have to be at one fraction correct, 0.816 of a Weibull and 0.841 of a Gaussian neurometric curve: fit with
-        guess=0.5 and `at` of this value, to the distance from the reference. The limits are 95 % limits on the logarithmic scale,
-        with the errors of both thresholds taken as independent.
+        Both thresholds have to be at one fraction correct, 0.816 of a Weibull and 0.841 of a Gaussian neurometric curve: fit
+        model="weibull" with guess=0.5 and `at` of this value, to the distance from the reference. The limits are 95 % limits on
+        the logarithmic scale, with the errors of both thresholds taken as independent.
 
         >>> from nsnn_neuro.measures import neurometric
         >>> rng = np.random.default_rng(0)
         >>> x = np.repeat([0.0, 0.05, 0.1, 0.2, 0.4], 60)
         >>> correct = rng.random(300) < 0.5 + 0.5 * (1 - np.exp(-((x / 0.1) ** 1.5)))
-        >>> mind = psychometric(x, correct, guess=0.5, at=0.816)
+        >>> mind = psychometric(x, correct, model="weibull", guess=0.5, at=0.816)
         >>> r = mind.ratio(neurometric(x, rng.poisson(5 + 40 * x), 0))
         >>> bool(r.lower < r.value < r.upper), r.unit
         (True, '1')
@@ -86,7 +95,8 @@ class Psychometric(Report):
         if self.at is None or abs(self.at - criterion) > 0.01 or self.unit != curve.unit:
             raise NsnnError(
                 f"curve = {curve.model} curve with its threshold at {criterion:.3f} in the unit {curve.unit!r}: this one's is at "
-                f"{self.at} in {self.unit!r}; fit psychometric(..., guess=0.5, at={criterion:.3f}) to stimuli of that unit"
+                f"{self.at} in {self.unit!r}; fit psychometric(..., model='weibull', guess=0.5, at={criterion:.3f}) to stimuli of "
+                "that unit"
             )
         animal, neuron = self.threshold, curve.threshold
         value = neuron.value / animal.value if animal.value > 0 else math.nan
@@ -112,14 +122,16 @@ def psychometric(
     """Psychometric function with guess and lapse rates, by maximum likelihood, and the limits of its threshold.
 
     P(choice = 1 | x) = guess + (1 - guess - lapse) F((x - m) / width), F the cumulative Gaussian or the logistic function, scaled
-    so that the width is from F = 0.05 to 0.95. The threshold is m, or with `at` the stimulus at which P reaches `at`. Its limits
-    are those of the profile likelihood: thresholds whose best fit has a log likelihood at most chi2/2 below the maximum.
+    so that the width is from F = 0.05 to 0.95; a Weibull is F = 1 - e^(-e^z) of log x and log m. It begins at x = 0 with the guess
+    rate, as correct choices against a distance or a strength do: other curves, whose middle is free, then miss the threshold.
+    The threshold is m, or with `at` the stimulus at which P reaches `at`. Its limits are those of the profile likelihood:
+    thresholds whose best fit has a log likelihood at most chi2/2 below the maximum.
 
     Parameters
     ----------
     stimulus : (n_trials,) numbers or a quantity
     choice : (n_trials,) 0 or 1, or truth values: the choice, or whether it was correct; P grows with the stimulus
-    model : "gaussian" (default) or "logistic"
+    model : "gaussian" (default), "logistic", or "weibull" for stimuli from 0
     guess : lower asymptote, 0 (default) for the choice of a side, 0.5 for correct choices of two; None: fitted, up to 0.1
     lapse : 1 - upper asymptote; None (default): fitted, up to 0.1
     at : fraction at the threshold; None (default): half of the sigmoid
@@ -157,12 +169,16 @@ def psychometric(
     x, level = np.unique(values, return_inverse=True)
     if x.size < 2:
         raise NsnnError(f"stimulus holds the single value {x[0]:g}: expected at least two")
+    if model == "weibull" and (x[0] < 0 or x[x > 0].size < 2):
+        raise NsnnError(f"stimulus from {x[0]:g} to {x[-1]:g}: a Weibull needs two above 0 and none below")
     n, k = np.bincount(level), np.bincount(level, answers[right].astype(float))
-    fit = _Fit(model, x, n, k, rates, at)
+    fit = _Fit(model, _scaled(model, x), n, k, rates, at)
     best, loss = fit.best()
     drop = chi2.isf(1 - confidence, 1) / 2
     lower, upper = (fit.limit(best, loss + drop, side) for side in (-1, 1))
     known = math.isfinite(lower) and math.isfinite(upper)
+    if model == "weibull":
+        best[0], lower, upper = np.exp([best[0], lower, upper]).tolist()
     se = (upper - lower) / (2 * norm.isf((1 - confidence) / 2)) if known else math.nan
     estimate = Estimate(
         float(best[0]), float(se), n=int(n.sum()), unit=unit, lower=lower, upper=upper, se_method="profile likelihood",
@@ -172,10 +188,16 @@ def psychometric(
     return Psychometric(x, k / n, n, model, parameters, estimate, at, -loss, unit)
 
 
+def _scaled(model: str, values: Any) -> Any:
+    """Stimuli on the scale of the sigmoid: logarithms for a Weibull."""
+    with np.errstate(divide="ignore"):
+        return np.log(values) if model == "weibull" else values
+
+
 def _curve(model: str, parameters: np.ndarray, x: np.ndarray, at: float | None) -> np.ndarray:
     threshold, width, guess, lapse = parameters
     sigmoid, inverse = _SIGMOIDS[model]
-    middle = 0.0 if at is None else inverse((at - guess) / (1 - guess - lapse))
+    middle = inverse(0.5 if at is None else (at - guess) / (1 - guess - lapse))
     scale = inverse(0.95) - inverse(0.05)
     return np.asarray(guess + (1 - guess - lapse) * sigmoid(scale * (x - threshold) / width + middle))
 
@@ -191,6 +213,12 @@ class _Fit:
     rates: list[float | None]
     at: float | None
 
+    @property
+    def range(self) -> tuple[float, float]:
+        """Least and greatest stimulus; of logarithms without that of 0."""
+        x = self.x[np.isfinite(self.x)]
+        return float(x[0]), float(x[-1])
+
     def loss(self, parameters: np.ndarray) -> float:
         p = np.clip(_curve(self.model, parameters, self.x, self.at), 1e-12, 1 - 1e-12)
         return float(-(self.k * np.log(p) + (self.n - self.k) * np.log(1 - p)).sum())
@@ -199,7 +227,8 @@ class _Fit:
         self, threshold: float | None = None, start: np.ndarray | None = None
     ) -> tuple[np.ndarray, float]:
         """Parameters of the greatest likelihood, of all or at a given threshold, and minus its logarithm."""
-        span, low, high = float(np.ptp(self.x)), float(self.x.min()), float(self.x.max())
+        low, high = self.range
+        span = high - low
         fixed = [threshold, None, *self.rates]
         free = np.array([one is None for one in fixed])
         limits = [
@@ -228,11 +257,12 @@ class _Fit:
 
     def limit(self, best: np.ndarray, most: float, side: int) -> float:
         """The threshold on a side of the best one where the best fit has the loss `most`; infinite without one."""
-        end = (self.x.min(), self.x.max())[side > 0] + side * _REACH * np.ptp(self.x)
+        low, high = self.range
+        end = (low, high)[side > 0] + side * _REACH * (high - low)
 
         def above(threshold: float) -> float:
             return self.best(threshold, best)[1] - most
 
         if side * (end - best[0]) <= 0 or above(end) <= 0:
             return side * math.inf
-        return float(brentq(above, best[0], end, xtol=1e-3 * np.ptp(self.x)))
+        return float(brentq(above, best[0], end, xtol=1e-3 * (high - low)))
