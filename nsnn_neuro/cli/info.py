@@ -43,7 +43,8 @@ def _about_file(path: str) -> list[tuple[str, str]]:
     from ..measures import as_trains
     from ..measures.table import populations_of
 
-    block = load(path)
+    # of an address a field would be most of what is downloaded
+    block = load(path, signals="://" not in path)
     trains, annotations = as_trains(block), dict(block.annotations)
     low, high = trains.durations.min(), trains.durations.max()
     lines = [

@@ -141,7 +141,9 @@ class Model(SuggestsKeywords):
         if unit not in allowed:
             if len(allowed) > 1:
                 expected = ", or ".join(map(units.describe, allowed))
-                of_membrane = ", but sigma is the SD of the free membrane, not of the current" * (name == "sigma")
+                of_membrane = ", but sigma is the SD of the free membrane, not of the current" * (
+                    name == "sigma"
+                )
                 cure = units.from_current(value, *allowed, more=of_membrane)
                 raise NsnnError(f"{name} of {type(self).__name__} = {value}: expected {expected}{cure}")
             unit = allowed[0]

@@ -100,7 +100,9 @@ def from_current(value: Any, *wanted: str, more: str = "") -> str:
     """
     if "V" not in wanted or unit_of(value) != "A":
         return ""
-    return f"; multiply a current by the membrane's resistance, as in 100*pA * (100*Mohm), which is 10*mV{more}"
+    return (
+        f"; multiply a current by the membrane's resistance, as in 100*pA * (100*Mohm), which is 10*mV{more}"
+    )
 
 
 def si(value: Any, unit: str, name: str) -> Any:

@@ -105,7 +105,7 @@ def rate_map(
     window: Any = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Mean rate over trials of each neuron (rows) against time, as an image with a colour bar.
+    """Mean rate over trials of each neuron (rows) against time, as an image; not the maps of place of `measures.rate_map`.
 
     Parameters
     ----------

@@ -456,7 +456,7 @@ def test_exit_codes(capsys, monkeypatch) -> None:
         (KeyboardInterrupt(), 130, ["interrupted"]),
     ]:
 
-        def fail(*_, raised=raised):
+        def fail(*_, raised=raised, **_options):
             raise raised
 
         monkeypatch.delenv("NSNN_DEBUG", raising=False)
