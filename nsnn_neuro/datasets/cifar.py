@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..core.checks import file_path, one_of, suggest_keywords
 from ..core.errors import FormatError, NsnnError
-from ..core.file_limits import Budget, check_regular, read_npy
+from ..core.file_limits import Budget, check_regular
+from .npz_arrays import read_arrays
 
 _SHAPE = (3, 32, 32)  # channels, rows, columns of an image
 _PIXELS = 3 * 32 * 32
@@ -112,17 +111,8 @@ def _from_jpeg(file: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     check_regular(file)
     budget = Budget.of(file, cure=_CURE)
     names = {what: f"{split}_{what}" for what in ("jpeg", "offset", "label")}
-    try:
-        with zipfile.ZipFile(file) as archive:
-            missing = [name for name in names.values() if f"{name}.npy" not in archive.namelist()]
-            if missing:
-                raise FormatError(f"path = {file}: has no {', '.join(missing)}: expected such as {_FILE}")
-            jpeg, offset, label = (_vector(archive, name, file, budget) for name in names.values())
-    except FormatError:
-        raise
-    except Exception as error:  # damaged bytes make the readers of zip and NumPy raise anything
-        reason = str(error)[:200] or type(error).__name__
-        raise FormatError(f"path = {file}: can't be read, damaged or truncated ({reason})") from None
+    arrays = read_arrays(file, dict.fromkeys(names.values(), (1, "iu")), budget, f"expected such as {_FILE}")
+    jpeg, offset, label = arrays.values()
     n = len(offset) - 1
     if jpeg.dtype != np.uint8 or n < 1:
         raise FormatError(
@@ -141,18 +131,6 @@ def _from_jpeg(file: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     for k in range(n):
         pixels[k] = _decoded(content[offset[k] : offset[k + 1]], k, file)
     return _scaled(pixels.transpose(0, 3, 1, 2)), y
-
-
-def _vector(archive: zipfile.ZipFile, name: str, file: Path, budget: Budget) -> np.ndarray:
-    """One array of whole numbers with one axis."""
-
-    def check(dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
-        if dtype.kind not in "iu" or len(shape) != 1:
-            raise FormatError(
-                f"path = {file}: {name} is an array of {dtype} with shape {shape}: expected whole numbers with one axis"
-            )
-
-    return read_npy(archive, name, budget, check)
 
 
 def _labels(values: np.ndarray, n: int, file: Path) -> np.ndarray:

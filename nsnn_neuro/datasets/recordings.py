@@ -22,6 +22,7 @@ import quantities as pq
 from ..core.checks import instance, one_of, suggest_keywords, whole
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import Budget, read_npy
+from ..core.results import damaged
 from ..core.shipped import shipped
 from ..io import save_load
 
@@ -148,7 +149,7 @@ def envelope_db(block: neo.Block, *, samples: int = 10) -> neo.AnalogSignal:
 def _read_packed(path: Path, sha256: str | None) -> tuple[str, np.ndarray, np.ndarray]:
     if sha256 is not None and hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
         raise FormatError(f"{path}: its checksum isn't sha256 {sha256}: fetch the file again")
-    try:
+    with damaged(f"{path}: not a packed grasshopper recording, or truncated", "fetch the file again"):
         budget = Budget.of(path, cure="expected a recording of ten seconds")
         with zipfile.ZipFile(path) as archive:
             header, spike_us, order, planes = (
@@ -163,9 +164,6 @@ def _read_packed(path: Path, sha256: str | None) -> tuple[str, np.ndarray, np.nd
         for _ in range(int(order)):
             envelope = np.cumsum(envelope)
         return str(header), spike_us.astype(np.int64), envelope / _SCALE
-    except Exception as error:  # damaged bytes make the readers of zip and NumPy raise anything
-        reason = str(error)[:200] or type(error).__name__
-        raise FormatError(f"{path}: not a packed grasshopper recording, or truncated ({reason})") from None
 
 
 def _read_texts(spikes: Path, stimulus: Path) -> tuple[str, np.ndarray, np.ndarray]:

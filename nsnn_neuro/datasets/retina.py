@@ -6,7 +6,6 @@ The file is untrusted: its parts are checked one by one, and memory is limited, 
 from __future__ import annotations
 
 import math
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,10 @@ import numpy as np
 
 from ..core.checks import file_path, suggest_keywords
 from ..core.errors import FormatError
-from ..core.file_limits import Budget, check_regular, read_npy
+from ..core.file_limits import Budget, check_regular
 from ..io.block import build_block
 from ..io.provenance import provenance
+from .npz_arrays import read_arrays
 
 _FILE = "retina2.npz"
 # part of the file -> number of axes, kinds of its type
@@ -129,7 +129,7 @@ def salamander_retina(path: str | Path) -> SalamanderRetina:
         raise FormatError(f"path = {path}: no such file: expected {_FILE}, or its folder")
     check_regular(file)
     budget = Budget.of(file, cure=f"expected {_FILE} as it was distributed")
-    data = _read(file, budget)
+    data = read_arrays(file, _PARTS, budget, f"expected {_FILE}; older ones lack the frames of the movie")
     if wrong := _wrong_shapes(data):
         raise FormatError(f"path = {file}: {wrong}")
     n_images, n_cells, n_repeats = shape = data["images_counts"].shape
@@ -150,42 +150,6 @@ def salamander_retina(path: str | Path) -> SalamanderRetina:
         centres_in_pictures=_pixels(data["images_rf_center"], _IMAGE_EDGES, _IMAGE_SIDE, data["images"].shape[1]),
         centres_in_frames=_pixels(data["movie_rf_center"], _MOVIE_EDGES, _MOVIE_SIDE, data["movie_frames"].shape[1]),
     )  # fmt: skip
-
-
-def _read(file: Path, budget: Budget) -> dict[str, np.ndarray]:
-    """The arrays of the file; each is taken from the budget before it is read."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            names = archive.namelist()
-            missing = [name for name in _PARTS if f"{name}.npy" not in names]
-            if missing:
-                frames = (
-                    "; it is a file without the frames of the movie" if missing == ["movie_frames"] else ""
-                )
-                raise FormatError(f"path = {file}: has no {', '.join(missing)}{frames}: expected {_FILE}")
-            if len(set(names)) < len(names):
-                raise ValueError("a name occurs twice in it")
-            return {name: _array(archive, name, file, budget) for name in _PARTS}
-    except FormatError:
-        raise
-    except Exception as error:  # damaged bytes make the readers of zip and NumPy raise anything
-        reason = str(error)[:200] or type(error).__name__
-        raise FormatError(f"path = {file}: can't be read, damaged or truncated ({reason})") from None
-
-
-def _array(archive: zipfile.ZipFile, name: str, file: Path, budget: Budget) -> np.ndarray:
-    """One array, whose header must have the right type and agree with the number of bytes."""
-    n_axes, kinds = _PARTS[name]
-
-    def check(dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
-        if dtype.hasobject or dtype.kind not in kinds or (kinds == "u" and dtype.itemsize > 1):
-            expected = {"u": "uint8", "iu": "whole numbers", "f": "floats"}.get(kinds, "numbers")
-            raise FormatError(f"path = {file}: {name} is an array of {dtype}: expected {expected}")
-        if len(shape) != n_axes or min(shape, default=0) < 0:
-            raise FormatError(f"path = {file}: {name} has shape {shape}: expected {n_axes} axes")
-
-    values = read_npy(archive, name, budget, check)
-    return values.astype(values.dtype.newbyteorder("="), order="C", copy=False)
 
 
 def _wrong_shapes(data: dict[str, np.ndarray]) -> str:

@@ -95,9 +95,8 @@ def test_counts_of_unequal_trains_are_split_at_their_borders(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", ["movie_frames", "images"])
 def test_a_missing_array_is_named(name: str, tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match=rf"retina2\.npz: has no {name}\b") as caught:
+    with pytest.raises(FormatError, match=rf"retina2\.npz: has no {name}\b.*older ones lack the frames"):
         datasets.salamander_retina(written(tmp_path, without=name))
-    assert ("without the frames of the movie" in str(caught.value)) is (name == "movie_frames")
 
 
 def changed_spikes(where: int, value: float, part: str = "images") -> dict[str, np.ndarray]:
