@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -224,30 +224,26 @@ def transfer_entropy_matrix(
                 first = first or f"{i} to {j}: {one.warning}"
         return j, values, first
 
-    waiting = [j for j in range(n) if j not in done]
     with (
         progress_bar(progress, "transfer entropy", n, unit="target", initial=len(done)) as report,
         ThreadPoolExecutor(min(jobs, n)) as pool,
     ):
-        running: set[Future[Any]] = set()
         try:
-            while waiting or running:
-                while waiting and len(running) < jobs:
-                    running.add(pool.submit(column, waiting.pop(0)))
-                finished, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    j, values, text = future.result()
-                    for name, kept in results.items():
-                        kept[:, j] = values[name]
-                    texts[str(j)] = text
-                    if path is not None:
-                        write_npz(path, results, {"made_of": mark, "warnings": texts}, "out")
-                    if report is not None:
-                        report(len(texts) / n)
+            for future in as_completed([pool.submit(column, j) for j in range(n) if j not in done]):
+                j, values, text = future.result()
+                for name, kept in results.items():
+                    kept[:, j] = values[name]
+                texts[str(j)] = text
+                if path is not None:
+                    write_npz(path, results, {"made_of": mark, "warnings": texts}, "out")
+                if report is not None:
+                    report(len(texts) / n)
         except KeyboardInterrupt:
             kept_in = f"are in {path}; the same call continues"
             where = kept_in if path else "were done; out=FILE would have kept them"
             raise KeyboardInterrupt(f"interrupted: {len(texts)} of {n} targets {where}") from None
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # after an error no further target begins
     notes = [texts[j] for j in sorted(texts, key=int) if texts[j]]
     warning = f"{len(notes)} of {n} targets have pairs with warnings, the first {notes[0]}" if notes else None
     number = int(np.nan_to_num(results.pop("n")).max())
