@@ -175,14 +175,7 @@ class Gaussian:
 
     def without(self, edges: np.ndarray) -> np.ndarray:
         """Estimates (n_blocks,) without each block."""
-        whole = self.columns.T @ self.columns
-        values = np.empty(edges.size - 1)
-        for i, (a, b) in enumerate(pairwise(edges)):
-            block = self.columns[a:b]
-            rest = whole - block.T @ block
-            few, many = (_left(rest, used) for used in (self.fixed, self.fixed + self.lags))
-            values[i] = math.log2(few / many) / 2 - self._excess(self.n - (b - a))
-        return values
+        return self.resampled(edges, 1 - np.eye(edges.size - 1))
 
     def resampled(self, edges: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Estimates (m,) with each block taken as often as `times`, (m, n_blocks), says."""
@@ -237,8 +230,7 @@ class Neighbours:
 
     def without(self, edges: np.ndarray) -> np.ndarray:
         """Means (n_blocks,) of the terms outside each block."""
-        sums = np.add.reduceat(self.terms, edges[:-1])
-        return (self.terms.sum() - sums) / (self.n - np.diff(edges))
+        return self.resampled(edges, 1 - np.eye(edges.size - 1))
 
     def resampled(self, edges: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Means (m,) of the terms with each block taken `times`, (m, n_blocks)."""
