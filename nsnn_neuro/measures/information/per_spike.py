@@ -21,7 +21,7 @@ from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import warn
 from ..entropies.symbols import as_symbols
-from ..estimate import Estimate, measure
+from ..estimate import Estimate, jackknife_se, measure
 from ..response_checks import array_of, refuse_swapped, with_test
 from ..trains import SilentNeuronWarning, as_repeats, binned
 from .words import windowed
@@ -50,12 +50,11 @@ def _corrected(spikes: np.ndarray, time: np.ndarray, bias: str) -> tuple[float, 
     value, left_out = _relative_entropy(total, whole), _relative_entropy(*rest)
     if bias == "poisson":
         value, left_out = value - _poisson(total), left_out - _poisson(rest[0])
-    k = np.isfinite(left_out).sum()
-    if k < 2:
-        return float(value), math.nan
-    mean = np.nanmean(left_out)
-    se = float(np.sqrt((k - 1) / k * np.nansum((left_out - mean) ** 2)))
-    return float(k * value - (k - 1) * mean if bias == "jackknife" else value), se
+    left_out = left_out[np.isfinite(left_out)]
+    k = left_out.size
+    if bias == "jackknife" and k > 1:
+        value = k * value - (k - 1) * left_out.mean()
+    return float(value), jackknife_se(left_out)
 
 
 def _poisson(spikes: np.ndarray) -> np.ndarray:
