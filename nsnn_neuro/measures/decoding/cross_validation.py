@@ -302,12 +302,11 @@ def posterior_information(log_q: np.ndarray, number: np.ndarray, table_informati
     own = log_q[np.arange(n), number] / np.log(2)
     shares = np.bincount(number) / n
     value = float(own.mean() - shares @ np.log2(shares))
-    se, warning, impossible = np.nan, None, int((~np.isfinite(own)).sum())
+    impossible, warning = int((~np.isfinite(own)).sum()), None
+    se = np.nan if impossible else float(own.std(ddof=1) / np.sqrt(n))
     if impossible:
         warning = f"the decoder gave probability 0 to the stimulus of {impossible} of {n} trials"
-        return Estimate(value, se, n=n, warning=warning, se_method="spread over trials")
-    se = float(own.std(ddof=1) / np.sqrt(n))
-    if value < table_information.value - 2 * np.hypot(se, table_information.se):
+    elif value < table_information.value - 2 * np.hypot(se, table_information.se):
         warning = (
             "lower than the information of the confusion matrix: the posteriors are wrong, most often overconfident; for "
             "counts that vary more than their mean use NegativeBinomialMAP"
