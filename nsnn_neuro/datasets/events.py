@@ -7,9 +7,7 @@ became brighter, 0: darker) and t (microseconds, in order). A pixel and a polari
 
 from __future__ import annotations
 
-import struct
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from ..core.aliases import Time
 from ..core.checks import file_path, one_of, scalar, suggest_keywords, whole
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import Budget
+from ..core.results import damaged
 from ..io.block import build_block
 from ..io.provenance import provenance
 
@@ -34,17 +33,6 @@ _US = 1e-6  # s
 _DEEPEST = 16  # folders in each other in an archive
 _ENDINGS = (".bin", ".bs2")
 _SPLITS = {"train": "Train", "test": "Test"}  # split -> its folder
-# what reading a file, or a damaged zip archive, raises
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    RuntimeError,
-    ValueError,
-    KeyError,
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-)
 # longer than any recording that was looked at (.314 s)
 _DURATION = 315 * pq.ms
 
@@ -83,11 +71,8 @@ def nmnist_events(file: str | Path) -> np.ndarray:
 
 def _events(path: Path | zipfile.Path) -> np.ndarray:
     """The events of a file, or of a file in a zip archive."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_BYTES * _MOST + 1)
-    except _UNREADABLE as error:
-        raise FormatError(f"{path}: can't be read ({error})") from None
+    with damaged(f"{path}: can't be read", "expected a recording of N-MNIST"), path.open("rb") as file:
+        raw = file.read(_BYTES * _MOST + 1)
     if len(raw) > _BYTES * _MOST:
         raise FormatError(f"{path}: more than {_MOST:,} events: no recording of N-MNIST")
     if not raw or len(raw) % _BYTES:
@@ -179,15 +164,13 @@ def _archive(file: Path) -> zipfile.Path:
     with zipfile.ZipFile(file) as archive:
         deep = next((name for name in archive.namelist() if name.count("/") > _DEEPEST), None)
     if deep is not None:
-        raise FormatError(
-            f"folder = {file}: {deep[:60]!r}... lies in more than {_DEEPEST} folders: expected an archive of N-MNIST"
-        )
+        raise FormatError(f"{deep[:60]!r}... lies in more than {_DEEPEST} folders")
     return zipfile.Path(file)
 
 
 def _digit_files(folder: Path, inside: str) -> list[list[Any]]:
     """The recordings of each digit, by name."""
-    try:
+    with damaged(f"folder = {folder}: can't be read", "expected the folder or an archive of N-MNIST"):
         root: Any = _archive(folder) if folder.is_file() else folder
         root = root / inside if inside else root
         result = []
@@ -195,10 +178,6 @@ def _digit_files(folder: Path, inside: str) -> list[list[Any]]:
             here = root / str(digit)
             files = here.iterdir() if here.is_dir() else ()
             result.append(sorted((f for f in files if f.name.endswith(_ENDINGS)), key=lambda f: f.name))
-    except FormatError:
-        raise
-    except _UNREADABLE as error:
-        raise FormatError(f"folder = {folder}: can't be read ({error})") from None
     missing = [str(digit) for digit, files in enumerate(result) if not files]
     if missing:
         where = f"{inside}/0 to {inside}/9" if inside else "0 to 9"
