@@ -1,8 +1,7 @@
 """Certification of short-term plasticity: the mean share of its weight that a synapse transmits, in a simulated network.
 
-Poisson sources each drive one perfect integrator without threshold. Its membrane sums what arrives, so that its rise, over the
-weight and the number of spikes, is the mean efficacy. The theory (`theory.short_term_efficacy`) averages the update rule over
-the intervals of such a source, which are geometric.
+Poisson sources each drive one perfect integrator without threshold, whose rise, over the weight and the number of spikes, is the
+mean efficacy. `theory.short_term_efficacy` averages the update rule over the geometric intervals of such a source.
 """
 
 from __future__ import annotations

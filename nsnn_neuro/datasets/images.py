@@ -42,10 +42,9 @@ def digits(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np.ndarr
     """Handwritten digits, 8 x 8 pixels: one part of a fixed split of scikit-learn's 1,797 images into 60, 20 and 20 %.
 
     The split is stratified: of the n images of a digit, in an order drawn from the seed, the first round(.6 n) are for training,
-    those up to round(.8 n) for validation, the others for the test. With one seed the three parts are disjoint and complete; with
-    another seed they are others, so never choose by one split and test on another's. Images keep the order of the collection, in
-    which digits are well mixed. The same 13 writers wrote all parts. The test images of seed 0 happen to be easy: a nearest
-    neighbour in the training part gets them all right, over many seeds 98.6 %, so give an accuracy over several seeds.
+    those up to round(.8 n) for validation, the others for the test. Another seed gives other parts, so never choose by one split
+    and test on another's. The same 13 writers wrote all parts, in the order of the collection. The test images of seed 0 happen to
+    be easy (a nearest neighbour gets all right, over many seeds 98.6 %): give an accuracy over several seeds.
 
     Parameters
     ----------
@@ -119,9 +118,7 @@ def mnist(folder: str | Path, split: str = "train") -> tuple[np.ndarray, np.ndar
     """MNIST from its files: 60,000 images for training and 10,000 for testing, 28 x 28 pixels.
 
     The files, plain or as .gz, keep the names that they are distributed by: train-images-idx3-ubyte, train-labels-idx1-ubyte,
-    t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (a dot before "idx" is fine too). They are in the idx format: a magic number
-    (0x08, unsigned bytes, and the number of axes), the size of each axis, both big-endian, then the values. The sizes in
-    the header are checked against the length of the file before memory is allocated.
+    t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (a dot before "idx" is fine too).
 
     Parameters
     ----------

@@ -99,13 +99,9 @@ def smooth_manifolds(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Spike patterns that differ in timing only: each unit fires exactly once per sample.
 
-    Class c is a manifold of `dimension` dimensions among the firing times of all units: unit i fires at f_i(x), scaled from its
-    range to 0 to 1, for a point x that is uniform in the unit cube, with
-
-        f_i(x) = prod_d sum_k a_idk k^-alpha sin(2 pi (k b_idk x_d + c_idk)),     k = 1 ... n_modes
-
-    and a, b, c uniform from 0 to 1. The larger alpha, the smoother, and the easier to learn; more dimensions make it harder. A time
-    t is in step floor(t n_steps), t = 1 in the last.
+    Each class is a `Manifold` of `dimension` dimensions among the firing times of all units, drawn with a, b, c uniform from 0 to
+    1, and each sample a point x of it that is uniform in the unit cube. The larger alpha, the smoother, and the easier to learn;
+    more dimensions make it harder. A time t is in step floor(t n_steps), t = 1 in the last.
 
     The manifolds are those of `manifold_seed`, the points those of `seed`: to test, take another seed and the same manifold_seed.
     Fewer classes are the first ones of more.

@@ -89,15 +89,11 @@ def salamander_retina(path: str | Path) -> SalamanderRetina:
       movie_spikes_ms, likewise, 1 to 18000
     - images_rf_center, movie_rf_center (n_cells, 2): x, and y upwards, on the screen
 
-    The file states no durations. A trial of an image lasts 300 ms from its onset: spikes are in the samples 1 to 300, and the
-    last samples are as full as those before them, so the trials were cut there (the paper also analyses 0 to 300 ms).
-    Responses begin about 100 ms after the onset. The trains of the movie are *not* 18 s of continuous response. They are 60
-    windows of 300 ms, put end to end, of which window k starts at frame 12 + 24.2 k. Here each window is a trial of its own.
-    The first repeat of the movie is nearly empty: 68 spikes, none in 41 cells, and 2,263 to 3,066 in each other. It adds to every
-    variance over repeats, so leave it out: select(movie, trials={"repeat": range(1, 30)}). Counts also fall over repeats.
-    Fano factors depend on the definition: over repeats 1 to 29 the median over pairs of a cell and an image with a spike is 0.57
-    (0.58 with the first repeat). Of the windows of the movie, variance and mean averaged over windows, the median over cells is
-    0.60 (0.75 with the first repeat).
+    The file states no durations. A trial of an image is 300 ms from its onset, where the trials were cut (the paper also analyses
+    0 to 300 ms); responses begin about 100 ms after the onset. The trains of the movie are *not* 18 s of continuous response. They
+    are 60 windows of 300 ms, put end to end, of which window k starts at frame 12 + 24.2 k. Here each window is a trial of its own.
+    The first repeat of the movie is nearly empty (68 spikes, and 2,263 to 3,066 in each other) and adds to every variance over
+    repeats, so leave it out: select(movie, trials={"repeat": range(1, 30)}). Counts also fall over repeats.
 
     Parameters
     ----------

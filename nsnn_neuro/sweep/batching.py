@@ -81,8 +81,8 @@ def chunk_size(
 def kept_size(n_points: int, *, members: int, steps: float, engine: str) -> int:
     """How many of `n_points` points to run at once, so that an interrupted sweep keeps some; `members` are those of a point.
 
-    Every chunk pays for its steps again. So points that are expected to last 30 s together stay in one chunk, and others are
-    divided into at most ten, as far as all chunks are expected to take at most twice as long as one.
+    Points that are expected to last 30 s together stay in one chunk. Every chunk pays for its steps again, so others are divided
+    only as far as all chunks are expected to take at most twice as long as one.
 
     >>> kept_size(42, members=20, steps=3000, engine="numpy"), kept_size(42, members=2000, steps=3e5, engine="numpy")
     (42, 5)

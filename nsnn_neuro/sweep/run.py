@@ -109,16 +109,12 @@ def sweep(
     resume : True reuses the finished points of the same sweep in the folder, and runs failed points again. Another configuration is
         refused. A finished folder of another version of the software is read, with a warning; an unfinished one is refused. False
         deletes the sweep in the folder and starts again
-    common_noise : True gives every point the noise of point 0 (common random numbers): Var(a - b) = Var a + Var b - 2 Cov(a, b).
-        The difference of rates between neighbouring points then has a variance several times smaller than with independent noise
-        (10 times for drives of 18 and 18.5 mV, 36 times for 18 and 18.1 mV: a LIF in white noise), but the errors of all points
-        are correlated
+    common_noise : True gives every point the noise of point 0 (common random numbers): differences between neighbouring points
+        vary several times less than with independent noise, but the errors of all points are correlated
     memory : bytes for all chunks that run at a time; default half of the free memory, at most 2 GiB per chunk
-    chunk : largest number of points at a time; default 20,000 neurons (neurons x trials x points), as far as memory allows. With
-        `out` a sweep that is expected to last more than 30 s is divided further, into at most ten chunks: an interruption loses
-        the chunk that is running. Smaller chunks lose less and take longer in total
-    threads : as for `simulate`, in each of the `n_jobs` processes: engine="cpp" divides the neurons of a chunk between so many.
-        Short sweeps are faster with `threads` than with `n_jobs`, whose processes import everything first
+    chunk : largest number of points at a time; default 20,000 neurons (neurons x trials x points), as far as memory allows, and
+        less in a long sweep with `out`: an interruption loses the chunk that is running
+    threads : as for `simulate`, in each of the `n_jobs` processes. Short sweeps are faster with `threads` than with `n_jobs`
     progress : as for `simulate`. Unless it is False or a function, a line says how many points were in the folder
 
     Returns

@@ -1,11 +1,7 @@
 """The folder of a sweep: its configuration and the finished points, in files that are replaced atomically.
 
-manifest.json describes the sweep; chunk-*.json hold the rows of finished points, each with the hash of the configuration and a
-checksum; table.csv and errors.json are written at the end. All files are JSON or CSV, and nothing in them is executed. A chunk that
-is damaged, or belongs to another configuration, is ignored.
-
-The configuration has two parts: what defines the table (`identity`), and the software that computes it. Rows computed by another
-version of the software are read if the sweep is finished; they are never mixed with new ones.
+manifest.json has the configuration: what defines the table (`identity`), and the software that computes it. chunk-*.json hold the
+rows of finished points, each with the hash of the configuration and a checksum; table.csv and errors.json are written at the end.
 """
 
 from __future__ import annotations

@@ -27,9 +27,7 @@ from ..trains import SilentNeuronWarning, as_repeats, binned
 from .words import windowed
 
 _FEW = 2.0  # spikes per occupied bin; of flat Poisson rates the jackknife leaves a tenth of the bias at 1.6, four at 1.2
-_LEFT = (
-    0.4  # standard errors that what sparse bins add may come to; measured on sharp events above a low rate
-)
+_LEFT = 0.4  # standard errors that what sparse bins add may come to, measured on sharp events
 _PARTS = 8  # trials or stretches below which the error bar itself is uncertain: two of it held the truth in 81 to 88 % with 5
 _NAMES = {"none": "none", "poisson": "poisson, (B - 1)/(2 N ln 2)", "jackknife": "jackknife"}
 

@@ -16,8 +16,7 @@ from .mutual_information import mutual_information
 from .pipeline import read
 from .predictive_bound import predictive_bound
 
-_PER_STIMULUS = 20
-"""trials, with fewer of which a pilot's plan is rough; see `plan_trials`"""
+_PER_STIMULUS = 20  # trials, with fewer of which a pilot's plan is rough
 
 
 @dataclass(frozen=True)
@@ -72,9 +71,8 @@ def plan_trials(
     stimulus for each response it counts more; v is then v^w e^(2 - 2 w), e the error of predicting
     left-out stimuli, which is too low, and w a quarter of those trials but at least 1/2. Corrections
     of first order leave about n_s R / (3 N) of the bias; bias "plugin" leaves all of it. The result
-    is the smallest N whose error is at most `precision`, which may be below N_0. Pilots of 20 trials per
-    stimulus or more, of ten Poisson channels, had the number needed between half and twice the plan in
-    92 %; pilots of fewer between half and five times, in 92 %, and a printed plan says so.
+    is the smallest N whose error is at most `precision`, which may be below N_0. A printed plan says
+    where the pilot is too small to be exact ("Estimators of information" in the documentation).
 
     Parameters
     ----------
