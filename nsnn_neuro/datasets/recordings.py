@@ -2,10 +2,6 @@
 
 Each set is a folder data/<set>/ of the repository with small input files, the notice of their licence, and a README that
 names source, checksums and how the files were made. An installed package has it as nsnn_neuro/data/<set>/.
-
-To add one, make data/<set>/ with those files and write a function here that reads and checks them (FormatError names
-what is wrong and where) and returns `to_block(...)`. Put source and licence into the annotations, and test a
-published number of the same data in tests/datasets/test_datasets.py.
 """
 
 from __future__ import annotations
@@ -105,8 +101,7 @@ def grasshopper(which: int, *, path: str | Path | None = None) -> neo.Block:
 def envelope_db(block: neo.Block, *, samples: int = 10) -> neo.AnalogSignal:
     """The level of a sound from its envelope: 20 log10(amplitude), then the mean of each `samples` in a row.
 
-    For the grasshopper recordings this is the signal whose standard deviation is the 6 dB of the file's
-    header, at the 2 kHz at which the tests take its coherence with the spikes.
+    For the grasshopper recordings this is the signal whose standard deviation is 6 dB, at 2 kHz.
 
     Parameters
     ----------

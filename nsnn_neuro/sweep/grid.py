@@ -136,12 +136,7 @@ def read(model: Any, noise: Any, stimulus: Any, grid: Any) -> Points:
 
 
 def check_number(sizes: Iterable[int]) -> None:
-    """Raise NsnnError for a grid whose lists, of these lengths, have too many combinations.
-
-    >>> check_number([2**20, 2**20])
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: grid has 1099511627776 points: expected at most 1048576
-    """
+    """Raise NsnnError for a grid whose lists, of these lengths, have too many combinations."""
     number = math.prod(sizes)
     if number > MOST:
         raise NsnnError(f"grid has {number} points: expected at most {MOST}")

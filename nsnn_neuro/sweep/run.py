@@ -45,18 +45,8 @@ class FailedPoints(UserWarning):
     """Points of a sweep raised an error; they are marked in the table, and errors.json has the tracebacks.
 
     >>> import warnings
-    >>> from brian2 import mV, ms
-    >>> from nsnn_neuro import PIF, Constant
-    >>> def unfinished(block):
-    ...     if block.annotations["parameters"]["stimulus"]["v"]["value"] > 0.0015:
-    ...         raise NotImplementedError
-    ...     return 0
-    >>> cell = PIF(tau_m=10*ms, v_reset=0*mV, v_thresh=20*mV, tau_refrac=0*ms)
-    >>> with warnings.catch_warnings(record=True, action="always") as caught:
-    ...     table = sweep(cell, {"stimulus.v": [1*mV, 2*mV]}, stimulus=Constant(1*mV), measures=unfinished,
-    ...                   duration=1*ms, seed=1, engine="numpy")
-    >>> caught[-1].category.__name__, table["failed"].tolist()
-    ('FailedPoints', [False, True])
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", FailedPoints)  # a sweep in this block ends with an error if a point fails
     """
 
 

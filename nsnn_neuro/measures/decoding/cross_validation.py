@@ -96,10 +96,9 @@ def decode(
 ) -> Decoding:
     """Decode the stimulus of each trial from its response, by a decoder fitted to other trials.
 
-    The trials are divided into `n_folds` groups, each with about the same share of each stimulus;
-    those of one group are decoded by a decoder that was fitted to all other groups. The result
-    holds the accuracy with its standard error, the confusion matrix, and the information in this
-    matrix, a lower bound of that in the responses.
+    Each of `n_folds` groups of trials, with about the same share of each stimulus, is decoded by a
+    decoder that was fitted to all others. The information in the confusion matrix is a lower bound
+    of that in the responses.
 
     The accuracy's se is binomial; at chance the accuracy varies by about 1.3 times that: use p, for
     which the stimuli are shuffled and all decoders fitted again. The information has Miller's

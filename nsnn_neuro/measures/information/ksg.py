@@ -1,8 +1,7 @@
 """Mutual information of continuous variables by nearest neighbours.
 
 The estimate is a mean of n local terms of variance V; neighbours share samples, which adds SHARED/k nats^2 to V at
-independence: se^2 is the sum over n. A bootstrap makes ties, which destroy distances to neighbours, and a jackknife
-over groups is far too large.
+independence: se^2 is the sum over n.
 """
 
 from __future__ import annotations

@@ -48,10 +48,9 @@ def mutual_information(
       see `entropy`; "quadratic" extrapolates the plug-in information.
     - "shuffle", for words: H(R) - H_ind(R|S) + H_sh(R|S) - H(R|S), each as Panzeri & Treves.
     - "auto" gives an estimate where "panzeri-treves", "shuffle" (for words) and "nsb" lie within one
-      standard error. Else it is a bracket with a warning: `lower` is the bound from predicting
-      left-out stimuli less 2.5 standard errors, `upper` the highest of the three plus two, or the
-      plug-in's with very few trials; value is the middle and se a quarter of the width, NaN if it is
-      as wide as the entropy.
+      standard error. Else it is a bracket with a warning, from `lower`, which predicting left-out
+      stimuli proves, to `upper`, the highest estimate; value is the middle and se a quarter of the
+      width, NaN if it is as wide as the entropy.
     - "plugin" ("none") is raw.
 
     `warning` is set for too few trials and, except with the default and "auto", for values within
