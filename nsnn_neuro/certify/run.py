@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,7 +86,7 @@ def certify(
     {'not offered': 8, 'no theory': 1}
     """
     flag(ranges, "ranges")
-    chosen, target = _chosen(models), engines.choose(engine, auto=True)
+    chosen, target, seed = _chosen(models), engines.choose(engine, auto=True), check_seed(seed)
     jobs = min(2, check_jobs(-1)) if n_jobs is None else check_jobs(n_jobs)
     tasks = [
         (i, j)
@@ -101,12 +101,14 @@ def certify(
     rows: dict[tuple[int, int], list[dict[str, Any]]] = {
         (i, 0): [_empty(p)] for i, p in enumerate(pairs()) if p.model in chosen and not p.cases
     }
-    results = _results(tasks, target, check_seed(seed), int(jobs))
+    given = [(*task, target, seed) for task in tasks]
+    jobs = max(1, min(jobs, len(tasks)))
     with progress_bar(progress, "certifying", len(tasks), unit="case") as report:
-        for k, (task, its_rows) in enumerate(results):
-            rows[task] = its_rows
+        results = in_processes(_rows_of, given, jobs, "n_jobs=1 starts no process")
+        for n_done, (k, its_rows) in enumerate(results, 1):
+            rows[tasks[k]] = its_rows
             if report is not None:
-                report((k + 1) / len(tasks))
+                report(n_done / len(tasks))
     table = [row for key in sorted(rows) for row in rows[key]]
     return pd.DataFrame(table, columns=COLUMNS)
 
@@ -142,18 +144,6 @@ def _row(model: str, noise: str, mode: str, **more: Any) -> dict[str, Any]:
     blank: dict[str, Any] = dict.fromkeys(COLUMNS, np.nan) | {"n_spikes": 0}
     blank |= dict.fromkeys(("quantity", "order", "reason"), "")
     return blank | {"model": model, "noise": noise, "mode": mode} | more
-
-
-def _results(
-    tasks: list[tuple[int, int]], engine: str, seed: int, jobs: int
-) -> Iterator[tuple[tuple[int, int], list]]:
-    if jobs == 1 or len(tasks) < 2:
-        for task in tasks:
-            yield task, _rows_of(*task, engine, seed)
-        return
-    given = [(*task, engine, seed) for task in tasks]
-    for k, rows in in_processes(_rows_of, given, jobs, "n_jobs=1 starts no process"):
-        yield tasks[k], rows
 
 
 def _rows_of(i: int, j: int, engine: str, seed: int) -> list[dict[str, Any]]:
