@@ -160,13 +160,13 @@ def _check(points: Points, group: Group, made: list[Parts], size: dict[str, Any]
     some = _first(group.points, size)
     try:
         _check_together([made[k] for k in some], group.paths, some, size)
-    except NsnnError as error:
-        for k in some[: len(some) if len(some) > 1 else 0]:
+    except NsnnError:
+        for k in some:
             try:
                 _check_together([made[k]], group.paths, [k], size)
-            except NsnnError as own:
-                raise NsnnError(f"{points.label(k)}: {own}") from None
-        raise NsnnError(str(error) if len(some) > 1 else f"{points.label(some[0])}: {error}") from None
+            except NsnnError as error:
+                raise NsnnError(f"{points.label(k)}: {error}") from None
+        raise
 
 
 def _split(members: list[int], made: list[Parts], size: dict[str, Any]) -> list[Group]:
