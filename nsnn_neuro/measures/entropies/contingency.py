@@ -32,12 +32,12 @@ def contingency(s: np.ndarray, r: np.ndarray, n_s: int, n_r: int) -> np.ndarray:
     return np.bincount(s * n_r + r, minlength=n_s * n_r).reshape(n_s, n_r)
 
 
-def plugin_entropy(counts: np.ndarray, axis: int = -1) -> np.ndarray:
-    """-sum_i (n_i / N) log2(n_i / N) in bits along an axis of counts or probabilities; 0 where N = 0."""
+def plugin_entropy(counts: np.ndarray) -> np.ndarray:
+    """-sum_i (n_i / N) log2(n_i / N) in bits over the last axis of counts or probabilities; 0 where N = 0."""
     counts = np.asarray(counts, dtype=float)
-    n = counts.sum(axis=axis)
+    n = counts.sum(-1)
     total = np.where(n > 0, n, 1.0)
-    return (np.log(total) - special.xlogy(counts, counts).sum(axis=axis) / total) / LN2 + 0.0
+    return (np.log(total) - special.xlogy(counts, counts).sum(-1) / total) / LN2 + 0.0
 
 
 @njit(cache=True)  # pragma: no cover - compiled

@@ -122,9 +122,9 @@ def _listed(items: list[Any]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def as_symbols(x: Any, name: str, *, category: bool = False) -> tuple[np.ndarray, int]:
+def as_symbols(x: Any, name: str) -> tuple[np.ndarray, int]:
     """Codes (n,) from 0 and how many different symbols there are; see `read_symbols`."""
-    symbols = read_symbols(x, name, category=category)
+    symbols = read_symbols(x, name)
     return symbols.codes, symbols.n_present
 
 
