@@ -89,9 +89,8 @@ _SLOW = 2.0  # s, time constant of slow adaptation
 
 
 def _gif(b: Any, b_thresh: Any, v_rest: Any = 0 * mV) -> GIF:
-    lif: dict[str, Any] = {f.name: getattr(LIF_NEURON, f.name) for f in dataclasses.fields(LIF_NEURON)} | {
-        "v_rest": v_rest
-    }
+    lif: dict[str, Any] = {f.name: getattr(LIF_NEURON, f.name) for f in dataclasses.fields(LIF_NEURON)}
+    lif["v_rest"] = v_rest
     return GIF(**lif, tau_w=1e3 * _SLOW * ms, b=b, tau_thresh=1e3 * _SLOW * ms, b_thresh=b_thresh)
 
 

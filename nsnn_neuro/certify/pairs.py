@@ -76,10 +76,8 @@ NO_THEORY: dict[tuple[type[Neuron], type[Noise] | None], str] = {
 }
 
 
-_ADEX, _GIF = (
-    {"mode": "a = b = 0, the EIF", "dts": (0.05,)},
-    {"mode": "b = b_thresh = 0, the LIF", "dts": (0.1,)},
-)
+_ADEX = {"mode": "a = b = 0, the EIF", "dts": (0.05,)}
+_GIF = {"mode": "b = b_thresh = 0, the LIF", "dts": (0.1,)}
 _LATE = "dt of .05 ms: the spike of an upstroke faster than a step is up to half a step late"
 _EIF_DTS = {"dts": (0.05, 0.1, 0.2), "reason": _LATE}
 _OU = OUNoise(3 * mV, 5 * ms)

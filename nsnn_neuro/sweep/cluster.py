@@ -40,11 +40,8 @@ def _check_address(scheduler: str) -> None:
         try:
             socket.create_connection((host, port), timeout=_WAIT).close()
         except (OSError, OverflowError) as error:
-            reason = (
-                "no answer in 10 s"
-                if isinstance(error, TimeoutError)
-                else getattr(error, "strerror", None) or error
-            )
+            late = isinstance(error, TimeoutError)
+            reason = "no answer in 10 s" if late else getattr(error, "strerror", None) or error
             raise NsnnError(
                 f"scheduler = {scheduler!r}: no Dask scheduler answers at {host}, port {port} ({reason}): {_EXPECTED}"
             ) from None

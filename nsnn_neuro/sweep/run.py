@@ -293,12 +293,9 @@ def _results(
             n = len(task.numbers)
             yield worker.run(task, lambda fraction, n=n: progressed(n * fraction))  # type: ignore[misc]
         return
-    kept = (
-        ""
-        if folder is None
-        else f"; finished points are in {folder.path}, and the same call continues from there"
-    )
-    cure = f"use fewer jobs, or smaller chunks, memory=...{kept}"
+    cure = "use fewer jobs, or smaller chunks, memory=..."
+    if folder is not None:
+        cure += f"; finished points are in {folder.path}, and the same call continues from there"
     with contextlib.closing(in_processes(worker.run, [(task,) for task in tasks], jobs, cure)) as finished:
         yield from (result for _, result in finished)
 

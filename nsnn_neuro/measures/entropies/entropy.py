@@ -64,6 +64,12 @@ def alphabet_size(symbols: Symbols, n_symbols: Any, name: str) -> tuple[float, s
     return float(n_symbols), None
 
 
+def refuse_endless(method: str, size: float, name: str) -> None:
+    """NsnnError for an estimator that needs the size of an alphabet that has none."""
+    if method in NEED_ALPHABET and not math.isfinite(size):
+        raise NsnnError(f"n_symbols = None: {name} has words of too many letters to count; give n_symbols")
+
+
 def without_one(method: str, p: Profile) -> np.ndarray:
     """Entropies (rows, d) in bits of each row without one sample of each count."""
     return nsb_without_one(p) if method == "nsb" else JACKKNIFED[method](p.without_one())
@@ -129,8 +135,7 @@ def entropy(x: Values, *, method: str = "plugin", n_symbols: int | None = None, 
     if method == "auto":
         method = "panzeri-treves" if n >= ENOUGH["panzeri-treves"] * known else "nsb"
         reason = f"there are {n} samples of {known:.6g} symbols, {n / known:.3g} each"
-    if method in NEED_ALPHABET and not math.isfinite(size):
-        raise NsnnError("n_symbols = None: x has words of too many letters to count them; give n_symbols")
+    refuse_endless(method, size, "x")
     how = SE_METHODS.get(method, "jackknife over samples")
     if method == "quadratic":
         refuse_few(n, "x")

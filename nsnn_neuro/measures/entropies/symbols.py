@@ -39,12 +39,9 @@ def letters(x: Any, name: str, *, category: bool = False) -> np.ndarray:
     try:
         values = np.asarray(x)
     except ValueError as error:
-        pair = isinstance(x, tuple) and len(x) == 2
-        cure = (
-            "bin_counts returns two results: take the first"
-            if pair
-            else "of times, words(block, bin_width=...)"
-        )
+        cure = "of times, words(block, bin_width=...)"
+        if isinstance(x, tuple) and len(x) == 2:
+            cure = "bin_counts returns two results: take the first"
         raise NsnnError(
             f"{name} has rows of unequal length: expected (n,) or (n, k) whole numbers; {cure}"
         ) from error

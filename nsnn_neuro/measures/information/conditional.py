@@ -11,7 +11,7 @@ import numpy as np
 
 from ...core.aliases import Values
 from ...core.checks import check, suggest_keywords
-from ..entropies.entropy import NEED_ALPHABET, SYMMETRIC, choose
+from ..entropies.entropy import NEED_ALPHABET, SYMMETRIC, choose, refuse_endless
 from ..entropies.information_tables import local_of_counts
 from ..entropies.symbols import one_value
 from ..estimate import Estimate
@@ -62,7 +62,7 @@ def conditional_information(
     check(bias=bias, n_shuffle=n_shuffle, n_symbols=n_symbols, seed=seed)
     data = _read(x, y, z, n_symbols)
     bias = choose(bias, [*SYMMETRIC, "quadratic"], "bias")
-    pipeline.refuse_endless(data, bias)
+    refuse_endless(bias, data.alphabet, "y")
     result, spread = pipeline.measured(data, pipeline.CONDITIONAL, bias, "x|z", n_shuffle, seed)
     inferred = data.inferred if bias in NEED_ALPHABET else None
     notes = [inferred, *_notes(data, bias)]

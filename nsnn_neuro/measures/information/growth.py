@@ -291,10 +291,7 @@ def _in_bits(
     errors = np.array([np.mean([one.se for one in row]) for row in result])
     warned = [one.warning for row in result for one in row if one.warning]
     warning = f"{len(warned)} of {sum(map(len, result))} estimates: {warned[0]}" if warned else None
-    mean, se = (
-        np.array([row.mean() for row in values]),
-        np.hypot(errors, spread / np.sqrt([*map(len, values)])),
-    )
-    return InformationGrowth(
-        method, sizes, mean, se, spread, "bit", len(responses), n_subsets, None, None, warning
-    )
+    mean = np.array([row.mean() for row in values])
+    se = np.hypot(errors, spread / np.sqrt([*map(len, values)]))
+    about = "bit", len(responses), n_subsets, None, None, warning
+    return InformationGrowth(method, sizes, mean, se, spread, *about)

@@ -11,7 +11,7 @@ from ...core.aliases import Values
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import TRUST
-from ..entropies.entropy import NEED_ALPHABET, SE_METHODS, SYMMETRIC, choose
+from ..entropies.entropy import NEED_ALPHABET, SE_METHODS, SYMMETRIC, choose, refuse_endless
 from ..estimate import Estimate
 from . import pipeline
 from .predictive_bound import predictive_bound
@@ -89,7 +89,7 @@ def mutual_information(
     bias = choose(bias, [*SYMMETRIC, "quadratic", "shuffle", "auto"], "bias")
     if bias == "shuffle" and not _has_letters(data):
         raise NsnnError("bias = 'shuffle' with r of one letter: expected words (n, k) with k > 1")
-    pipeline.refuse_endless(data, bias)
+    refuse_endless(bias, data.alphabet, "r")
     if bias == "auto":
         return _automatic(data, n_shuffle, seed)
     result, spread = pipeline.measured(data, pipeline.INFORMATION, bias, "s", n_shuffle, seed)

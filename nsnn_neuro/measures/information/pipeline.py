@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...core.errors import NsnnError
 from ...core.warn import TRUST
 from ..entropies.contingency import MOST_CELLS, plugin_entropy, refuse_large
 from ..entropies.entropy import NEED_ALPHABET, SE_METHODS, SYMMETRIC, alphabet_size
@@ -153,13 +152,6 @@ def read(
     alphabet, inferred = alphabet_size(response, n_symbols, name)
     codes = {name: one.codes for name, one in read.items()}
     return Columns(codes, tuple(sizes.values()), alphabet, inferred, response.letters)
-
-
-def refuse_endless(data: Columns, bias: str) -> None:
-    """NsnnError for an estimator that needs the size of an alphabet that has none."""
-    if bias in NEED_ALPHABET and not math.isfinite(data.alphabet):
-        name = list(data.codes)[-1]
-        raise NsnnError(f"n_symbols = None: {name} has words of too many letters to count; give n_symbols")
 
 
 class Functional(NamedTuple):
