@@ -106,11 +106,9 @@ def _drift_call(neuron: IntegrateAndFire, drive: float) -> _Call:
     if isinstance(neuron, QIF):
         zeros = ("v_rest", neuron.si("v_rest")), ("v_thresh", neuron.si("v_thresh"))
         return theory.qif_drift, (drive,), zeros
-    return (
-        (theory.lif_drift, (free_potential(neuron, drive),), ())
-        if neuron.leaky
-        else (theory.pif_drift, (drive,), ())
-    )
+    if neuron.leaky:
+        return theory.lif_drift, (free_potential(neuron, drive),), ()
+    return theory.pif_drift, (drive,), ()
 
 
 @functools.cache

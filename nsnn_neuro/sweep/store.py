@@ -196,9 +196,9 @@ def _as_json(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows with NaN and infinities, which JSON lacks, as text; every float is read back exactly."""
 
     def column(kind: str, values: list[Any]) -> list[Any]:
-        return (
-            [float(v) if math.isfinite(v) else repr(float(v)) for v in values] if kind == "number" else values
-        )
+        if kind != "number":
+            return values
+        return [float(v) if math.isfinite(v) else repr(float(v)) for v in values]
 
     return [
         {**one, "rows": {name: column(COLUMNS[name], values) for name, values in one["rows"].items()}}

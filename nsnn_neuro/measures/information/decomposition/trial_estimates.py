@@ -215,11 +215,9 @@ def estimates(
 
 def _near_zero(value: float, se: float) -> str | None:
     if value < -_SKEWED * se - _NEGLIGIBLE:
-        return (
-            f"{value:.2g} ± {se:.1g} bit is below zero beyond its error: take more trials or fewer responses"
-        )
-    if value < _SKEWED * se and se > _NEGLIGIBLE:
-        return (
-            f"{value:.2g} ± {se:.1g} bit is within two errors of 0, where estimates are skewed: it may be 0"
-        )
-    return None
+        what = "below zero beyond its error: take more trials or fewer responses"
+    elif value < _SKEWED * se and se > _NEGLIGIBLE:
+        what = "within two errors of 0, where estimates are skewed: it may be 0"
+    else:
+        return None
+    return f"{value:.2g} ± {se:.1g} bit is {what}"
