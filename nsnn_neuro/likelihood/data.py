@@ -235,7 +235,7 @@ def prepare(
         for k, s in enumerate(signal if listed else [] if signal is None else [signal])
     ]
     repeats = _repeats(trains, signals, *span)
-    if not listed and signals:
+    if signals and (not listed or all(one is signal[0] for one in signal)):
         repeats.refuse_session_signal("signal", signals[0].start, len(signals[0].values), 1 / dt)
     if listed and len(signals) != repeats.n_trials:
         raise NsnnError(

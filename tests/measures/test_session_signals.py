@@ -44,6 +44,9 @@ def test_a_signal_of_the_recording_is_refused_and_one_of_each_trial_is_not(measu
     _, signal, trials = session()
     with pytest.raises(NsnnError, match=r"from 0 to 20 s .* 5 of 5 trials .*segment.analogsignals"):
         measure(signal, trials)
+    if measure in EACH.values() or measure is ONE["fit"]:  # the others take a single signal
+        with pytest.raises(NsnnError, match=r"5 of 5 trials"):
+            measure([signal] * 5, trials)
     stimulus = signal.time_slice(0 * pq.s, 2 * pq.s)  # the same in all trials
     plain = to_block([[segment.spiketrains[0].magnitude] for segment in trials.segments], t_stop=2 * pq.s)
     assert_allclose(measure(stimulus, trials), measure(stimulus, plain))

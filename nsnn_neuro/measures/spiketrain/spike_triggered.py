@@ -216,6 +216,9 @@ def signals_of_trials(
         )
     if len({values.shape[1] for values, _, _ in signals}) > 1:
         raise NsnnError(f"{name} = list of {len(signals)}: expected the same number of channels in each")
+    if all(one is signal[0] for one in signal):
+        values, rate, start = signals[0]
+        trains.refuse_session_signal(name, start, len(values), rate)
     return signals
 
 
