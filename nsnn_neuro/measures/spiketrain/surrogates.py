@@ -37,8 +37,8 @@ from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ...core.units import shown
 from ...io.block import block_of
-from ..response_checks import as_labels
 from ..trains import Trains, as_trains
+from ..trial_counts import read_labels
 
 # A method is a function of (trains, rng, **options in SI) that returns a new time for each spike of `trains`, in any order
 # within a train; `trial_shuffle` moves trains between trials and is apart.
@@ -199,25 +199,34 @@ def surrogates(
         if trains.n_trials < 2:
             raise NsnnError("method = 'trial_shuffle': needs at least two trials")
         trains.check_durations("so that they cannot be exchanged")
-        given["label"] = _labels(given.pop("stimulus"), trains.n_trials)
+        label = read_labels(given.pop("stimulus"), trains.n_trials)
+        if np.bincount(label).max() < 2:
+            raise NsnnError(
+                f"stimulus = {shown(options['stimulus'])}: each label has one trial, so that none can be exchanged; expected "
+                "labels that repeat"
+            )
+        given["label"] = label
     if given.get("window") and given["window"] > lengths.max():
         raise NsnnError(f"window = {options['window']}: longer than the longest trial ({lengths.max():g} s)")
     annotations = dict(getattr(block, "annotations", {}))
     annotations |= {"surrogate_method": method, "surrogate_seed": seed}
     segments = _segment_annotations(block)
-    return _generate(trains, method, count, seed, given, annotations, segments)
 
+    def drawn() -> Iterator[neo.Block]:
+        rng = np.random.default_rng(seed)
+        for k in range(count):
+            if method == "trial_shuffle":
+                new = _trial_shuffle(trains, rng, **given)
+            else:
+                new = replace(trains, times=_METHODS[method](trains, rng, **given))
+            # rounding may put a time beyond its trial's end
+            times = np.clip(new.times, new.t_start[new.trial], new.t_stop[new.trial])
+            surrogate = block_of(replace(new, times=times), annotations={**annotations, "surrogate": k})
+            for segment, own in zip(surrogate.segments, segments, strict=bool(segments)):
+                segment.annotations.update(own)
+            yield surrogate
 
-def _labels(stimulus: Any, n_trials: int) -> np.ndarray:
-    """The number of each trial's label, (n_trials,); trials of the same label are exchanged."""
-    if stimulus is None:
-        return np.zeros(n_trials, dtype=np.int64)
-    label = as_labels(stimulus, "stimulus", n_trials, least=1)[1]
-    if np.bincount(label).max() < 2:
-        raise NsnnError(
-            f"stimulus = {shown(stimulus)}: each label has one trial, so that none can be exchanged; expected labels that repeat"
-        )
-    return label
+    return drawn()
 
 
 def _segment_annotations(block: Any) -> list[dict[str, Any]]:
@@ -245,26 +254,3 @@ def _read(method: str, options: dict[str, Any]) -> dict[str, Any]:
         least = {"least": 0.0} if name == "refractory_period" else {"above": 0.0}
         given[name] = None if value is None else scalar(value, "s", name, **least)
     return given
-
-
-def _generate(
-    trains: Trains,
-    method: str,
-    n: int,
-    seed: int,
-    options: dict[str, Any],
-    annotations: dict[str, Any],
-    segments: list[dict[str, Any]],
-) -> Iterator[neo.Block]:
-    rng = np.random.default_rng(seed)
-    for k in range(n):
-        if method == "trial_shuffle":
-            drawn = _trial_shuffle(trains, rng, **options)
-        else:
-            drawn = replace(trains, times=_METHODS[method](trains, rng, **options))
-        # rounding may put a time beyond its trial's end
-        times = np.clip(drawn.times, drawn.t_start[drawn.trial], drawn.t_stop[drawn.trial])
-        surrogate = block_of(replace(drawn, times=times), annotations={**annotations, "surrogate": k})
-        for segment, own in zip(surrogate.segments, segments, strict=bool(segments)):
-            segment.annotations.update(own)
-        yield surrogate
