@@ -14,7 +14,7 @@ import numpy as np
 import quantities as pq
 
 from ...core.aliases import SpikeSource, Time
-from ...core.checks import flag, number, one_of, scalar, suggest_keywords
+from ...core.checks import flag, one_of, scalar, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import describe, shown, si
 from ..trains import Trains, as_trains, warn_silent
@@ -77,11 +77,11 @@ def instantaneous_rate(
     """
     one_of(kernel, _KERNELS, "kernel")
     dt = scalar(sampling_period, "s", "sampling_period", above=0)
-    reach = number(cutoff, "cutoff")
-    flag(center_kernel, "center_kernel")
-    flag(border_correction, "border_correction")
-    if reach <= 0:
-        raise NsnnError(f"cutoff = {cutoff}: expected a number above 0")
+    reach = scalar(cutoff, "1", "cutoff", above=0)
+    options = {
+        "center_kernel": flag(center_kernel, "center_kernel"),
+        "border_correction": flag(border_correction, "border_correction"),
+    }
     automatic = isinstance(sigma, str)
     if automatic:
         one_of(sigma, ("auto",), "sigma")
@@ -89,10 +89,9 @@ def instantaneous_rate(
         argument = "sigma = 'auto'" if automatic else "border_correction = True"
         cure = "give sigma as a time" if automatic else "expected False"
         raise NsnnError(f"{argument} needs the Gaussian kernel, kernel is {kernel!r}: {cure}")
-    given = None if automatic else _widths(sigma)
     trains = as_trains(block, t_start, t_stop)
     start, _ = trains.window()
-    widths = _automatic(trains) if given is None else _per_neuron(given, sigma, trains.n_neurons)
+    widths = _automatic(trains) if automatic else _given(sigma, trains.n_neurons)
     silent = trains.counts.sum(axis=0) == 0
     too_narrow = widths[~silent & (widths < dt * (1 - 1e-9))]
     if too_narrow.size:
@@ -109,16 +108,8 @@ def instantaneous_rate(
     rate[:, ~silent & np.isnan(widths)] = np.nan
     for width in np.unique(widths[~silent & ~np.isnan(widths)]):
         own = np.flatnonzero(~silent & (widths == width))
-        smoothed = _elephant(
-            [per_neuron[j] for j in own],
-            _KERNELS[kernel],
-            width,
-            dt,
-            bins,
-            reach,
-            center_kernel,
-            border_correction,
-        )
+        spikes = [per_neuron[j] for j in own]
+        smoothed = _elephant(spikes, _KERNELS[kernel], width, dt, bins, reach, **options)
         rate[:, own] = smoothed / trains.n_trials
     if automatic:
         warn_silent(rate[0], "instantaneous_rate", "have too few distinct spike times for an automatic width")
@@ -134,17 +125,13 @@ def instantaneous_rate(
     )
 
 
-def _widths(sigma: Any) -> np.ndarray:
-    """sigma in s as an array of at most one dimension, positive and finite."""
+def _given(sigma: Any, n: int) -> np.ndarray:
+    """sigma in s, (n,), positive and finite."""
     widths = np.asarray(si(sigma, "s", "sigma"))
     if widths.ndim > 1 or not widths.size or not (np.isfinite(widths) & (widths > 0)).all():
         raise NsnnError(
             f"sigma = {shown(sigma)}: expected {describe('s')}, greater than 0, one or one per neuron"
         )
-    return widths
-
-
-def _per_neuron(widths: np.ndarray, sigma: Any, n: int) -> np.ndarray:
     if widths.ndim and widths.size != n:
         raise NsnnError(f"sigma = {shown(sigma)}: expected one time, or one for each of {n} neurons")
     return np.array(np.broadcast_to(widths, n))
@@ -171,14 +158,7 @@ def _automatic(trains: Trains) -> np.ndarray:
 
 
 def _elephant(
-    times: list[np.ndarray],
-    name: str,
-    width: float,
-    dt: float,
-    bins: int,
-    reach: float,
-    center: bool,
-    border: bool,
+    times: list[np.ndarray], name: str, width: float, dt: float, bins: int, reach: float, **options: bool
 ) -> np.ndarray:
     """Elephant's rates (bins, n) of spikes at the middles of bins, from 0."""
     from elephant import kernels, statistics
@@ -193,7 +173,6 @@ def _elephant(
             sampling_period=dt * pq.s,
             kernel=kernel,
             cutoff=max(half * dt / width * (1 - 1e-12), kernel.min_cutoff),
-            center_kernel=center,
-            border_correction=border,
+            **options,
         )
     return np.asarray(rate.rescale(pq.Hz).magnitude)
