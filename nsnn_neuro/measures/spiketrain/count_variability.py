@@ -15,7 +15,7 @@ import numpy as np
 import quantities as pq
 
 from ...core.aliases import SpikeSource, Time, Values
-from ...core.checks import check, number, one_of, positive, suggest_keywords, whole
+from ...core.checks import check, one_of, positive, scalar, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ...core.units import describe, si
 from ...core.warn import warn
@@ -46,7 +46,6 @@ def fano_parts(
     trains: Trains, *, window: Any = None, ddof: int = 1, stimulus: Any = None, per: str = "pooled"
 ) -> Parts:
     """For each trial the number of windows, sums of counts and of their squares; and the Fano factor as a function of totals."""
-    whole(ddof, 0, "ddof", 1)
     one_of(per, ("pooled", "bin"), "per")
     if stimulus is not None or per == "bin":
         rows, label, share = _within_stimuli(trains, window, ddof, stimulus, per)
@@ -116,12 +115,10 @@ def fano_factor(
     stimulus drives the rate up and down, this variance contains the change of the rate. Two options exclude it:
 
     - `stimulus` says which stimulus each trial had. A count is then compared only with counts of the same stimulus, and of the
-      same window. The variances are combined as sum_s n_s v_s / sum_s n_s m_s (also over windows), v_s the variance and m_s
-      the mean of the counts of stimulus s in n_s trials. This is the mean of variances over the mean of means, not the mean
-      of ratios: a ratio is undefined without spikes and very uncertain with few, and here it has the weight of its spikes.
+      same window: sum_s n_s v_s / sum_s n_s m_s (also over windows), v_s the variance and m_s the mean of the counts of stimulus
+      s in n_s trials. Each ratio v_s / m_s, undefined without spikes, has the weight of its spikes.
     - `per="bin"` returns a value for each window across trials, (n_neurons, n_windows); NaN for windows without spikes. The middle
-      of window k = 0, 1, ... is (k + 1/2) `window` after the start; `over_time(fano_factor, block, window=w, step=w)` is a table of
-      these values with their times and errors.
+      of window k = 0, 1, ... is (k + 1/2) `window` after the start. `over_time(fano_factor, ...)` has their errors as well.
 
     Standard errors: `tabulate`, a jackknife over trials. The value is skewed: below 40 trials take the
     limits of `tabulate(..., confidence=0.95)`; see "Errors with few trials" in the documentation.
@@ -153,7 +150,7 @@ def fano_factor(
     >>> fano_factor(driven, window=500*pq.ms), fano_factor(driven, window=500*pq.ms, per="bin").round(3)
     (array([1.02857143]), array([[0.571, 0.   ]]))
     """
-    check(ddof=ddof)
+    whole(ddof, 0, "ddof", 1)
     one_of(per, ("pooled", "bin"), "per")
     trains = as_trains(block, t_start, t_stop)
     label = read_labels(stimulus, trains.n_trials)
@@ -166,7 +163,6 @@ def fano_factor(
             cure = "give window=..., e.g. 100*ms" if window is None else "a shorter window"
             raise NsnnError(f"window = {window}: expected at least two counts; take more trials, or {cure}")
         return warn_silent(value(total), "fano_factor", "have no spike in any window")
-    whole(ddof, 0, "ddof", 1)
     if np.bincount(label).max() < 2:
         reason = (
             "stimulus: each label has one trial" if stimulus is not None else "per = 'bin' with one trial"
@@ -201,7 +197,7 @@ def fano_curve(
     >>> fano.round(3)
     array([[0.667], [1.   ]])
     """
-    check(ddof=ddof)
+    whole(ddof, 0, "ddof", 1)
     widths = np.atleast_1d(si(windows, "s", "windows"))
     if widths.ndim != 1 or np.size(widths) == 0 or not (widths > 0).all():
         raise NsnnError(
@@ -270,10 +266,7 @@ class MeanMatchedFano:
 
     >>> from nsnn_neuro import to_block
     >>> block = to_block([[[0.1, 0.6]], [[0.1, 0.2, 0.3, 0.6, 0.7, 0.8]]], t_stop=1*pq.s)
-    >>> matched = mean_matched_fano(block, window=500*pq.ms)
-    >>> dict(zip(matched.times.tolist(), matched.fano.tolist()))
-    {0.25: 1.0, 0.75: 1.0}
-    >>> print(matched)
+    >>> print(mean_matched_fano(block, window=500*pq.ms))
     MeanMatchedFano: n = 1 at each of 2 times, from 1 at 0.25 s (1 without matching) to 1 at 0.25 s (1 without matching)
     """
 
@@ -326,8 +319,7 @@ def mean_matched_fano(
     step : time, scalar, between windows; None (default) is `window`
     stimulus : (n_trials,) labels; stimuli with one trial are not used. None (default): all trials have the same
     bin_width : of the mean counts, spikes; the default is narrow against counts of some spikes
-    n_resample, seed : bootstrap resamples over neurons, whole time courses, for `se`; 0: se is NaN. Against the spread over
-        populations of 50 to 400 neurons `se` is right to 8 %; NaN where one neuron matches
+    n_resample, seed : bootstrap resamples over neurons, whole time courses, for `se`; 0: se is NaN, as where one neuron matches
     t_start, t_stop : times, scalar; None is the trials' own end
 
     Raises
@@ -342,8 +334,7 @@ def mean_matched_fano(
     (array([0.25, 0.75]), array([1., 1.]), 1)
     """
     check(n_resample=n_resample, seed=seed)
-    if not number(bin_width, "bin_width") > 0:
-        raise NsnnError(f"bin_width = {bin_width}: expected a number of spikes, greater than 0")
+    scalar(bin_width, "1", "bin_width", above=0)
     trains = as_trains(block, t_start, t_stop)
     if trains.n_trials < 2:
         raise NsnnError("block has one trial: expected at least two, whose counts are compared; record more")

@@ -87,14 +87,11 @@ def intrinsic_timescale(
         SilentNeuronWarning, for neurons without a decay. Source: Murray et al. 2014, doi 10.1038/nn.3862
 
     >>> from nsnn_neuro import to_block
+    >>> from scipy.signal import lfilter
     >>> rng = np.random.default_rng(1)
-    >>> trials = []
-    >>> for _ in range(200):  # rates that follow a random walk with a memory of 100 ms
-    ...     x = np.zeros(200)
-    ...     for k in range(1, 200):
-    ...         x[k] = np.exp(-0.1) * x[k - 1] + rng.normal()
-    ...     spikes = rng.poisson(0.6 * np.maximum(1 + 0.18 * x, 0))
-    ...     trials.append([np.repeat(np.arange(200), spikes) * 0.01 + 0.005])
+    >>> walks = lfilter([1], [1, -np.exp(-0.1)], rng.normal(size=(200, 200)))  # with a memory of 100 ms
+    >>> counts = rng.poisson(0.6 * np.maximum(1 + 0.18 * walks, 0))
+    >>> trials = [[np.repeat(np.arange(200), trial) * 0.01 + 0.005] for trial in counts]
     >>> result = intrinsic_timescale(to_block(trials, t_stop=2*pq.s))
     >>> bool(abs(result.tau[0] - 0.1) < 2 * result.se[0])
     True

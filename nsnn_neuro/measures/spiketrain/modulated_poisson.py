@@ -68,15 +68,12 @@ def modulated_poisson(stimulus: Values, counts: Values, *, bias: str | None = "c
 
     Bias. The means are fitted to the same n_s trials of each stimulus, so that maximum likelihood gives an s2 which is too low by
     about (s2 + 1/f) / n_s; more stimuli don't change that. Cox and Reid's adjusted likelihood, with half the sum of log(1 + s2
-    f_s) added, removes it for mean counts above about 4, as the divisor n - 1 does for a variance. For 10 trials of each of 3
-    stimuli of 4, 10 and 25 spikes and s2 = 0.25 the mean fit is 0.25 with it and 0.22 without, for 5 trials 0.26 and 0.19. At low
-    counts it is too high with the adjustment: for 10 trials 0.31 (0.20 without) with stimuli of 0.5, 1 and 2 spikes, 0.36 (0.26)
-    with a single one of 2, 0.61 (0.37) of 1.
+    f_s) added, removes it for mean counts above about 4, as the divisor n - 1 does for a variance; at low counts s2 is then too
+    high. Sizes: "Errors with few trials" in the documentation.
 
-    Errors. se is from the Fisher information, of n_s - 1 trials of each stimulus with the adjustment. It
-    is proportional to s2 where s2 is large, hence too small where s2 came out too low: below 20 trials
-    prefer `lower` and `upper`, where twice the log likelihood is 3.84 below its maximum. Coverage:
-    "Errors with few trials" in the documentation.
+    Errors. se is from the Fisher information, of n_s - 1 trials of each stimulus with the adjustment. It is proportional to s2
+    where s2 is large, hence too small where s2 came out too low: below 20 trials prefer `lower` and `upper`, where twice the log
+    likelihood is 3.84 below its maximum.
 
     p is from the likelihood ratio against s2 = 0, the end of its range: twice the ratio is 0 in half of the cases and chi-square
     distributed with one degree of freedom in the others, so p is half the tail of that distribution, and 1 where s2 is 0.

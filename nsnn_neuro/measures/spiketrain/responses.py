@@ -150,23 +150,19 @@ def response_test(
         else np.full(trains.n_neurons, np.nan),
         lower=lower,
         upper=upper,
-        p=np.array([one(d[d != 0], alternative) for d in difference.T]),
+        p=np.array([one(d[d != 0], alternative) if d.any() else 1.0 for d in difference.T]),
         n=n,
         test=test,
     )
 
 
 def _sign(differences: np.ndarray, alternative: str) -> float:
-    if not differences.size:
-        return 1.0
     up = int((differences > 0).sum())
     return float(binomtest(up, differences.size, 0.5, alternative).pvalue)
 
 
 def _signed_rank(differences: np.ndarray, alternative: str) -> float:
     """p of the signed-rank test of whole differences, none of them 0."""
-    if not differences.size:
-        return 1.0
     if differences.size > _EXACT:
         return float(wilcoxon(differences, alternative=alternative, correction=True, method="approx").pvalue)
     ranks = np.rint(2 * rankdata(np.abs(differences))).astype(np.int64)  # middle ranks are halves

@@ -25,8 +25,8 @@ def sparseness(rates: Any, *, over: str = "stimuli", form: str = "vinje-gallant"
     Parameters
     ----------
     rates : (n_stimuli, n_neurons) mean rates or counts, at least 0. Noise in means over few trials raises S, which is not
-        corrected: for equal rates to about (se / r)^2, 1 / (spikes for each stimulus) of Poisson counts (0.25 for 3 of them, 0.09
-        for 10, 0.02 for 40); at S = 0.55 and 12 spikes by 0.01. No error; `tuning_curve` has an interval and a test
+        corrected: for equal rates to about (se / r)^2, 1 / (spikes for each stimulus) of Poisson counts. No error;
+        `tuning_curve` has an interval and a test
     over : "stimuli" (default; lifetime sparseness, one value per neuron) or "neurons" (population sparseness, one per stimulus)
     form : "vinje-gallant" (default) or "treves-rolls"
 

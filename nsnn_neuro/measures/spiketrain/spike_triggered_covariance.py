@@ -131,20 +131,11 @@ def spike_triggered_covariance(
     n = sum(place.size for place in places)
     lags = data.lags / data.rate
     if n < 2:
-        warn(
-            f"spike_triggered_covariance: {n} spikes have their window inside the signal, expected at least two; the value is NaN",
-            SilentNeuronWarning,
-        )
-        nothing = np.full((size, *shape), np.nan)
+        few = f"{n} spikes have their window inside the signal, expected at least two"
+        warn(f"spike_triggered_covariance: {few}; the value is NaN", SilentNeuronWarning)
+        nan, p = np.full((size, *shape), np.nan), np.empty(0)
         return SpikeTriggeredCovariance(
-            lags,
-            nothing[0],
-            nothing[:, 0, 0],
-            nothing,
-            np.empty(0, np.int64),
-            np.empty(0),
-            (np.nan, np.nan),
-            n,
+            lags, nan[0], nan[:, 0, 0], nan, p.astype(np.int64), p, (np.nan, np.nan), n
         )
     if n <= size:
         warn(
