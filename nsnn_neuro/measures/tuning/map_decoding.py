@@ -64,21 +64,14 @@ class MapDecoding:
 
     def __repr__(self) -> str:
         unit = "" if self.unit == "1" else f" {self.unit}"
-        units = {
-            "error": unit,
-            "size": unit and unit + "^2" * (len(self.centers) == 2),
-            "entropy": " bit",
-            "n": " spikes",
-        }
+        size = unit and unit + "^2" * (len(self.centers) == 2)
+        units = {"error": unit, "rank": "", "entropy": " bit", "size": size, "n": " spikes"}
         bins = " x ".join(str(one.size) for one in self.centers)
         medians = [
-            f"{name} {self.table[name].median():.3g}{units.get(name, '')}"
-            for name in ("error", "rank", "entropy", "size", "n")
-            if name in self.table
+            f"{name} {self.table[name].median():.3g}{of}" for name, of in units.items() if name in self.table
         ]
-        return (
-            f"MapDecoding: {counted(len(self.table), 'window')}, {bins} bins; medians: {', '.join(medians)}"
-        )
+        title = f"MapDecoding: {counted(len(self.table), 'window')}, {bins} bins"
+        return f"{title}; medians: {', '.join(medians)}"
 
 
 def decode_map(

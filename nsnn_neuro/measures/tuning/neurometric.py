@@ -136,12 +136,9 @@ def neurometric(
     errors, warning = np.full(best.size, math.nan), None
     if not _determined(best[0], distance):
         best = errors  # NaN
-        falls = model == "weibull" and auc.mean() < 0.5
-        warning = (
-            "areas are below 1/2: the response falls with the stimulus; take model='gaussian'"
-            if falls
-            else _NOT_DETERMINED
-        )
+        warning = _NOT_DETERMINED
+        if model == "weibull" and auc.mean() < 0.5:
+            warning = "areas are below 1/2: the response falls with the stimulus; take model='gaussian'"
     elif n_resample > 1:
         again = np.array(
             [_fit(model, distance, a, weight, best) for a in _resampled(pairs, n_resample, seed)]

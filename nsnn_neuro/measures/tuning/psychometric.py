@@ -247,11 +247,10 @@ class _Fit:
         starts = [(t, w, 0.02, 0.02) for t in middles for w in widths] if start is None else [start]
         begin = [np.array([t, math.log(w), *more])[free] for t, w, *more in starts]
         begin = sorted(begin, key=lambda p: self.loss(parameters(p)))[:3]
-        options = {
-            "method": "L-BFGS-B",
-            "bounds": [one for one, fits in zip(limits, free, strict=True) if fits],
-        }
-        results = [minimize(lambda p: self.loss(parameters(p)), p, **options) for p in begin]
+        bounds = [one for one, fits in zip(limits, free, strict=True) if fits]
+        results = [
+            minimize(lambda p: self.loss(parameters(p)), p, method="L-BFGS-B", bounds=bounds) for p in begin
+        ]
         best = min(results, key=lambda one: one.fun)
         return parameters(best.x), float(best.fun)
 

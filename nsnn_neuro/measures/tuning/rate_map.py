@@ -69,9 +69,7 @@ class RateMap:
     """Hz"""
     n_blocks: int
     """stretches of which errors are made"""
-    _bin: np.ndarray = field(
-        repr=False
-    )  # (n_samples,) bin of each sample; -1 outside, and in bins of too little time
+    _bin: np.ndarray = field(repr=False)  # (n_samples,); -1 outside, and in bins of too little time
     _sample: np.ndarray = field(repr=False)  # (n_spikes,)
     _neuron: np.ndarray = field(repr=False)  # (n_spikes,)
 

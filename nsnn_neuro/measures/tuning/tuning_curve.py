@@ -238,7 +238,7 @@ class TuningCurve:
         array([0.005, 0.435])
         """
         check(n_shuffle=n_shuffle, seed=seed)
-        one_of(name, ("osi", "dsi", "osi_peak", "dsi_peak", "sparseness"), "name")
+        one_of(name, _INDICES, "name")
         own = self._selectivity(name)
         rng = np.random.default_rng(seed)
         null = np.empty((n_shuffle, own.size))
@@ -253,12 +253,9 @@ class TuningCurve:
     ) -> TuningFit:
         """Fit a curve to the responses of each neuron by least squares over trials, with a test against a constant.
 
-        The curve follows noise where there is nothing else, and an F test does not hold its level
-        with few trials; `p` of the fit does. A fit with a large p means nothing, whatever its
-        standard errors.
-
-        Amplitudes are at least 0, and so is the baseline where no response is negative. Standard errors
-        are finite, or NaN with a `reason`.
+        The curve follows noise where there is nothing else: a fit with a large `p` means nothing, whatever its standard errors.
+        An F test does not hold its level with few trials; `p` does. Amplitudes are at least 0, and so is the baseline where no
+        response is negative. Standard errors are finite, or NaN with a `reason`.
 
         Parameters
         ----------
