@@ -14,8 +14,7 @@ function. The variance of n values of this kurtosis varies as a chi-square of 2 
 tail: moving the other one inwards by the skewness of few trials loses more coverage than it gains. Values in (0, infinity) that
 spread by factors, such as ratios of variances, are treated on the logarithmic scale, with s / v in place of s.
 
-The limits say nothing where all trials are equal (no spike in any), and are too narrow
-for fractions of events that hardly occur: with 1 short interval expected in all trials a burst index was covered in 58 %.
+Where limits are still too narrow: "Errors with few trials" in the documentation.
 
 Sources: Satterthwaite 1946, doi 10.2307/3002019; Johnson 1978, doi 10.1080/01621459.1978.10480051; Efron & Stein 1981,
 doi 10.1214/aos/1176345462
@@ -31,9 +30,6 @@ from scipy.special import stdtrit
 from ..core.checks import number
 from ..core.errors import NsnnError
 from .trains import nan_ratio
-
-SCALES = ("linear", "positive", "fraction", "log")
-"""of limits: linear, the same cut off at 0 or at 0 and 1, or logarithmic"""
 
 
 def between_0_and_1(value: Any, name: str) -> float:

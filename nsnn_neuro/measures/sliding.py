@@ -51,9 +51,8 @@ def over_time(
     measure of sums over trials (rates, Fano factor, CV, CV2, ...) is computed once per window, and each trial is a group. Any other
     one is called 1 + g times per window. Up to `n_groups` trials each is a group; more trials are dealt to `n_groups` groups, with
     about equal numbers of each stimulus, and se then varies by about 1/sqrt(2 g), 10 % for 50 groups. Results with an error of
-    their own keep it and are computed once: an Estimate, and the accuracy of `decode`. Two errors of a skewed value cover too
-    little, of Fano factors of 40 trials 84 to 93 %; limits of 95 % covered 93 to 97 %: `confidence` adds the columns lower and
-    upper, as of `tabulate`.
+    their own keep it and are computed once: an Estimate, and the accuracy of `decode`. Of skewed values two errors cover too
+    little: `confidence` adds the columns lower and upper, as of `tabulate`.
 
     `plotting.measure_against(table, "time", hue="neuron")` draws the table; table.attrs["measure"] is the label of its axis, which
     may be set for a lambda.

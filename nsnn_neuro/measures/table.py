@@ -50,10 +50,9 @@ def tabulate(
     the value without trial i; NaN for one trial, or if some v_(i) does not exist. by="population": one row per
     population, the mean over its n neurons that have a value; se is their SD / sqrt(n), too small where they share a gain.
 
-    With few trials two standard errors cover too little, for example a Fano factor of 10 trials in 84 % in place of 95 %:
-    `confidence` adds columns lower and upper, limits from Student's distribution with a correction for skewness (docs:
-    "Errors with few trials"), of Fano and Allan factors, CV, LV and LvR on the logarithmic scale. `plotting.measure_against` draws
-    them in place of the errors.
+    With few trials two standard errors cover too little ("Errors with few trials" in the documentation): `confidence` adds columns
+    lower and upper, limits from Student's distribution with a correction for skewness, of Fano and Allan factors, CV, LV and LvR
+    on the logarithmic scale. `plotting.measure_against` draws them in place of the errors.
 
     Measures of this package that are functions of sums over trials get v_(i) by subtraction. Any other function is called once
     more per trial, on a Block without it; if that is too slow, declare its `parts` with `measure`. A function of pairs is not

@@ -1,6 +1,4 @@
-"""Pairs of spikes by lag, counted in one compiled pass over the spikes of all pairs of neurons, and those expected by
-chance.
-"""
+"""Pairs of spikes by lag, counted in one compiled pass over the spikes of all pairs of neurons, and those expected by chance."""
 
 from __future__ import annotations
 
@@ -13,9 +11,7 @@ from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ..trains import Trains
 
-_LARGEST_TRANSFORM = (
-    2**25
-)  # values of all neurons' binned spikes, 8 bytes each and as much for their transforms
+_LARGEST_TRANSFORM = 2**25  # values of 8 bytes, of all neurons' binned spikes; transforms take as much
 
 
 @njit(cache=True)  # pragma: no cover - compiled

@@ -1,7 +1,6 @@
 """Correlations of the spike counts of simultaneously recorded neurons, and their dimensionality.
 
-Law of total covariance: Cov(x) = E_s Cov(x | s) + Cov_s E(x | s), noise plus signal; exact for samples with weights n_s
-/ n.
+Law of total covariance: Cov(x) = E_s Cov(x | s) + Cov_s E(x | s), noise plus signal; exact for samples with weights n_s / n.
 """
 
 from __future__ import annotations

@@ -266,12 +266,10 @@ def coherence_information(
     n = len(spectra.x)
     value = float(information(spectra.coherence()))
     left_out = information(spectra.leave_one_out()) if n > 2 else np.full(n, np.nan)
-    null = np.array(
-        [
-            information(replace(spectra, x=transform(turned, nperseg, noverlap)).coherence())
-            for turned in shifted(values, nperseg, n_shuffle, seed)
-        ]
+    turned = (
+        replace(spectra, x=transform(x, nperseg, noverlap)) for x in shifted(values, nperseg, n_shuffle, seed)
     )
+    null = np.array([information(one.coherence()) for one in turned])
     warning = None
     if k < 10:
         warning = f"only {k:.1f} independent segments"

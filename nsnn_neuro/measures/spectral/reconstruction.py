@@ -9,7 +9,7 @@ this bound is not inflated by fitting noise, and a decoder can reach it.
 The information is sum over 0 <= f <= f_max of log2(S_xx / N) df. A filter made of n independent segments adds the share
 1 / (n - 1) to the error (for Gaussian spectra, as a regression on one variable does), which lowers the information by
 n_f df log2(1 + 1 / (n - 1)); at frequencies without coherence the terms are negative and are kept. bias="subtract"
-adds this expected loss, to first order in 1/n: of independent data's loss, 9 % is left at 8 segments, 3 % at 16, 2 % at 32.
+adds this expected loss, to first order in 1/n.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ from scipy.signal.windows import dpss
 from scipy.stats import beta, chi2, norm, t
 
 from ...core.aliases import Signal
-from ...core.checks import check, number, one_of, suggest_keywords
+from ...core.checks import check, one_of, scalar, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ...io.spikes.bins import rounding
@@ -197,8 +197,7 @@ def _options(window: Any, nperseg: Any, noverlap: Any, nw: Any, confidence: Any)
         check(nperseg=nperseg)
     if noverlap is not None:
         check(noverlap=noverlap)
-    if not number(nw, "nw") >= 1:
-        raise NsnnError(f"nw = {nw}: expected a number of at least 1")
+    scalar(nw, "1", "nw", least=1)
     between_0_and_1(confidence, "confidence")
 
 

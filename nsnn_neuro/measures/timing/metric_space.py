@@ -183,9 +183,7 @@ def _confusion(weights: np.ndarray, one_hot: np.ndarray) -> np.ndarray:
 
 
 def _half_samples(weights: np.ndarray, number: np.ndarray, rng: np.random.Generator) -> float:
-    """SE from random halves of each class; NaN where one has fewer than four trains. m of n vary sqrt((n - m) / m) times
-    as much.
-    """
+    """SE from random halves of each class, of m trains; NaN for fewer than four. Halves vary sqrt((n - m) / m) times as much."""
     one_hot = np.eye(number.max() + 1)[number]
     kept = (one_hot.sum(axis=0) // 2).astype(int)
     if kept.min() < 2:
