@@ -158,7 +158,7 @@ from .trains import as_trains as as_trains
 from .trains import positive as positive
 from .trains import read_signal as read_signal
 from .trains import warn_silent as warn_silent
-from .tuning.choice import choice_probability as choice_probability
+from .tuning.discrimination import choice_probability as choice_probability
 from .tuning.discrimination import d_prime as d_prime
 from .tuning.discrimination import roc_auc as roc_auc
 from .tuning.map_decoding import MapDecoding as MapDecoding

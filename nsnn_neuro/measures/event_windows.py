@@ -57,10 +57,9 @@ def around_events(
                 f"{last.max():g} s"
             )
     edges = np.stack([start - event, stop - event], axis=1)
-    if low is not None and not allow_partial:
-        edges[:, 0] = low
-    if high is not None and not allow_partial:
-        edges[:, 1] = high
+    for column, end in enumerate((low, high)):
+        if end is not None and not allow_partial:
+            edges[:, column] = end
     rows = trains.around(event, trial, start, stop, edges, float(apart))
     return replace(rows, resolution=float(apart)), trial
 
@@ -81,16 +80,16 @@ def check_windows(
     first, last = trains.t_start[trial], trains.t_stop[trial]
     apart = np.fmax(trains.resolution, rounding(start, stop))
     for k in np.flatnonzero((start < first - apart) | (stop > last + apart)):
-        clocks = (
-            ". The event itself is outside its trial: if it is on the session's clock and trials have their own, subtract "
-            "segment.annotations['start_time'] of its trial ('event_time' after cut or align)"
-        )
+        clocks = ""
+        if not first[k] <= event[k] <= last[k]:
+            clocks = (
+                ". The event itself is outside its trial: if it is on the session's clock and trials have their own, subtract "
+                "segment.annotations['start_time'] of its trial ('event_time' after cut or align)"
+            )
         raise NsnnError(
             f"align has an event at {event[k]:g} s in trial {trial[k]}: its window, {start[k]:g} to {stop[k]:g} s, leaves the "
             f"trial, which runs from {first[k]:g} to {last[k]:g} s; take a shorter window, leave out the event, or cut longer "
-            "trials from the recording (nsnn.cut; of a file loaded with trials=False)"
-            + clocks
-            * (not first[k] <= event[k] <= last[k])
+            f"trials from the recording (nsnn.cut; of a file loaded with trials=False){clocks}"
         )
 
 

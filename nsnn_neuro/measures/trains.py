@@ -63,12 +63,9 @@ def read_channels(signal: Any, name: str = "signal") -> tuple[np.ndarray, float,
     (2, 2)
     """
     if not isinstance(signal, neo.AnalogSignal):
-        uneven = isinstance(signal, neo.IrregularlySampledSignal)
-        cure = (
-            "; interpolate its samples at even times with numpy.interp(times, signal.times.magnitude, ...)"
-            if uneven
-            else ""
-        )
+        cure = ""
+        if isinstance(signal, neo.IrregularlySampledSignal):
+            cure = "; interpolate its samples at even times with numpy.interp(times, signal.times.magnitude, ...)"
         raise NsnnError(f"{name} = {described(signal)}: expected a neo.AnalogSignal{cure}")
     values = floats(signal.magnitude, name, "real samples")
     if values.ndim != 2 or values.size == 0:

@@ -6,7 +6,7 @@ Counts equal those of Elephant's `cross_correlation_histogram`, summed over tria
 - "shift": the mean of the correlograms of neuron a's trial i with neuron b's trial j over all i != j.
 - "jitter": the mean over all ways to place the spikes of the second neuron anew within their windows.
 
-The variance is this number times a dispersion (`correlogram_spread`), the band that of a Poisson count, stretched about
+The variance is this number times a dispersion (`dispersion`), the band that of a Poisson count, stretched about
 its mean. An autocorrelogram has the band of a Poisson train, with "jitter" of surrogates; at lag 0 it counts each pair
 of spikes twice, so that the variance is twice the mean.
 """
@@ -33,8 +33,7 @@ from ..limits import between_0_and_1
 from ..spiketrain.surrogates import jitter
 from ..table import unit_names
 from ..trains import Trains, as_trains, nan_ratio
-from .correlogram_counts import Binned, binned
-from .correlogram_spread import dispersion
+from .correlogram_counts import Binned, binned, dispersion
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,10 +31,7 @@ class ResponseTest:
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
     >>> block = to_block([[[0.1, 0.6, 0.7, 0.8]], [[0.6, 0.9]], [[0.2, 0.6, 0.7]]], t_stop=1*pq.s)
-    >>> test = response_test(block, baseline=[0, 500]*pq.ms, window=[500, 1000]*pq.ms)
-    >>> test.difference, test.p
-    (array([3.33333333]), array([0.25]))
-    >>> print(test)
+    >>> print(response_test(block, baseline=[0, 500]*pq.ms, window=[500, 1000]*pq.ms))
     ResponseTest: 1 neuron, 3 trials, wilcoxon test, 0 with p <= 0.05
     neuron 0: 1.33 -> 4.67 Hz, difference 3.33 ± 0.667 Hz, p = 0.25
     """

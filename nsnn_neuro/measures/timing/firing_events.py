@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.stats import beta, chi2
 
 from ...core.aliases import SpikeSource, Time
-from ...core.checks import check, positive, suggest_keywords
+from ...core.checks import positive, scalar, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import warn
 from ..estimate import Report
@@ -108,12 +108,8 @@ def firing_events(
     >>> events.time.round(3), events.reliability.round(3), (1e3 * events.jitter).round(3)
     (array([0.102, 0.503]), array([1.   , 0.667]), array([2.   , 4.243]))
     """
-    check(ratio=ratio, threshold=threshold)
     width = positive(sigma, "s", "sigma")
-    if not 1 < ratio < np.inf:
-        raise NsnnError(f"ratio = {ratio}: expected a number above 1")
-    if not 0 <= threshold < np.inf:
-        raise NsnnError(f"threshold = {threshold}: expected a multiple of the mean rate, at least 0")
+    ratio, threshold = scalar(ratio, "1", "ratio", above=1), scalar(threshold, "1", "threshold", least=0)
     repeats = as_repeats(trains, t_start, t_stop)
     if repeats.n_trials < 2:
         raise NsnnError("trains holds one train: expected at least two repeats of a neuron, to compare")

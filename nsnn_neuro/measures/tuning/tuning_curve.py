@@ -21,13 +21,12 @@ from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.parallel import narrow_products
 from ..estimate import counted, listed
-from ..limits import between_0_and_1
+from ..limits import between_0_and_1, index_interval
 from ..response_checks import by_category, permutation_p, refuse_swapped
 from ..spiketrain.sparseness import vinje_gallant
 from ..table import unit_names
 from ..trains import nan_ratio, warn_silent
 from ..trial_counts import means_of, sums_of
-from .index_interval import index_interval
 from .read_trials import in_unit, limits_by_stimulus, read_responses, read_stimulus
 
 if TYPE_CHECKING:
