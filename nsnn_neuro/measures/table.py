@@ -325,12 +325,11 @@ def over_time(
     does. time is the middle of the window in s, n the number of trials. Windows that overlap share spikes, so that their values are
     correlated. Neighbouring values that deviate together are therefore no sign of a change.
 
-    se is the jackknife over trials, sqrt((g - 1)/g sum of (v_(i) - mean v_(i))^2), v_(i) the value without group i of g groups. A
-    measure of sums over trials (rates, Fano factor, CV, CV2, ...) is computed once per window, and each trial is a group. Any other
-    one is called 1 + g times per window. Up to `n_groups` trials each is a group; more trials are dealt to `n_groups` groups, with
-    about equal numbers of each stimulus, and se then varies by about 1/sqrt(2 g), 10 % for 50 groups. Results with an error of
-    their own keep it and are computed once: an Estimate, and the accuracy of `decode`. Of skewed values two errors cover too
-    little: `confidence` adds the columns lower and upper, as of `tabulate`.
+    se is the jackknife of `tabulate`. A measure of sums over trials (rates, Fano factor, CV, CV2, ...) is computed once per window.
+    Any other one is called once more for each of g groups of trials: up to `n_groups` trials each is a group; more are dealt to
+    `n_groups` groups, with about equal numbers of each stimulus, and se then varies by about 1/sqrt(2 g), 10 % for 50 groups.
+    Results with an error of their own keep it and are computed once: an Estimate, and the accuracy of `decode`. Of skewed values
+    two errors cover too little: `confidence` adds the columns lower and upper.
 
     `plotting.measure_against(table, "time", hue="neuron")` draws the table; table.attrs["measure"] is the label of its axis, which
     may be set for a lambda.

@@ -77,8 +77,8 @@ def read_channels(signal: Any, name: str = "signal") -> tuple[np.ndarray, float,
 
 
 @suggest_keywords
-def warn_silent(values: np.ndarray, name: str, reason: str) -> np.ndarray:
-    """`values` unchanged; if some are NaN, one SilentNeuronWarning that counts them and gives the reason.
+def warn_silent(values: np.ndarray, name: str, reason: str, what: str = "neurons") -> np.ndarray:
+    """`values` unchanged; if some are NaN, one SilentNeuronWarning that counts them, says what they are of, and gives the reason.
 
     >>> import warnings
     >>> with warnings.catch_warnings(record=True) as caught:
@@ -89,7 +89,7 @@ def warn_silent(values: np.ndarray, name: str, reason: str) -> np.ndarray:
     """
     count = int(np.isnan(values).sum())
     if count:
-        warn(f"{name}: {count} of {values.size} neurons {reason}; their value is NaN", SilentNeuronWarning)
+        warn(f"{name}: {count} of {values.size} {what} {reason}; their value is NaN", SilentNeuronWarning)
     return values
 
 

@@ -336,8 +336,7 @@ def spike_field_coherence(
     Parameters
     ----------
     signal : neo.AnalogSignal of one channel, the field on the clock of the trials, or a list with
-        one for each trial, such as [segment.analogsignals[0] for segment in block.segments]; its
-        sampling rate is the spikes' bin
+        one for each trial; its sampling rate is the spikes' bin
     block : neo.Block, one Segment per trial
     band : (low, high) frequencies, both included, of the mean; None (default) is all frequencies
     nperseg, noverlap : samples per segment and shared by neighbours; None (default) is half of them

@@ -47,10 +47,9 @@ def phase_locking(
     keep each train's own rhythm. They shift each train of each trial against the phase by a random
     amount: for a frequency all phases of the train turn by one angle; for a field spikes move
     around the trial, by an edge (below) or a quarter of the trial at least, whichever is shorter.
-    p is then (1 + surrogates with as large a vector strength) / (1 + n_surrogates). A train with a
-    rhythm at the very frequency of a drive, or of a field as regular as that, is told from a locked
-    one by other trials alone: a frequency needs at least two, and such a field of one trial is
-    warned of.
+    p is then (1 + surrogates with as large a vector strength) / (1 + n_surrogates). In one trial
+    a train with a rhythm at the very frequency of a drive looks locked: a frequency needs at least
+    two, and a field as regular as a drive is warned of.
 
     The phase of a frequency f is 2 pi f t, t on the clock of the trial: a sine at phase 0 has its
     peak at pi / 2. That of a signal is 0 at its peaks: Butterworth band-pass of third order,
@@ -60,8 +59,7 @@ def phase_locking(
     Parameters
     ----------
     phase : frequency, scalar, such as 8*Hz; or the field, a neo.AnalogSignal of one channel on the
-        clock of the trials, or a list with one for each trial, such as [segment.analogsignals[0]
-        for segment in block.segments]
+        clock of the trials, or a list with one for each trial
     block : neo.Block, one Segment per trial
     band : (low, high) frequencies of a signal, such as [4, 8]*Hz
     n_surrogates, seed : of the test; 0 (default) is Rayleigh's
@@ -74,9 +72,9 @@ def phase_locking(
 
     Raises
     ------
-    NsnnError : a signal without a band or a band without a signal, a band that does not fit the
-        sampling rate, a signal that is constant, does not cover the trials or is too short for the
-        band; surrogates of a frequency and one trial; or what `as_trains` refuses. Sources: Vinck
+    NsnnError : a band without a signal or the reverse, a band that does not fit the sampling rate, a
+        signal that is constant, does not cover the trials or is too short for the band; surrogates
+        of a frequency and one trial; or what `as_trains` refuses. Sources: Vinck
         et al. 2010, doi 10.1016/j.neuroimage.2010.01.073; Zar, Biostatistical Analysis, 2010
 
     >>> import quantities as pq

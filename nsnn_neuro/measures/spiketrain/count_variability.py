@@ -18,10 +18,9 @@ from ...core.aliases import SpikeSource, Time, Values
 from ...core.checks import check, one_of, positive, scalar, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ...core.units import describe, si
-from ...core.warn import warn
 from ...io.spikes.bins import LEAST
 from ..estimate import Estimate, counted, measure
-from ..trains import SilentNeuronWarning, Trains, as_trains, nan_ratio, warn_silent
+from ..trains import Trains, as_trains, nan_ratio, warn_silent
 from ..trial_counts import read_labels, read_windows, sliding_windows, sums_of
 from .firing_statistics import Parts
 from .trial_drift import warn_drift
@@ -170,10 +169,8 @@ def fano_factor(
         raise NsnnError(f"{reason}; fano_factor needs at least two trials of one stimulus to compare")
     rows, label, value = _within_stimuli(trains, window, ddof, stimulus, per)
     result = value(sums_of(rows, label).reshape(-1, trains.n_neurons))
-    if per == "bin" and np.isnan(result).any():
-        silent = f"{np.isnan(result).sum()} of {result.size} windows of neurons hold no spike in any trial"
-        warn(f"fano_factor: {silent}; their value is NaN", SilentNeuronWarning)
-        return result
+    if per == "bin":
+        return warn_silent(result, "fano_factor", "hold no spike in any trial", "windows of neurons")
     return warn_silent(result, "fano_factor", "have no spike in any window")
 
 

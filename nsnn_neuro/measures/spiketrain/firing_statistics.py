@@ -10,6 +10,7 @@ function that turns them into the value; `tabulate` takes its leave-one-trial-ou
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -130,8 +131,8 @@ def _mean_over_pairs(trains: Trains, contrast: Callable[[np.ndarray, np.ndarray]
     return sums, lambda s: nan_ratio(s[..., 1, :], s[..., 0, :])
 
 
-def _cv2_parts(trains: Trains) -> Parts:
-    return _mean_over_pairs(trains, lambda relative, total: 2 * relative)
+_cv2_parts = partial(_mean_over_pairs, contrast=lambda relative, total: 2 * relative)
+_lv_parts = partial(_mean_over_pairs, contrast=lambda relative, total: 3 * relative**2)
 
 
 @measure("1", _cv2_parts, scale="positive")
@@ -148,10 +149,6 @@ def cv2(block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None 
     """
     sums, value = _cv2_parts(as_trains(block, t_start, t_stop))
     return warn_silent(value(sums.sum(axis=0)), "cv2", _FEW_PAIRS)
-
-
-def _lv_parts(trains: Trains) -> Parts:
-    return _mean_over_pairs(trains, lambda relative, total: 3 * relative**2)
 
 
 @measure("1", _lv_parts, scale="log")

@@ -88,10 +88,8 @@ def psth(
 
     Trials may differ in length: bins tile the time from the first start to the last stop, each trial counts in the bins that lie
     within it, and `exposure` says how many do. Bins that few trials cover are those of the longest trials, which may differ in
-    more than their length.
-
-    Windows around events that overlap count their spikes several times. The rate is right and the band too narrow: one warning says
-    how many overlap. `cut` refuses such windows.
+    more than their length. Windows around events that overlap count their spikes several times. The rate is right and the band too
+    narrow: one warning says how many overlap. `cut` refuses such windows.
 
     Parameters
     ----------

@@ -307,15 +307,13 @@ def responsive_units(
         Hochberg 1995, doi 10.1111/j.2517-6161.1995.tb02031.x; Page 1954, doi 10.1093/biomet/41.1-2.100
 
     >>> import quantities as pq
-    >>> from nsnn_neuro import select, to_block
+    >>> from nsnn_neuro import to_block
     >>> rng = np.random.default_rng(1)
     >>> trials = [[np.append(rng.uniform(0, 1, 8), 0.6 + 0.01 * rng.random(3)), rng.uniform(0, 1, 8)] for _ in range(30)]
     >>> block = to_block([[np.sort(train) for train in trial] for trial in trials], t_stop=1*pq.s)
     >>> table = responsive_units(block, baseline=[0, 0.5]*pq.s, response=[0.5, 1]*pq.s)
     >>> table[["neuron", "responds", "latency"]].round(2).values.tolist()
     [[0, True, 0.1], [1, False, nan]]
-    >>> len(select(block, units=table.neuron[table.responds]).segments[0].spiketrains)
-    1
     """
     check(method=method, n_shuffle=n_shuffle, n_resample=n_resample, seed=seed)
     one_of(method, ("zeta", "paired"), "method")

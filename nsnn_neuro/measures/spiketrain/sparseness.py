@@ -9,9 +9,8 @@ import numpy as np
 from ...core.checks import one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import floats
-from ...core.warn import warn
 from ..estimate import measure
-from ..trains import SilentNeuronWarning, nan_ratio
+from ..trains import nan_ratio, warn_silent
 
 
 @measure("1")
@@ -56,13 +55,7 @@ def sparseness(rates: Any, *, over: str = "stimuli", form: str = "vinje-gallant"
     if m < 2:
         raise NsnnError(f"rates has shape {r.shape}: expected at least two {over}")
     a = treves_rolls(r, axis)
-    silent = int(np.isnan(a).sum())
-    if silent:
-        kind = "neurons" if over == "stimuli" else "stimuli"
-        warn(
-            f"sparseness: {silent} of {a.size} {kind} have no response; their value is NaN",
-            SilentNeuronWarning,
-        )
+    warn_silent(a, "sparseness", "have no response", "neurons" if over == "stimuli" else "stimuli")
     return a if form == "treves-rolls" else vinje_gallant(r, axis)
 
 

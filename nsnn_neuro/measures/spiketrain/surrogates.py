@@ -274,8 +274,7 @@ def against_surrogates(
     """A measure of a Block, with its mean, z and p for surrogates of the Block.
 
     With v the measure of the data and v_k that of surrogate k, null_mean is the mean of v_k, z = (v - null_mean) / SD of v_k, and
-    p = (1 + number of v_k >= v) / (1 + n). If the surrogates destroy nothing that the data have, p is uniform. The smallest p is
-    1 / (1 + n), two-sided 2 / (1 + n).
+    p = (1 + number of v_k >= v) / (1 + n). If the surrogates destroy nothing that the data have, p is uniform.
 
     Parameters
     ----------

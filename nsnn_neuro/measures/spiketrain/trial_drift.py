@@ -88,8 +88,7 @@ def trial_drift(
     permutation exchanges the trials of each stimulus. Trials have to be in the order of the recording.
 
     The successive Fano factor is sum_s n_s V_s / sum_s n_s m_s, where V_s = mean of (N_(k+1) - N_k)^2 / 2 over successive
-    trials of stimulus s (von Neumann's), m_s its mean count and n_s its trials. Without drift V_s is unbiased for the variance, but
-    varies more: its variance is 1.5 times that of the ordinary one for many trials of a normal distribution.
+    trials of stimulus s (von Neumann's), m_s its mean count and n_s its trials. Without drift V_s is unbiased, but varies more.
 
     Parameters
     ----------

@@ -160,8 +160,7 @@ def fit_warp(
 
     A spike at t is put at (t - shift) / stretch: a trial whose response is late has a positive shift. Shifts and stretches maximise
     the Poisson likelihood of each trial given the smoothed rates of the others, with a penalty that keeps identical trials where
-    they are. Steps of shifts are sigma / 4, and the median trial is not shifted. Signals, events and annotations are treated as by
-    `warp`.
+    they are. The median trial is not shifted. Signals, events and annotations are treated as by `warp`.
 
     Any fit finds shifts, also in noise, and sharpens the PSTH of the neurons that it uses. So each half of the neurons, chosen at
     random, is also fitted alone. gain compares the likelihood of the other half's trials with these shifts and without; p is

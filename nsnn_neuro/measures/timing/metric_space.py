@@ -105,9 +105,8 @@ def metric_space_information(
 
     H is that of the table, sum of p log2(p / (p_true p_found)). It is too high by chance: the mean over shuffled labels is
     subtracted (`corrected`). That takes off too much where H is near its ceiling, H(classes): from 0.75 H(classes) on
-    `best.warning` and `.at(k).warning` say so, and `se` includes all of `null_mean`. The largest of several H(q) is too high
-    once more: `best.p` and `best.null_mean` take the maximum over q in each shuffle, but `best.value` is not reduced. For a
-    value without this bias choose q on other trains, or before looking, and take `.at(k)`.
+    warnings say so, and `se` includes all of `null_mean`. The largest of several H(q) is too high once more: `best.p` and
+    `best.null_mean` take the maximum over q in each shuffle; for a value without this bias choose q before, and take `.at(k)`.
 
     p: since a train is not compared with itself, shuffled classes of equal size can be separated by systematic errors. So
     tables with fewer correct than by chance count as 0 bits, in shuffles and data.

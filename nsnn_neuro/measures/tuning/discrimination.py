@@ -245,9 +245,8 @@ def choice_probability(
     such z-scores underestimates the choice probability.
 
     se: bootstrap over the trials of each stimulus and choice, n - 1 draws of n (Rao & Wu), z-scores computed again. p: choices
-    are permuted among the trials of each stimulus; two-sided. For counts and a decision variable that are normal with
-    correlation rho and a threshold that divides trials equally, the value is 1/2 + 2/pi atan(rho/sqrt(2 - rho^2)); with unequal
-    choices it is somewhat farther from 1/2.
+    are permuted among the trials of each stimulus; two-sided. For normal counts whose correlation with the decision variable is
+    rho, and equal numbers of both choices, the value is 1/2 + 2/pi atan(rho/sqrt(2 - rho^2)).
 
     Parameters
     ----------

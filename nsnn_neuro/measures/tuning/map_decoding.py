@@ -1,8 +1,4 @@
-"""Decode a variable from the spikes of neurons with known rate maps, window by window.
-
-Neurons are Poisson and independent given the variable: with counts n_j in a window of length w and rates r_j(x) the posterior is
-P(x) proportional to prior(x) prod_j r_j(x)^n_j exp(-w r_j(x)). Each window is decoded without the windows before it.
-"""
+"""Decode a variable from the spikes of neurons with known rate maps, window by window; see `RateMap.decode`."""
 
 from __future__ import annotations
 
