@@ -45,7 +45,7 @@ from ..trial_counts import read_labels
 from .trial_drift import TrialDriftWarning
 
 # A method is a function of (trains, rng, **options in SI) that returns a new time for each spike of `trains`, in any order
-# within a train; `trial_shuffle` moves trains between trials and is apart.
+# within a train; or new trains.
 
 
 def jitter(trains: Trains, rng: np.random.Generator, *, window: float) -> np.ndarray:
@@ -140,21 +140,14 @@ def _trial_shuffle(trains: Trains, rng: np.random.Generator, label: np.ndarray) 
     return replace(trains, times=times, trial=trial)
 
 
-_METHODS: dict[str, Callable[..., np.ndarray]] = {
-    "jitter": jitter,
-    "dither": _dither,
-    "isi_dither": _isi_dither,
-    "shift": _shift,
-    "shuffle": _shuffle,
-}
-# option of each method -> its default; ... if it has none
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "jitter": {"window": ...},
-    "dither": {"dither": ...},
-    "isi_dither": {"dither": ..., "refractory_period": 4 * pq.ms},
-    "shift": {"dither": None},
-    "shuffle": {},
-    "trial_shuffle": {"stimulus": None},
+# the function of each method, and the defaults of its options; ... if one has none
+_METHODS: dict[str, tuple[Callable[..., Trains | np.ndarray], dict[str, Any]]] = {
+    "jitter": (jitter, {"window": ...}),
+    "dither": (_dither, {"dither": ...}),
+    "isi_dither": (_isi_dither, {"dither": ..., "refractory_period": 4 * pq.ms}),
+    "shift": (_shift, {"dither": None}),
+    "shuffle": (_shuffle, {}),
+    "trial_shuffle": (_trial_shuffle, {"stimulus": None}),
 }
 
 
@@ -193,7 +186,7 @@ def surrogates(
     [0.164 0.327 0.704]
     [0.102 0.381 0.791]
     """
-    one_of(method, _OPTIONS, "method")
+    one_of(method, _METHODS, "method")
     count = whole(n, 1, "n", LARGEST)
     check(seed=seed)
     given = _read(method, options)
@@ -219,10 +212,9 @@ def surrogates(
     def drawn() -> Iterator[neo.Block]:
         rng = np.random.default_rng(seed)
         for k in range(count):
-            if method == "trial_shuffle":
-                new = _trial_shuffle(trains, rng, **given)
-            else:
-                new = replace(trains, times=_METHODS[method](trains, rng, **given))
+            new = _METHODS[method][0](trains, rng, **given)
+            if not isinstance(new, Trains):
+                new = replace(trains, times=new)
             # rounding may put a time beyond its trial's end
             times = np.clip(new.times, new.t_start[new.trial], new.t_stop[new.trial])
             surrogate = block_of(replace(new, times=times), annotations={**annotations, "surrogate": k})
@@ -243,7 +235,7 @@ def _segment_annotations(block: Any) -> list[dict[str, Any]]:
 
 def _read(method: str, options: dict[str, Any]) -> dict[str, Any]:
     """Options of the method, times in s, with its defaults."""
-    known = _OPTIONS[method]
+    known = _METHODS[method][1]
     refuse_unknown(f"method {method!r}", options, known)
     given = {}
     for name, default in known.items():
