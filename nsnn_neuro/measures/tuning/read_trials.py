@@ -105,33 +105,30 @@ def read_responses(block: Any, window: Any, name: str = "block") -> tuple[np.nda
             )
         return as_samples(si(block, "Hz", name), name), "Hz"
     values = as_samples(block, name)
-    return (values, "1") if window is None else (values / _length(window), "Hz")
+    if window is None:
+        return values, "1"
+    start, stop = _window(window)
+    return values / (stop - (start or 0.0)), "Hz"
 
 
-def _pair(window: Any) -> tuple[float, float] | None:
-    """Start and stop in s of a window of two times; None for a single time."""
-    single = not isinstance(window, list | tuple) and np.ndim(window) == 0
-    return None if single else time_window(window, "window", "one time, or ")
-
-
-def _length(window: Any) -> float:
-    ends = _pair(window)
-    if ends is not None:
-        return ends[1] - ends[0]
+def _window(window: Any) -> tuple[float | None, float]:
+    """Start and stop in s of a window of two times; None and the length of one that is a single time."""
+    if isinstance(window, list | tuple) or np.ndim(window):
+        return time_window(window, "window", "one time, or ")
     length = positive(window, "s", "window")
     if not np.isfinite(length):
         raise NsnnError(f"window = {window}: expected a finite time")
-    return length
+    return None, length
 
 
 def _ends(block: Any, window: Any) -> tuple[Any, Any]:
     """t_start and t_stop of the window in each trial."""
     if window is None:
         return None, None
-    ends = _pair(window)
-    if ends is not None:
-        return ends[0] * pq.s, ends[1] * pq.s
-    length, start = _length(window), as_trains(block).t_start
-    if np.ptp(start) > 1e-9 * length:
+    start, stop = _window(window)
+    if start is not None:
+        return start * pq.s, stop * pq.s
+    first = as_trains(block).t_start
+    if np.ptp(first) > 1e-9 * stop:
         raise NsnnError(f"window = {window}: trials start at different times; give two times, (start, stop)")
-    return None, (float(start[0]) + length) * pq.s
+    return None, (float(first[0]) + stop) * pq.s
