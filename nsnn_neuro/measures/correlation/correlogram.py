@@ -151,18 +151,13 @@ def _by_chance(
 
 def _pair(block: Any, pair: Any, n: int) -> tuple[int, int]:
     numbers = pair.tolist() if isinstance(pair, np.ndarray) else pair
-    if (
-        isinstance(block, neo.Block)
-        and isinstance(pair, list | tuple)
-        and any(isinstance(j, str) for j in pair)
-    ):
+    numbers = numbers if isinstance(numbers, list | tuple) else []
+    if isinstance(block, neo.Block) and any(isinstance(j, str) for j in numbers):
         known = block.annotations.get("populations"), unit_table(block), n
         numbers = [j for one in pair for j in chosen_units(*known, one, "pair").tolist()]
-    if isinstance(numbers, list | tuple) and len(numbers) == 2:
-        a, b = numbers
-        whole = all(isinstance(j, int | np.integer) and not isinstance(j, bool) for j in numbers)
-        if whole and 0 <= a < n and 0 <= b < n:
-            return int(a), int(b)
+    whole = [j for j in numbers if isinstance(j, int | np.integer) and not isinstance(j, bool)]
+    if len(whole) == len(numbers) == 2 and all(0 <= j < n for j in whole):
+        return int(whole[0]), int(whole[1])
     raise NsnnError(
         f"pair = {shown(pair)}: expected two numbers of neurons from 0 to {n - 1}, such as (0, 1), or ids or names of units"
     )
