@@ -168,7 +168,7 @@ def lv(block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None =
 
 
 def _lvr_parts(trains: Trains, *, refractoriness: Any = 5 * pq.ms) -> Parts:
-    r = scalar(refractoriness, "s", "refractoriness", least=0)
+    r = np.asarray(scalar(refractoriness, "s", "refractoriness", least=0))
     return _mean_over_pairs(trains, lambda relative, total: 3 * relative**2 * (1 + 4 * nan_ratio(r, total)))
 
 

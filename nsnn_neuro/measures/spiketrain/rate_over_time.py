@@ -296,8 +296,7 @@ def psth_correlation(
         raise NsnnError(
             f"data have {x.shape[1]} bins of {width} s, model {y.shape[1]}: expected the same window; pass t_start and t_stop"
         )
-    both = signal_power if normalised else _variance
-    powers = both(x), both(y)
+    powers = [signal_power(c) if normalised else float(np.var(c.mean(axis=0))) for c in (x, y)]
     covariance = float(np.mean((x.mean(axis=0) - x.mean()) * (y.mean(axis=0) - y.mean())))
     value = covariance / np.sqrt(powers[0] * powers[1]) if min(powers) > 0 else np.nan
     what = "signal power" if normalised else "variance over time"
@@ -325,7 +324,3 @@ def signal_power(counts: np.ndarray) -> float:
     n = len(counts)
     total = np.var(counts.sum(axis=0)) - np.var(counts, axis=1).sum()
     return float(total / (n * (n - 1)))
-
-
-def _variance(counts: np.ndarray) -> float:
-    return float(np.var(counts.mean(axis=0)))
