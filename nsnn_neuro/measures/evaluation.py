@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core.checks import refuse_unknown
 from ..core.errors import NsnnError
-from ..core.units import shown, si
+from ..core.units import shown
 from ..io.segments import moved, unit_table
 from ..io.selection import select
 from .spiketrain.trial_drift import TrialDriftWarning
@@ -111,9 +111,8 @@ def evaluate(
             function, options = partial(function, stimulus=stimulus), {**options, "stimulus": stimulus}
         value = function(trains)
         check_value(label, value, trains.n_neurons)
-        ends = {k: options.pop(k, None) for k in ("t_start", "t_stop")}
-        edges = {k: si(end, "s", k) for k, end in ends.items() if end is not None}
-        sums, finish = parts(trains.crop(edges.get("t_start"), edges.get("t_stop")), **options)
+        cropped = as_trains(trains, options.pop("t_start", None), options.pop("t_stop", None))
+        sums, finish = parts(cropped, **options)
         return value, finish(sums.sum(axis=0) - sums)
 
 

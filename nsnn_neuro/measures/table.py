@@ -18,7 +18,7 @@ from ..core.aliases import SpikeSource, Time, Values
 from ..core.checks import check, one_of, refuse_unknown, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.progress import resolve_progress
-from ..core.units import described, shown, si
+from ..core.units import described, shown
 from ..core.warn import warn
 from ..io.block import block_of
 from ..io.lookup import NAMES
@@ -222,8 +222,7 @@ def few_intervals(trains: Trains, function: Any) -> bool:
     inner, options = plain(function)
     if inner is not cv:
         return False
-    edges = [None if options.get(k) is None else si(options[k], "s", k) for k in ("t_start", "t_stop")]
-    number = n_intervals(trains.crop(*edges))
+    number = n_intervals(trains, t_start=options.get("t_start"), t_stop=options.get("t_stop"))
     number = number[number >= 2]
     return bool(np.mean(number < INTERVALS * trains.n_trials) > 0.5) if number.size else False
 

@@ -35,9 +35,8 @@ def occupied_windows(trains: Trains, window: float) -> tuple[np.ndarray, np.ndar
     inside = index < n_bins[trains.trial]
     index, train = index[inside], trains.train[inside]
     # spikes are sorted by train and time, so each occupied window is one run
-    new = np.flatnonzero(
-        np.concatenate([[True], (np.diff(index) != 0) | (np.diff(train) != 0)])[: index.size]
-    )
+    begins = np.append(True, (np.diff(index) != 0) | (np.diff(train) != 0))[: index.size]
+    new = np.flatnonzero(begins)
     return train[new], index[new], np.diff(np.append(new, index.size)).astype(float), n_bins
 
 

@@ -146,9 +146,8 @@ def _covered_counts(
     n_bins = int(np.floor((high - low) / width + share))
     begin = np.clip(np.ceil((begins - low) / width - share), 0, n_bins).astype(np.int64)
     end = np.clip(np.floor((ends - low) / width + share), begin, n_bins).astype(np.int64)
-    exposure = np.cumsum(np.bincount(begin, minlength=n_bins + 1) - np.bincount(end, minlength=n_bins + 1))[
-        :-1
-    ]
+    begun, ended = (np.bincount(k, minlength=n_bins + 1) for k in (begin, end))
+    exposure = np.cumsum(begun - ended)[:-1]
     if not exposure.any():
         longest = float(np.minimum(ends - begins, high - low).max())
         raise NsnnError(

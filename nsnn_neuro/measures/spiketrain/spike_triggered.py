@@ -161,10 +161,8 @@ def spike_windows(signal: Any, spikes: Trains, before: Any, after: Any) -> Spike
     """
     read = signals_of_trials(signal, spikes)
     rate = read[0][1]
-    first, last = (
-        -round(scalar(before, "s", "before", least=0.0) * rate),
-        round(scalar(after, "s", "after", least=0.0) * rate),
-    )
+    first = -round(scalar(before, "s", "before", least=0.0) * rate)
+    last = round(scalar(after, "s", "after", least=0.0) * rate)
     if not first < last <= first + min(len(values) for values, _, _ in read):
         raise NsnnError(f"before = {before}, after = {after}: a window of no sample, or more than the signal")
     borders = spikes.offsets[:: spikes.n_neurons]

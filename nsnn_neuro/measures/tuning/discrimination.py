@@ -17,7 +17,7 @@ from ...core.checks import LARGEST, check, flag, one_of, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ...core.warn import warn
 from ..estimate import Estimate, jackknife_se
-from ..response_checks import array_of, as_labels, as_samples, permutation_p, refuse_swapped, shuffle_test
+from ..response_checks import array_of, as_labels, as_samples, permutation_p, refuse_swapped
 from ..trains import SilentNeuronWarning, as_repeats, holds_blocks
 
 _ROWS = 2_000_000  # values ranked at a time
@@ -308,13 +308,12 @@ def choice_probability(
     value = float(_grand([(a[None], b[None]) for a, b in groups], balanced)[0])
     again = _in_parts(lambda rows: [_drawn(pair, rows, rng) for pair in groups], n_resample, n, balanced)
     null = _in_parts(lambda rows: [_permuted(pair, rows, rng) for pair in groups], n_shuffle, n, balanced)
-    test = shuffle_test(null - 0.5, value - 0.5, two_sided=True)
     return Estimate(
         value,
         float(again.std(ddof=1)) if n_resample > 1 else math.nan,
         "balanced z-scores" if balanced else "none",
         null_mean=float(null.mean()) if n_shuffle else None,
-        p=test["p"],
+        p=permutation_p(np.abs(null - 0.5), abs(value - 0.5)),
         n=n,
         unit="1",
         warning="; ".join(notes) or None,
