@@ -134,6 +134,8 @@ def test_neurometric_recovers_its_curve():
     assert_array_equal(curve.stimulus, LEVELS)
     assert (np.abs(curve.auc - CURVES["gaussian"](LEVELS)) < 4 * curve.se).all()
     assert abs(curve.threshold.value - 0.2) < 4 * curve.threshold.se < 0.03
+    assert curve.threshold.lower < 0.2 < curve.threshold.upper
+    assert 3 < (curve.threshold.upper - curve.threshold.lower) / curve.threshold.se < 5
     assert abs(curve.parameters["slope"] - 5.0) < 4 * curve.parameters_se["slope"]
     assert_allclose(curve.predict([0.0]), [0.5])
     assert_allclose(curve.predict(curve.threshold.value), norm.cdf(1), rtol=1e-9)

@@ -91,8 +91,9 @@ def neurometric(
     "gaussian": p = Phi(slope d), threshold = 1/|slope|: normal responses of one variance whose mean changes in proportion to d.
 
     The areas share the trials of the reference and are no binomial fractions, so that standard errors come from a bootstrap
-    over the trials of each stimulus, n - 1 draws of n. A threshold beyond ten times the greatest distance, or below a tenth of the
-    least, is not determined: it is NaN, with a warning in the estimate; so is its se if that happens in a tenth of resamples.
+    over the trials of each stimulus, n - 1 draws of n, the threshold's 95 % limits are its quantiles. A threshold beyond ten times
+    the greatest distance, or below a tenth of the least, is not determined: it is NaN, with a warning in the estimate; so is its
+    se if that happens in a tenth of resamples.
 
     Parameters
     ----------
@@ -133,7 +134,7 @@ def neurometric(
     auc, se, _ = np.array([auc_and_se(a, b) for a, b in pairs]).T
     best = _fit(model, distance, auc, weight)
     likelihood = -_loss(model, best, distance, auc, weight)
-    errors, warning = np.full(best.size, math.nan), None
+    errors, limits, warning = np.full(best.size, math.nan), [None, None], None
     if not _determined(best[0], distance):
         best = errors  # NaN
         warning = _NOT_DETERMINED
@@ -146,6 +147,7 @@ def neurometric(
         known = _determined(again[:, 0], distance)
         if known.mean() > 0.9:
             errors = again[known].std(axis=0, ddof=1)
+            limits = np.quantile(again[known, 0], (0.025, 0.975)).tolist()
         else:
             warning = f"no standard error: in a tenth of the resamples or more {_NOT_DETERMINED}"
     return Neurometric(
@@ -153,7 +155,8 @@ def neurometric(
         dict(zip(_NAMES[model], best.tolist(), strict=True)),
         dict(zip(_NAMES[model], errors.tolist(), strict=True)),
         Estimate(
-            float(best[0]), float(errors[0]), n=n_used, unit=unit, warning=warning, se_method="bootstrap over trials"
+            float(best[0]), float(errors[0]), n=n_used, unit=unit, lower=limits[0], upper=limits[1], warning=warning,
+            se_method="bootstrap over trials",
         ),
         likelihood, origin, unit,
     )  # fmt: skip
