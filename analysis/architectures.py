@@ -33,7 +33,7 @@ from matplotlib.figure import Figure
 
 import nsnn_neuro as nsnn
 
-from .harness import Claim, Progress, StudyConfig, part, quiet, secondary, verifier
+from .harness import Claim, Progress, StudyConfig, part, quiet, secondary
 from .shared.figures import finish
 from .shared.intervals import above
 from .shared.paired_networks import ARMS, dense, initial_network, noise_and_rule, points, training_data
@@ -300,9 +300,6 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             "; ".join([points(differences.mean(axis=0)), *each]),
         ),
     ]  # fmt: skip
-
-
-verify = verifier(claims)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

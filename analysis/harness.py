@@ -93,16 +93,11 @@ class StudyConfig:
             object.__setattr__(self, name, value)
 
 
-def verifier(claims: Callable[[pd.DataFrame], list[Claim]]) -> Callable[[pd.DataFrame], None]:
-    """Return the `verify` function of a study from its `claims` function."""
-
-    def verify(table: pd.DataFrame) -> None:
-        """Raise `ClaimFailed` with the evidence when a central claim fails on this table."""
-        failed = [f"{c.text}: {c.evidence}" for c in claims(table) if c.central and not c.holds]
-        if failed:
-            raise ClaimFailed("\n".join(failed))
-
-    return verify
+def verify(study: ModuleType, table: pd.DataFrame) -> None:
+    """Raise `ClaimFailed` with the evidence when a central claim of a study fails on this table."""
+    failed = [f"{c.text}: {c.evidence}" for c in study.claims(table) if c.central and not c.holds]
+    if failed:
+        raise ClaimFailed("\n".join(failed))
 
 
 def find(name: str) -> ModuleType:

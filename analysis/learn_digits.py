@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 import nsnn_neuro as nsnn
 
-from .harness import Claim, Progress, StudyConfig, part, quiet, secondary, verifier
+from .harness import Claim, Progress, StudyConfig, part, quiet, secondary
 from .shared.figures import GREY, finish
 from .shared.intervals import interval
 from .shared.paired_networks import ARMS as NETWORKS
@@ -197,9 +197,6 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 
 def _percent(values: np.ndarray) -> str:
     return f"{100 * values.mean():.2f} ± {100 * values.std(ddof=1):.2f} %"
-
-
-verify = verifier(claims)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

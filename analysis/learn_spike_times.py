@@ -32,7 +32,7 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro import reference
 
-from .harness import Claim, Progress, StudyConfig, quiet, secondary, verifier
+from .harness import Claim, Progress, StudyConfig, quiet, secondary
 from .shared.figures import BLUE, RED, YELLOW, finish, log_axis, points
 from .shared.intervals import interval
 from .shared.paired_networks import noise_and_rule
@@ -318,9 +318,6 @@ def _means(by_sigma: pd.DataFrame) -> str:
     return ", ".join(
         f"{sigma:g}: {values.mean():.2f} ± {values.std(ddof=1):.2f}" for sigma, values in by_sigma.items()
     )
-
-
-verify = verifier(claims)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

@@ -39,7 +39,7 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures
 
-from .harness import Claim, Progress, StudyConfig, quiet, secondary, verifier
+from .harness import Claim, Progress, StudyConfig, quiet, secondary
 from .shared.figures import GREY, finish, means
 from .shared.intervals import interval
 from .shared.paired_networks import ARMS, noise_and_rule
@@ -278,9 +278,6 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             f"noisy minus deterministic [{low:+.3f}, {high:+.3f}] bit",
         ),
     ]
-
-
-verify = verifier(claims)
 
 
 _SHOWN = {

@@ -42,7 +42,7 @@ from scipy import stats
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures, perturb
 
-from .harness import Claim, Progress, StudyConfig, part, quiet, secondary, verifier
+from .harness import Claim, Progress, StudyConfig, part, quiet, secondary
 from .shared.figures import finish
 from .shared.intervals import above, holm, interval
 from .shared.paired_networks import ARMS, points, train_on_digits
@@ -340,9 +340,6 @@ def _expectations(table: pd.DataFrame) -> list[Claim]:
             f"sigma {loud:g}: {mean:.3f} bit less, [{low:.3f}, {high:.3f}]",
         ),
     ]
-
-
-verify = verifier(claims)
 
 
 # --- tables and figures ------------------------------------------------------------------------------------------------------

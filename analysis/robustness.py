@@ -41,7 +41,7 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro import perturb
 
-from .harness import Claim, Progress, StudyConfig, part, quiet, secondary, verifier
+from .harness import Claim, Progress, StudyConfig, part, quiet, secondary
 from .shared import attack_protocol
 from .shared.figures import finish
 from .shared.intervals import above, interval
@@ -354,9 +354,6 @@ def _attack_checks(table: pd.DataFrame) -> list[Claim]:
             ", ".join(f"{arm} {100 * value:.1f} %" for arm, value in ends.items()),
         ),
     ]
-
-
-verify = verifier(claims)
 
 
 def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures, theory
 
-from .harness import Claim, Progress, StudyConfig, quiet, verifier
+from .harness import Claim, Progress, StudyConfig, quiet
 from .shared.figures import BLUE, ORANGE, finish, log_axis, points
 
 CLAIM = "With the Brownian bridge a white-noise LIF neuron has the exact rate at usual time steps; without it the rate is too low"
@@ -111,9 +111,6 @@ def claims(table: pd.DataFrame, tolerance: float = Config.tolerance) -> list[Cla
             f"largest |z| {shifted[fine].abs().max():.1f}",
         ),
     ]
-
-
-verify = verifier(claims)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

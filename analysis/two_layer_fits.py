@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro.likelihood import NetworkModel, RaisedCosines, Training
 
-from .harness import Claim, Progress, StudyConfig, quiet, secondary, verifier
+from .harness import Claim, Progress, StudyConfig, quiet, secondary
 from .shared.figures import BLACK, BLUE, GREEN, ORANGE, finish, log_axis, points
 from .shared.tables import where
 
@@ -221,9 +221,6 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             ),
         ]
     return sorted(results, key=lambda claim: not claim.central)
-
-
-verify = verifier(claims)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

@@ -41,15 +41,13 @@ small if the cell has a memory beyond .2 s. One retina, one neuron each from the
 
 from __future__ import annotations
 
-from ..harness import verifier
 from .config import CASES, CLAIM, RETINA, SABOTAGES, Config
 from .plots import figures, plot
 from .simulation import run
 from .verdicts import claims, headline, summary, tables
 
 __all__ = [
-    "CLAIM", "RECORDINGS", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary", "tables", "verify",
+    "CLAIM", "RECORDINGS", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary", "tables",
 ]  # fmt: skip
 
 RECORDINGS = (RETINA, CASES)
-verify = verifier(claims)

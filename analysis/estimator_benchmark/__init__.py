@@ -19,12 +19,9 @@ which a sample cannot show: a long tail for Chao-Shen, normal variables for KSG 
 
 from __future__ import annotations
 
-from ..harness import verifier
 from .config import CLAIM, SABOTAGES, Config
 from .plots import plot
 from .simulation import run
 from .verdicts import claims, summary
 
-__all__ = ["CLAIM", "SABOTAGES", "Config", "claims", "plot", "run", "summary", "verify"]
-
-verify = verifier(claims)
+__all__ = ["CLAIM", "SABOTAGES", "Config", "claims", "plot", "run", "summary"]

@@ -56,7 +56,6 @@ per spike depend on the bin width: scores of different kinds of recordings are n
 
 from __future__ import annotations
 
-from ..harness import verifier
 from .config import CLAIM, PAPER, SABOTAGES, Config
 from .plots import figures, plot
 from .simulation import run
@@ -64,8 +63,6 @@ from .verdicts import claims, headline, summary, tables
 
 __all__ = [
     "CLAIM", "PAPER", "RECORDINGS", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary", "tables",
-    "verify",
 ]  # fmt: skip
 
 RECORDINGS = ("qsnmc2007_A", "punit_noisy_lif")
-verify = verifier(claims)

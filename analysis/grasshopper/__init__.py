@@ -40,7 +40,7 @@ from typing import Any
 from .config import CLAIM, SABOTAGES, Config
 from .parts import run
 
-_LATER = dict.fromkeys(("claims", "headline", "summary", "tables", "verify"), "verdicts")
+_LATER = dict.fromkeys(("claims", "headline", "summary", "tables"), "verdicts")
 _LATER |= dict.fromkeys(("figures", "plot"), "plots")
 """what the processes of a run do without, and its caller until they have ended"""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..harness import Claim, verifier
+from ..harness import Claim
 from .config import LOWEST, MODELS, RIVALS
 
 CUTOFF = {1: 200, 2: 800}
@@ -257,6 +257,3 @@ def _farthest(table: pd.DataFrame, which: int, model: str, cutoff: float) -> tup
     if distance.isna().all() or not len(band):  # trials that do not differ
         return np.nan, np.nan, np.nan
     return float(distance.max()), float(distance.idxmax()), float(band.value.iloc[0])
-
-
-verify = verifier(claims)

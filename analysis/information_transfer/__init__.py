@@ -29,7 +29,6 @@ Limits: bins of 3 ms, which cost the direct method some per cent at the cut-off;
 
 from __future__ import annotations
 
-from ..harness import verifier
 from .config import CLAIM, SABOTAGES, Config
 from .plots import figures, plot
 from .simulation import bound_of, linear_coherence, run
@@ -37,8 +36,7 @@ from .verdicts import claims, headline, summary, tables
 
 __all__ = [
     "CLAIM", "RECORDINGS", "SABOTAGES", "Config", "bound_of", "claims", "figures", "headline", "linear_coherence", "plot", "run",
-    "summary", "tables", "verify",
+    "summary", "tables",
 ]  # fmt: skip
 
 RECORDINGS = ("fly_H1",)
-verify = verifier(claims)

@@ -65,7 +65,6 @@ worst of many noisy judgements counts.
 
 from __future__ import annotations
 
-from ..harness import verifier
 from .config import CLAIM, PAPER, PAPER_NUMBER, SABOTAGES, SET, Config
 from .plots import figures, plot
 from .simulation import run
@@ -73,9 +72,8 @@ from .verdicts import claims, headline, summary, tables
 
 __all__ = [
     "CLAIM", "NEEDS", "PAPER", "PAPER_NUMBER", "RECORDINGS", "REQUIRED", "SABOTAGES", "Config", "claims", "figures", "headline",
-    "plot", "run", "summary", "tables", "verify",
+    "plot", "run", "summary", "tables",
 ]  # fmt: skip
 
 NEEDS = "torch"
 RECORDINGS = REQUIRED = (SET,)
-verify = verifier(claims)

@@ -28,7 +28,6 @@ at a fixed number of synapses. Therefore AI and SI are distinguished by comparis
 
 from __future__ import annotations
 
-from ..harness import verifier
 from .config import CLAIM, SABOTAGES, Config
 from .plots import figures, plot
 from .simulation import pair_correlation, population_counts, run
@@ -36,7 +35,5 @@ from .verdicts import claims, headline, summary
 
 __all__ = [
     "CLAIM", "SABOTAGES", "Config", "claims", "figures", "headline", "pair_correlation", "plot", "population_counts",
-    "run", "summary", "verify",
+    "run", "summary",
 ]  # fmt: skip
-
-verify = verifier(claims)

@@ -25,7 +25,6 @@ excluded.
 
 from __future__ import annotations
 
-from ..harness import verifier
 from .config import CLAIM, SABOTAGES, Config
 from .plots import figures, plot
 from .simulation import linear_response, run, trained
@@ -33,8 +32,6 @@ from .verdicts import claims, summary
 
 __all__ = [
     "CLAIM", "RECORDINGS", "SABOTAGES", "Config", "claims", "figures", "linear_response", "plot", "run", "summary", "trained",
-    "verify",
 ]  # fmt: skip
 
 RECORDINGS = ("salamander_retina_movie",)
-verify = verifier(claims)

@@ -25,15 +25,13 @@ Each seed has its own stimuli, noise and shuffles. Intervals are Student's, over
 
 from __future__ import annotations
 
-from ..harness import verifier
 from .config import CLAIM, SABOTAGES, Config
 from .plots import figures, plot
 from .simulation import run
 from .verdicts import claims, headline, summary
 
 __all__ = [
-    "CLAIM", "RECORDINGS", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary", "verify",
+    "CLAIM", "RECORDINGS", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary",
 ]  # fmt: skip
 
 RECORDINGS = ("qsnmc2007_A",)
-verify = verifier(claims)

@@ -46,7 +46,6 @@ lower bounds. Repeats are assumed to be in the order of recording.
 
 from __future__ import annotations
 
-from ..harness import verifier
 from .config import CLAIM, SABOTAGES, SET, Config
 from .measurement import run, tabulated
 from .plots import figures, plot
@@ -54,8 +53,7 @@ from .verdicts import claims, headline, summary, tables
 
 __all__ = [
     "CLAIM", "RECORDINGS", "REQUIRED", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary", "tables",
-    "tabulated", "verify",
+    "tabulated",
 ]  # fmt: skip
 
 RECORDINGS = REQUIRED = (SET,)
-verify = verifier(claims)

@@ -54,7 +54,6 @@ be regularised as well.
 
 from __future__ import annotations
 
-from ..harness import verifier
 from .config import CLAIM, PAPER, SABOTAGES, SET, Config
 from .plots import plot
 from .simulation import run, tabulated
@@ -62,8 +61,7 @@ from .verdicts import claims, headline, summary, tables
 
 __all__ = [
     "CLAIM", "PAPER", "RECORDINGS", "REQUIRED", "SABOTAGES", "Config", "claims", "headline", "plot", "run", "summary", "tables",
-    "tabulated", "verify",
+    "tabulated",
 ]  # fmt: skip
 
 RECORDINGS = REQUIRED = (SET,)
-verify = verifier(claims)

@@ -25,14 +25,11 @@ a well-placed threshold: at small noise the control carries more information tha
 
 from __future__ import annotations
 
-from ..harness import verifier
 from .config import CLAIM, PAPER, SABOTAGES, Config
 from .plots import figures, plot
 from .simulation import run
 from .verdicts import claims, headline, summary
 
 __all__ = [
-    "CLAIM", "PAPER", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary", "verify",
+    "CLAIM", "PAPER", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary",
 ]  # fmt: skip
-
-verify = verifier(claims)

@@ -15,14 +15,11 @@ The `width` of a family is 1 / f(0). All quantities are dimensionless.
 
 from __future__ import annotations
 
-from ..harness import verifier
 from .config import CLAIM, PAPER, SABOTAGES, Config
 from .plots import figures, plot
 from .simulation import run
 from .verdicts import claims, summary, tables
 
 __all__ = [
-    "CLAIM", "PAPER", "SABOTAGES", "Config", "claims", "figures", "plot", "run", "summary", "tables", "verify",
+    "CLAIM", "PAPER", "SABOTAGES", "Config", "claims", "figures", "plot", "run", "summary", "tables",
 ]  # fmt: skip
-
-verify = verifier(claims)

@@ -31,15 +31,13 @@ Intervals that start within 0.4 s of the end of a trial are excluded from the CV
 
 from __future__ import annotations
 
-from ..harness import verifier
 from .config import CLAIM, SABOTAGES, Config
 from .plots import figures, plot
 from .simulation import run
 from .verdicts import claims, headline, summary, tables
 
 __all__ = [
-    "CLAIM", "RECORDINGS", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary", "tables", "verify",
+    "CLAIM", "RECORDINGS", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary", "tables",
 ]  # fmt: skip
 
 RECORDINGS = ("qsnmc2007_A",)
-verify = verifier(claims)

@@ -1,4 +1,4 @@
-"""Claims must be able to fail: `verify` fails under each sabotage. Other studies are tested in their own files."""
+"""Claims must be able to fail: `harness.verify` raises under each sabotage. Other studies are tested in their own files."""
 
 from __future__ import annotations
 

@@ -42,7 +42,6 @@ def stub(claims):
     study.Config = Config
     study.run = lambda config, out=None, progress=None: pd.DataFrame({"x": [config.seed], "value": [0.5]})
     study.claims = lambda table: claims
-    study.verify = harness.verifier(study.claims)
     study.plot = lambda table: Figure(figsize=(1, 1))
     return study
 
@@ -208,9 +207,9 @@ def test_verdicts_of_the_kept_full_run_have_the_central_ones_first(monkeypatch):
 
 
 def test_verify_names_the_central_claims_that_fail():
-    stub(CLAIMS).verify(pd.DataFrame())
+    harness.verify(stub(CLAIMS), pd.DataFrame())
     with pytest.raises(ClaimFailed, match=r"pigs <fly>: 0 ± 0"):
-        stub([dataclasses.replace(c, central=True) for c in CLAIMS]).verify(pd.DataFrame())
+        harness.verify(stub([dataclasses.replace(c, central=True) for c in CLAIMS]), pd.DataFrame())
 
 
 @pytest.mark.parametrize(("central", "code"), [(False, 0), (True, 1)])
@@ -382,5 +381,5 @@ def test_every_study_keeps_the_contract(name):
     assert {"seed", "quick"} <= {f.name for f in dataclasses.fields(config)}
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.seed = 2
-    for function in ("run", "plot", "claims", "verify"):
+    for function in ("run", "plot", "claims"):
         assert callable(getattr(study, function))

@@ -14,7 +14,7 @@ from helpers.studies import assert_sabotage_shows
 
 from analysis import architectures as study
 from analysis import full_runs
-from analysis.harness import ClaimFailed
+from analysis.harness import ClaimFailed, verify
 
 
 def table(difference: float = 0.0, poor: float = 0.0) -> pd.DataFrame:
@@ -33,16 +33,16 @@ def table(difference: float = 0.0, poor: float = 0.0) -> pd.DataFrame:
 
 
 def test_claims_hold_and_fail_one_by_one() -> None:
-    study.verify(table())
+    verify(study, table())
     better = study.claims(table(difference=0.01))
     assert all(claim.holds for claim in better)
     assert "points, [" in full_runs.number("architectures", better)
     with pytest.raises(
         ClaimFailed, match=r"every combination .* learns.*failed: dense, digits, rate MSE: 45"
     ):
-        study.verify(table(poor=0.5))
+        verify(study, table(poor=0.5))
     with pytest.raises(ClaimFailed, match="not inferior by more than 1 point"):
-        study.verify(table(difference=-0.02))
+        verify(study, table(difference=-0.02))
 
 
 def test_a_cost_on_one_kind_of_data_is_not_hidden_by_the_mean() -> None:

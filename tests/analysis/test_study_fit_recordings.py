@@ -18,7 +18,7 @@ from analysis import full_runs
 from analysis.fit_recordings import calibrated, config, fits
 from analysis.fit_recordings import data_sets as sets
 from analysis.fit_recordings import scoring as scores
-from analysis.harness import ClaimFailed
+from analysis.harness import ClaimFailed, verify
 from nsnn_neuro import measures
 from nsnn_neuro.likelihood import Lags, NeuronModel
 
@@ -78,7 +78,7 @@ def test_claims_hold_where_the_neuron_is_ahead_and_each_central_one_can_fail():
     inferior = failing(study, made_up(**{fits.GLM: {"cortical 1": 0.06}}))
     assert not any("that of the Poisson GLM by" in text for text in inferior)
     with pytest.raises(ClaimFailed, match="no recording"):
-        study.verify(made_up()[lambda t: t.part != "lead"])
+        verify(study, made_up()[lambda t: t.part != "lead"])
 
 
 def test_claims_about_calibrated_neurons_include_the_relay_neuron_and_the_others_do_not():

@@ -151,15 +151,15 @@ def verdict_table(noisy_bound):
 
 
 def test_verify_raises_when_a_central_claim_fails():
-    study.verify(verdict_table(noisy_bound=105.0))
+    harness.verify(study, verdict_table(noisy_bound=105.0))
     with pytest.raises(ClaimFailed, match="information bound of the noisy model is nearer"):
-        study.verify(verdict_table(noisy_bound=170.0))
+        harness.verify(study, verdict_table(noisy_bound=170.0))
     worse = verdict_table(105.0)
     worse.loc[
         (worse.model == "without noise") & (worse.quantity == "kernel likelihood, by segment"), "value"
     ] += 0.5
     with pytest.raises(ClaimFailed, match="likelihood under the noisy model than under that without noise"):
-        study.verify(worse)
+        harness.verify(study, worse)
 
 
 def test_the_cell_is_compared_with_the_band_from_10_hz_to_the_cut_off():

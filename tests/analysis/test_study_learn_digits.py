@@ -10,7 +10,7 @@ import pytest
 from helpers.studies import assert_each_can_fail, assert_sabotage_shows
 
 from analysis import learn_digits as study
-from analysis.harness import ClaimFailed
+from analysis.harness import ClaimFailed, verify
 
 
 def table(
@@ -35,7 +35,7 @@ def test_claims_hold_and_fail_one_by_one() -> None:
     }
     assert_each_can_fail(study, table(), broken)
     with pytest.raises(ClaimFailed, match="not inferior"):  # the difference isn't known well enough
-        study.verify(table(spread=0.01))
+        verify(study, table(spread=0.01))
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 from helpers.studies import assert_each_can_fail, failing
 
 from analysis import learning_and_information as study
-from analysis.harness import ClaimFailed
+from analysis.harness import ClaimFailed, verify
 
 BEFORE = {
     "neuron": 0.2, "hidden": 2.8, "output": 0.3, "input": 2.9, "spikes": 2.0, "per spike": 0.10, "noise entropy": 1.4, "fano": 0.8,
@@ -56,11 +56,11 @@ def test_claims_hold_and_fail_one_by_one() -> None:
     assert all(claim.holds for claim in study.claims(table()))
     assert_each_can_fail(study, table(), {words: table(**change) for words, change in broken.items()})
     assert (len(study.summary(table())), len(study.plot(table()).axes)) == (4, 8)
-    study.verify(table("deterministic", output=2.8))
+    verify(study, table("deterministic", output=2.8))
     with pytest.raises(ClaimFailed, match="the output preserves 90 %"):
-        study.verify(table("deterministic", output=2.7))
+        verify(study, table("deterministic", output=2.7))
     with pytest.raises(ClaimFailed, match="more information about the class"):  # a gain within its error
-        study.verify(table(spread=0.1))
+        verify(study, table(spread=0.1))
     found = table()
     for null, holds in ((0.04, True), (0.06, False)):  # the criterion of a layer is wider than a neuron's
         found["output null"] = null

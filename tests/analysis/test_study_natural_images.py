@@ -18,6 +18,7 @@ from scipy import stats
 
 from analysis import __main__ as command
 from analysis import natural_images as study
+from analysis.harness import verify
 from analysis.natural_images import config, simulation, verdicts
 from nsnn_neuro import NsnnError
 
@@ -62,7 +63,7 @@ def table(**gain: float) -> pd.DataFrame:
 
 @pytest.mark.slow
 def test_primary_claims_hold_and_fail_one_by_one() -> None:
-    study.verify(table())
+    verify(study, table())
     primary = [claim for claim in study.claims(table()) if claim.central]
     assert all("5 seeds" in claim.evidence for claim in primary)
     assert "N3 minus D3, worst PGD +6.0 points" in study.headline(table())

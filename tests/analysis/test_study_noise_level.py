@@ -12,7 +12,7 @@ from helpers.studies import assert_each_can_fail, assert_sabotage_shows, failing
 
 from analysis import full_runs
 from analysis import noise_level as study
-from analysis.harness import ClaimFailed
+from analysis.harness import ClaimFailed, verify
 
 LEVELS, RATES, SEEDS = (0.1, 0.4, 1.6), (0.003, 0.01), (2, 3, 4)
 
@@ -95,15 +95,15 @@ def test_cells_that_were_not_learned_are_excluded() -> None:
     own = (changed.level == 0.1) & (changed.arm == "noisy")
     changed.loc[own, ["attacked", "val_attacked"]] = 0.0
     with pytest.raises(ClaimFailed, match="at equal sigma"):
-        study.verify(changed)
+        verify(study, changed)
     changed.loc[own, "val_accuracy"] = 0.94
-    study.verify(changed)
+    verify(study, changed)
     assert len(study.learned(changed)) == 4
     changed.loc[own, "val_attacked"] = 0.99
     assert study.best_cell(changed, "noisy") == (0.4, 0.003)
     changed["val_accuracy"] = 0.5
     with pytest.raises(ClaimFailed, match="no cell was learned"):
-        study.verify(changed)
+        verify(study, changed)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 from helpers.studies import assert_sabotage_shows
 
 from analysis import two_layer_fits as study
-from analysis.harness import ClaimFailed
+from analysis.harness import ClaimFailed, verify
 
 
 def table(
@@ -27,7 +27,7 @@ def table(
 
 
 def test_claims_hold_and_fail_one_by_one() -> None:
-    study.verify(table())
+    verify(study, table())
     for message, broken in {
         r"better than a single neuron, by 4 standard errors: 0\.860 .* 0\.850": {"neuron": 0.85},
         r"reaches 90 % of the score of the true model: 0\.815 of 0\.900": {"many": 0.815},
@@ -37,7 +37,7 @@ def test_claims_hold_and_fail_one_by_one() -> None:
         r"estimating its weights, to 2 standard errors: 0\.021 ± 0\.005 .* 0\.010": {"refined": 0.879},
     }.items():
         with pytest.raises(ClaimFailed, match=message):
-            study.verify(table(**broken))
+            verify(study, table(**broken))
     others = [claim for claim in study.claims(table(few=0.3, many=0.895)) if not claim.central]
     assert [claim.holds for claim in others] == [True] * 5
     assert not any(c.holds for c in study.claims(table(few=0.5, refined=0.88)) if not c.central)

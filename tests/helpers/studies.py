@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.harness import ClaimFailed
+from analysis.harness import ClaimFailed, verify
 
 
 def changed(table: pd.DataFrame, column: Any, change: Callable[[Any], Any], **where: Any) -> pd.DataFrame:
@@ -36,7 +36,7 @@ def assert_sabotage_shows(
     assert sabotage in study.SABOTAGES
     spoilt = study.run(dataclasses.replace(config, sabotage=sabotage))
     with pytest.raises(ClaimFailed, match=claim):
-        study.verify(spoilt)
+        verify(study, spoilt)
     assert not spoilt.equals(normal)
 
 
@@ -47,7 +47,7 @@ def assert_each_can_fail(
 
     alone : no other central claim fails there
     """
-    study.verify(sound)
+    verify(study, sound)
     texts = [claim.text for claim in study.claims(sound) if claim.central]
     assert {text: sum(words in text for words in broken) for text in texts} == dict.fromkeys(texts, 1)
     for words, table in broken.items():
@@ -56,4 +56,4 @@ def assert_each_can_fail(
         assert sum(claim.central for claim in failed) < 2 or not alone, failed
     words = next(words for words in broken if any(words in text for text in texts))
     with pytest.raises(ClaimFailed, match=re.escape(words)):
-        study.verify(broken[words])
+        verify(study, broken[words])
