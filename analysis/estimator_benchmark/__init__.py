@@ -23,5 +23,3 @@ from .config import CLAIM, SABOTAGES, Config
 from .plots import plot
 from .simulation import run
 from .verdicts import claims, summary
-
-__all__ = ["CLAIM", "SABOTAGES", "Config", "claims", "plot", "run", "summary"]

@@ -44,8 +44,6 @@ _LATER = dict.fromkeys(("claims", "headline", "summary", "tables"), "verdicts")
 _LATER |= dict.fromkeys(("figures", "plot"), "plots")
 """what the processes of a run do without, and its caller until they have ended"""
 
-__all__ = ["CLAIM", "SABOTAGES", "Config", "run", *_LATER]
-
 
 def __getattr__(name: str) -> Any:
     if name not in _LATER:

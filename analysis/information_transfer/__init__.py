@@ -34,9 +34,4 @@ from .plots import figures, plot
 from .simulation import bound_of, linear_coherence, run
 from .verdicts import claims, headline, summary, tables
 
-__all__ = [
-    "CLAIM", "RECORDINGS", "SABOTAGES", "Config", "bound_of", "claims", "figures", "headline", "linear_coherence", "plot", "run",
-    "summary", "tables",
-]  # fmt: skip
-
 RECORDINGS = ("fly_H1",)

@@ -70,10 +70,5 @@ from .plots import figures, plot
 from .simulation import run
 from .verdicts import claims, headline, summary, tables
 
-__all__ = [
-    "CLAIM", "NEEDS", "PAPER", "PAPER_NUMBER", "RECORDINGS", "REQUIRED", "SABOTAGES", "Config", "claims", "figures", "headline",
-    "plot", "run", "summary", "tables",
-]  # fmt: skip
-
 NEEDS = "torch"
 RECORDINGS = REQUIRED = (SET,)

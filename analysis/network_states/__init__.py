@@ -32,8 +32,3 @@ from .config import CLAIM, SABOTAGES, Config
 from .plots import figures, plot
 from .simulation import pair_correlation, population_counts, run
 from .verdicts import claims, headline, summary
-
-__all__ = [
-    "CLAIM", "SABOTAGES", "Config", "claims", "figures", "headline", "pair_correlation", "plot", "population_counts",
-    "run", "summary",
-]  # fmt: skip

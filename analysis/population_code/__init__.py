@@ -30,8 +30,4 @@ from .plots import figures, plot
 from .simulation import linear_response, run, trained
 from .verdicts import claims, summary
 
-__all__ = [
-    "CLAIM", "RECORDINGS", "SABOTAGES", "Config", "claims", "figures", "linear_response", "plot", "run", "summary", "trained",
-]  # fmt: skip
-
 RECORDINGS = ("salamander_retina_movie",)

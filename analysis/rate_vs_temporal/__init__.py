@@ -30,8 +30,4 @@ from .plots import figures, plot
 from .simulation import run
 from .verdicts import claims, headline, summary
 
-__all__ = [
-    "CLAIM", "RECORDINGS", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary",
-]  # fmt: skip
-
 RECORDINGS = ("qsnmc2007_A",)

@@ -51,9 +51,4 @@ from .measurement import run, tabulated
 from .plots import figures, plot
 from .verdicts import claims, headline, summary, tables
 
-__all__ = [
-    "CLAIM", "RECORDINGS", "REQUIRED", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary", "tables",
-    "tabulated",
-]  # fmt: skip
-
 RECORDINGS = REQUIRED = (SET,)

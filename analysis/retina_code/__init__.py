@@ -59,9 +59,4 @@ from .plots import plot
 from .simulation import run, tabulated
 from .verdicts import claims, headline, summary, tables
 
-__all__ = [
-    "CLAIM", "PAPER", "RECORDINGS", "REQUIRED", "SABOTAGES", "Config", "claims", "headline", "plot", "run", "summary", "tables",
-    "tabulated",
-]  # fmt: skip
-
 RECORDINGS = REQUIRED = (SET,)

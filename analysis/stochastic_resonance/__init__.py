@@ -29,7 +29,3 @@ from .config import CLAIM, PAPER, SABOTAGES, Config
 from .plots import figures, plot
 from .simulation import run
 from .verdicts import claims, headline, summary
-
-__all__ = [
-    "CLAIM", "PAPER", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary",
-]  # fmt: skip

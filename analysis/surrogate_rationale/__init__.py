@@ -19,7 +19,3 @@ from .config import CLAIM, PAPER, SABOTAGES, Config
 from .plots import figures, plot
 from .simulation import run
 from .verdicts import claims, summary, tables
-
-__all__ = [
-    "CLAIM", "PAPER", "SABOTAGES", "Config", "claims", "figures", "plot", "run", "summary", "tables",
-]  # fmt: skip

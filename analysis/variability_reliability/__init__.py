@@ -36,8 +36,4 @@ from .plots import figures, plot
 from .simulation import run
 from .verdicts import claims, headline, summary, tables
 
-__all__ = [
-    "CLAIM", "RECORDINGS", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary", "tables",
-]  # fmt: skip
-
 RECORDINGS = ("qsnmc2007_A",)
