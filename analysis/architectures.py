@@ -296,7 +296,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         ),
         secondary(
             "noise has no cost: the mean difference is not below 0",
-            bool(differences.mean() >= 0),
+            differences.mean() >= 0,
             "; ".join([points(differences.mean(axis=0)), *each]),
         ),
     ]  # fmt: skip

@@ -51,7 +51,7 @@ class Claim:
     """
 
     text: str
-    holds: bool
+    holds: bool | np.bool_
     evidence: str
     central: bool = True
 
@@ -59,7 +59,7 @@ class Claim:
         object.__setattr__(self, "holds", bool(self.holds))  # NumPy's bool cannot be written as JSON
 
 
-def secondary(text: str, holds: bool, evidence: str) -> Claim:
+def secondary(text: str, holds: bool | np.bool_, evidence: str) -> Claim:
     """A claim that is reported whatever its outcome."""
     return Claim(text, holds, evidence, central=False)
 

@@ -172,24 +172,24 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     return [
         Claim(
             f"the mean test accuracy of the noisy network is {100 * LEAST:g} % or more, summed over its trials",
-            bool(noisy.mean() >= LEAST),
+            noisy.mean() >= LEAST,
             f"{_percent(noisy)} over {noisy.size} seeds; single trial {_percent(_test(table, 'noisy', 'one pass'))}",
         ),
         Claim(
             "the accuracy of the noisy network is above that of a perceptron of the same size on the same split",
-            bool(noisy.mean() > perceptron.mean()),
+            noisy.mean() > perceptron.mean(),
             f"{_percent(noisy)} against {_percent(perceptron)}",
         ),
         Claim(
             f"the noisy network is not inferior to the deterministic network by more than {100 * MARGIN:g} point "
             "(paired 95 % interval)",
-            bool(low > -MARGIN),
+            low > -MARGIN,
             f"noisy minus deterministic {100 * difference.mean():+.2f} points, [{100 * low:+.2f}, {100 * high:+.2f}]; "
             f"deterministic {_percent(other)}",
         ),
         secondary(
             "the accuracy of the noisy network is above that of the nearest neighbour (which is high for this split)",
-            bool(noisy.mean() > _test(table, "nearest neighbour")[0]),
+            noisy.mean() > _test(table, "nearest neighbour")[0],
             f"{_percent(noisy)} against {100 * _test(table, 'nearest neighbour')[0]:.2f} %",
         ),
     ]

@@ -276,12 +276,12 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         ),
         Claim(
             "the distance by `Fit.evaluate` equals that of spikes of the reference implementation (all |z| < 4)",
-            bool(len(z) and (z.abs() < 4).all()),
+            len(z) and (z.abs() < 4).all(),
             f"z = {', '.join(f'{value:+.2f}' for value in z)}",
         ),
         Claim(
             "the deterministic network learns its targets (mean distance below .05)",
-            bool(other.mean() < 0.05),
+            other.mean() < 0.05,
             f"{other.mean():.3f}; {int((other == 0).sum())} of {other.size} seeds have every target spike in its step "
             "and no other spike",
         ),
@@ -307,7 +307,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         ),
         secondary(
             "too little noise impairs learning: the smallest sigma does not have the smallest distance (95 %)",
-            bool(least != sigmas[0] and apart[1] > 0),
+            least != sigmas[0] and apart[1] > 0,
             f"smallest distance at sigma {least:g}; smallest sigma minus that {apart[0]:+.2f} [{apart[1]:+.2f}, {apart[2]:+.2f}]; "
             f"means {_means(distance)}",
         ),

@@ -276,7 +276,7 @@ def _in_every_cell(gain: pd.DataFrame, cells: list[tuple[float, float]]) -> Clai
     return secondary(
         "the noisy network is more accurate under PGD in every learned cell (paired t test over seeds, Holm's "
         "correction over cells)",
-        bool((sure & ahead).all()),
+        (sure & ahead).all(),
         f"ahead in {ahead.sum()} of {len(cells)} cells, significantly in {(sure & ahead).sum()}; significantly behind in "
         f"{(sure & ~ahead).sum()}; from {low[0]:+.1f} points at sigma {low[1][0]:g}, rate {low[1][1]:g} to {high[0]:+.1f} at "
         f"sigma {high[1][0]:g}, rate {high[1][1]:g}",

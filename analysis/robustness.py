@@ -343,14 +343,14 @@ def _attack_checks(table: pd.DataFrame) -> list[Claim]:
     return [
         secondary(
             "PGD is at least as strong as FGSM and as random squares, at every strength, to two standard errors",
-            bool(max(fgsm, box) <= error),
+            max(fgsm, box) <= error,
             f"accuracy under PGD minus that under FGSM at most {100 * fgsm:+.1f} points, minus that under squares "
             f"{100 * box:+.1f}; "
             f"two standard errors are {100 * error:.1f}",
         ),
         secondary(
             "PGD with unlimited changes of pixels reduces the accuracy to chance",
-            bool(max(ends.values()) <= 0.1 + error),
+            max(ends.values()) <= 0.1 + error,
             ", ".join(f"{arm} {100 * value:.1f} %" for arm, value in ends.items()),
         ),
     ]

@@ -96,18 +96,18 @@ def claims(table: pd.DataFrame, tolerance: float = Config.tolerance) -> list[Cla
     return [
         Claim(
             f"with the bridge the rate is within {100 * tolerance:g} % of Siegert's rate with |z| < 4, at dt up to 0.2 ms",
-            bool((off[small] < tolerance).all() and (z[small].abs() < 4).all()),
+            (off[small] < tolerance).all() and (z[small].abs() < 4).all(),
             f"largest error {100 * off[small].max():.2f} %, largest |z| {z[small].abs().max():.1f}",
         ),
         Claim(
             "without the bridge the rate is at least 2 % too low at dt = 0.1 ms",
-            bool((missing[np.isclose(without.dt, 0.1e-3)] > 0.02).all()),
+            (missing[np.isclose(without.dt, 0.1e-3)] > 0.02).all(),
             f"{100 * missing[np.isclose(without.dt, 0.1e-3)].iloc[0]:.1f} % too low",
         ),
         Claim(
             "without the bridge the rate is that of a threshold raised by 0.5826 sigma sqrt(2 dt / tau_m), |z| < 4 at "
             "dt up to 0.2 ms",
-            bool((shifted[fine].abs() < 4).all()),
+            (shifted[fine].abs() < 4).all(),
             f"largest |z| {shifted[fine].abs().max():.1f}",
         ),
     ]

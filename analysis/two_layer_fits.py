@@ -171,33 +171,33 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         results += [
             Claim(
                 f"{name}: a network of {many.n_hidden} predicts it better than a single neuron, by 4 standard errors",
-                bool(many.value - neuron.value > 4 * np.hypot(many.se, neuron.se)),
+                many.value - neuron.value > 4 * np.hypot(many.se, neuron.se),
                 f"{many.value:.3f} ± {many.se:.3f} and {neuron.value:.3f} ± {neuron.se:.3f} bits per spike",
             ),
             Claim(
                 f"{name}: a network of {many.n_hidden} reaches 90 % of the score of the true model",
-                bool(many.value - 2 * many.lost_se > 0.9 * true.value),
+                many.value - 2 * many.lost_se > 0.9 * true.value,
                 f"{many.value:.3f} of {true.value:.3f} bits per spike, {lost['many']} fewer",
             ),
             Claim(
                 f"{name}: refinement reduces the loss of the network of {many.n_hidden}, by 2 standard errors",
-                bool(many.lost - fine.lost > 2 * np.hypot(many.lost_se, fine.lost_se)),
+                many.lost - fine.lost > 2 * np.hypot(many.lost_se, fine.lost_se),
                 f"{lost['many']} and {lost['fine']} bits per spike",
             ),
             Claim(
                 f"{name}: the loss of the refined network is no larger than the cost of estimating its weights, to 2 "
                 "standard errors",
-                bool(fine.lost - fine.cost < 2 * fine.lost_se),
+                fine.lost - fine.cost < 2 * fine.lost_se,
                 f"{lost['fine']} bits per spike; cost {fine.cost:.3f}",
             ),
             secondary(
                 f"{name}: the refined network of {many.n_hidden} is as good as the true model, to 2 standard errors",
-                bool(fine.lost < 2 * fine.lost_se),
+                fine.lost < 2 * fine.lost_se,
                 f"{lost['fine']} bits per spike lost",
             ),
             secondary(
                 f"{name}: the network of {many.n_hidden} without refinement is as good as the true model, to 2 standard errors",
-                bool(many.lost < 2 * many.lost_se),
+                many.lost < 2 * many.lost_se,
                 f"{lost['many']} bits per spike lost",
             ),
         ]
@@ -206,17 +206,17 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         results += [
             Claim(
                 f"{name}: the bound of the true model is below 60 % of its score",
-                bool(true.bound < 0.6 * true.value),
+                true.bound < 0.6 * true.value,
                 f"{true.bound:.3f} and {true.value:.3f} bits per spike",
             ),
             Claim(
                 f"{name}: a network of {few.n_hidden}, the true size, loses more than one of {many.n_hidden}, by 4 standard errors",
-                bool(few.lost - many.lost > 4 * np.hypot(few.lost_se, many.lost_se)),
+                few.lost - many.lost > 4 * np.hypot(few.lost_se, many.lost_se),
                 f"{lost['few']} and {lost['many']} bits per spike",
             ),
             secondary(
                 f"{name}: a network of {few.n_hidden} does not reach half of the score of the true model",
-                bool(few.value + 2 * few.lost_se < 0.5 * true.value),
+                few.value + 2 * few.lost_se < 0.5 * true.value,
                 f"{few.value:.3f} of {true.value:.3f} bits per spike",
             ),
         ]

@@ -114,7 +114,7 @@ def timing_claims(table: pd.DataFrame) -> list[Claim]:
         Claim(c.KINDS, within(difference, SHARE), f"diffusive minus escape: {interval_text(difference, 'of the words')}"),
         secondary(
             c.CORRECTIONS,
-            bool(max(texts) < AGREE),
+            max(texts) < AGREE,
             "largest mean difference " + ", ".join(f"{k} {t:.3f} bit" for k, t in zip(KINDS, texts, strict=True)),
         ),
     ]  # fmt: skip
@@ -249,7 +249,7 @@ def recorded_claims(table: pd.DataFrame) -> list[Claim]:
             # the surplus has lost the mean of its exchanges
             null = 0.0 if quantity == "surplus" else row.null
             evidence = f"{row.value - null:.3f} ± {row.se:.3f} bit over the null, p = {row.p:.3g}"
-            out.append(secondary(text, bool(row.p < c.ALPHA), evidence))
+            out.append(secondary(text, row.p < c.ALPHA, evidence))
     return out
 
 
@@ -274,7 +274,7 @@ def retina_pair_claims(rows: pd.DataFrame) -> list[Claim]:
         secondary(c.CORRELATIONS, within(change, SMALL), f"{interval_text(change, 'bit')}, {len(change)} pairs"),
         secondary(
             c.LOSSES,
-            bool(test.pvalue < c.ALPHA),
+            test.pvalue < c.ALPHA,
             f"Spearman {test.statistic:.2f}, p = {test.pvalue:.3g}; synergy, shared minus private: {interval_text(lost, 'bit')}",
         ),
     ]  # fmt: skip

@@ -33,7 +33,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     return [
         Claim(
             "words, four trials per response: Panzeri-Treves is within .02 bit of the true value",
-            bool(abs(four["panzeri-treves"]) < 0.02),
+            abs(four["panzeri-treves"]) < 0.02,
             f"{four['panzeri-treves']:+.4f} bit; Miller-Madow {four['miller-madow']:+.4f}",
         ),
         Claim(
@@ -44,7 +44,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         Claim(
             f"every estimator, channel and size in its regime: two standard errors cover the true value in 90 % of the repeats, "
             f"minus {ROOM:g} standard errors of that fraction",
-            bool((inside.coverage >= 0.9 - room).all()),
+            (inside.coverage >= 0.9 - room).all(),
             "; ".join(
                 f"{name} {100 * mean[name]:.0f} % (worst channel and size {100 * least[name]:.0f} %)"
                 for name in mean.index
@@ -58,7 +58,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         ),
         Claim(
             "a curve without correlation: KSG finds more than 90 % of the information, the Gaussian copula less than 10 %",
-            bool(share["ksg"] > 0.9 and share["gaussian-copula"] < 0.1),
+            share["ksg"] > 0.9 and share["gaussian-copula"] < 0.1,
             f"KSG {100 * share['ksg']:.1f} %, copula {100 * share['gaussian-copula']:.1f} % of {curve.truth.iloc[0]:.3f} bit",
         ),
     ]
@@ -73,7 +73,7 @@ def _few_trials(table: pd.DataFrame) -> Claim:
     return Claim(
         f"words of every kind with few trials: two standard errors or the bracket of 'auto' cover the true value in 90 % of the "
         f"repeats, minus {ROOM:g} standard errors of that fraction",
-        bool((rows.coverage >= 0.9 - room).all()),
+        (rows.coverage >= 0.9 - room).all(),
         f"worst {100 * worst.coverage:.0f} % ({worst.channel}, {worst.trials} trials); the other estimators, all with a warning: "
         + "; ".join(f"{name} {100 * value:.0f} %" for name, value in least.items()),
     )

@@ -132,7 +132,7 @@ def _claims_about_simulations(table: pd.DataFrame) -> list[Claim]:
     kept = p > 0.05
     results = [
         secondary(
-            "time rescaling does not reject the noisy neuron on any recording (p > .05)", bool(kept.all()),
+            "time rescaling does not reject the noisy neuron on any recording (p > .05)", kept.all(),
             f"not rejected in {int(kept.sum())} of {len(p)}; the GLM in {int((rival > 0.05).sum())}",
         )
     ]  # fmt: skip
@@ -142,7 +142,7 @@ def _claims_about_simulations(table: pd.DataFrame) -> list[Claim]:
         secondary(
             "along a trial the noisy neuron is as variable as the cell: CV and Fano factor within two predicted "
             "standard deviations",
-            bool(near.all()),
+            near.all(),
             f"in {int(near.sum())} of {len(near)} recordings; largest |z| {z.abs().max():.1f}",
         )
     )
@@ -152,7 +152,7 @@ def _claims_about_simulations(table: pd.DataFrame) -> list[Claim]:
         results.append(
             secondary(
                 f"across repeats the noisy neuron is as variable as the cell: {measure} within the 95 % interval in every setting",
-                bool(hit.all()),
+                hit.all(),
                 f"in {int(hit.sum())} of {len(rows)} settings; mean difference {rows.value.mean():.3f}",
             )
         )

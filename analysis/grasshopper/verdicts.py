@@ -71,7 +71,7 @@ def _rate(table: pd.DataFrame, which: int) -> Claim:
     cell, noisy, plain = (_value(table, which, m, "rate")["value"] for m in ("recorded", "noisy", "LIF"))
     return Claim(
         f"recording {which}: the rate of the noisy model is within 10 % of that of the cell",
-        bool(abs(noisy / cell - 1) < 0.1),
+        abs(noisy / cell - 1) < 0.1,
         f"cell {cell:.1f} Hz, noisy {noisy:.1f} Hz ({noisy / cell - 1:+.1%}); LIF without adaptation {plain:.1f} Hz",
         central=False,
     )
@@ -85,7 +85,7 @@ def _in_band(table: pd.DataFrame, which: int) -> Claim:
     return Claim(
         f"recording {which}: from {LOWEST:g} Hz to the cut-off, the coherence of the cell is within the band of single trials of "
         "the noisy model (95 % of trials are, at all frequencies together)",
-        bool(distance < band),
+        distance < band,
         f"farthest at {frequency:.0f} Hz, {distance:.1f} SD from the mean of the trials; the band is ± {band:.1f} SD "
         f"(LIF without adaptation: {plain[0]:.1f} SD at {plain[1]:.0f} Hz, band ± {plain[2]:.1f})",
         central=False,
@@ -96,7 +96,7 @@ def _cv(table: pd.DataFrame, which: int) -> Claim:
     cell, noisy = _value(table, which, "recorded", "CV")["value"], _value(table, which, "noisy", "CV")
     return Claim(
         f"recording {which}: the CV of the cell is within two SD of single trials of the noisy model",
-        bool(abs(cell - noisy["value"]) < 2 * noisy["sd"]),
+        abs(cell - noisy["value"]) < 2 * noisy["sd"],
         f"cell {cell:.3f}, noisy {noisy['value']:.3f} ± {noisy['sd']:.3f} (SD of single trials)",
         central=False,
     )
@@ -106,7 +106,7 @@ def _rescaled(table: pd.DataFrame, which: int) -> Claim:
     p, of_glm = (_value(table, which, m, "time rescaling p")["value"] for m in ("noisy", "GLM"))
     return Claim(
         f"recording {which}: time rescaling does not reject the noisy model (p above .05)",
-        bool(p > 0.05),
+        p > 0.05,
         f"p = {p:.2g}; GLM {of_glm:.2g}",
         central=False,
     )
@@ -118,7 +118,7 @@ def _not_worse(table: pd.DataFrame, which: int) -> Claim:
     return Claim(
         f"recording {which}: the noisy model predicts the spikes not worse than a Poisson GLM with history (the difference less "
         f"two standard errors is above -{MARGIN:g} bit per spike)",
-        bool(mean - 2 * error > -MARGIN),
+        mean - 2 * error > -MARGIN,
         f"difference {mean:+.3f} ± {error:.3f} bit/spike (standard error over {n} segments of 0.5 s)",
         central=False,
     )
@@ -140,7 +140,7 @@ def _gain(
     evidence = (
         f"gain {mean:.3f} ± {error:.3f} {unit}".rstrip() + f" (standard error over {n} segments of 0.5 s)"
     )
-    return Claim(f"{text} (by two standard errors)", bool(mean > 2 * error), evidence, central)
+    return Claim(f"{text} (by two standard errors)", mean > 2 * error, evidence, central)
 
 
 def _nearer(

@@ -97,7 +97,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     claims_of_bounds = [
         Claim(
             "the measures reproduce the known bounds of two grasshopper receptors, to 0.1 bit/s",
-            bool(len(bounds) == 2 and all(abs(bounds[name] - PUBLISHED[name]) < 0.1 for name in bounds)),
+            len(bounds) == 2 and all(abs(bounds[name] - PUBLISHED[name]) < 0.1 for name in bounds),
             "; ".join(f"{name}: {b:.1f} bit/s, known {PUBLISHED[name]:g}" for name, b in bounds.items()),
         )
     ]
@@ -108,7 +108,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     text = "the measures reproduce the known coherence of the fly H1 neuron: maximum .708 (to .001), within .5 Hz of 2 Hz"
     holds = abs(peak.value - 0.708) < 0.001 and abs(peak.x - 2) < 0.5
     evidence = f"maximum {peak.value:.3f} at {peak.x:.2f} Hz; its bound, {bound:.1f} bit/s, depends on how the mean is subtracted"
-    return [*claims_of_bounds, secondary(text, bool(holds), evidence)]
+    return [*claims_of_bounds, secondary(text, holds, evidence)]
 
 
 def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -90,7 +90,7 @@ def _curve_claim(
     most = float(z.max()) if len(z) else np.nan
     return Claim(
         text,
-        bool(len(z) == expected and expected > 0 and (z < 4).all()),
+        len(z) == expected and expected > 0 and (z < 4).all(),
         f"{len(z)} of {expected} values: largest |z| {most:.1f}, root mean square {rms:.2f}",
     )
 
@@ -214,7 +214,7 @@ def _secondary(table: pd.DataFrame) -> list[Claim]:
     return [
         secondary(
             "the bound for the strong signal deviates from linear theory, less at the largest than at the smallest sigma (95 %)",
-            bool(closing[0] > closing[1]),
+            closing[0] > closing[1],
             "log of bound / theory, mean over copies: "
             + "; ".join(f"sigma {s:g} mV: {v.mean():+.2f} ± {v.sem():.2g}" for s, v in off.items()),
         ),

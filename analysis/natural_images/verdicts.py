@@ -102,7 +102,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             f"{_at_level(one.difference, level)} ({100 * level:.4g} % interval, Holm's procedure); p {raw:.2g}, corrected "
             f"{corrected:.2g}; {len(one.difference)} seeds"
         )
-        result.append(Claim(one.text, bool(corrected < c.ALPHA), evidence))
+        result.append(Claim(one.text, corrected < c.ALPHA, evidence))
     return [*result, *_secondary(table), *_checks(table)]
 
 
@@ -128,13 +128,13 @@ def _secondary(table: pd.DataFrame) -> list[Claim]:
         ),
         secondary(
             "noise counted twice, as in the published code, changes the accuracy under the worst PGD (95 % interval without 0)",
-            bool(interval(doubled)[1] > 0 or interval(doubled)[2] < 0),
+            interval(doubled)[1] > 0 or interval(doubled)[2] < 0,
             f"N-paper minus N3 {points(doubled)}; clean "
             f"{points(paired(clean, c.PAPER_NOISE, c.N3))}",
         ),
         secondary(
             "the surrogate width of the published code changes the accuracy under the worst PGD (95 % interval without 0)",
-            bool(interval(wide)[1] > 0 or interval(wide)[2] < 0),
+            interval(wide)[1] > 0 or interval(wide)[2] < 0,
             f"D7 minus D3 {points(wide)}; clean "
             f"{points(paired(clean, c.D7, c.D3))}; {len(wide)} seeds",
         ),
@@ -168,7 +168,7 @@ def _checks(table: pd.DataFrame) -> list[Claim]:
         ),
         secondary(
             "no arm is more accurate in the worst case than under a single attack",
-            bool((least <= single.reindex(least.index) + 1e-12).all()),
+            (least <= single.reindex(least.index) + 1e-12).all(),
             "; ".join(
                 f"{arm} at {k:g}/255 {100 * value:.1f} %, on the worst images with new noise {100 * fresh[arm, k]:.1f} %"
                 for (arm, k), value in attacked.items()
@@ -183,7 +183,7 @@ def _checks(table: pd.DataFrame) -> list[Claim]:
         ),
         secondary(
             "less than 1 % of the gradients of the attacks are 0 at all pixels, in every arm and with every width",
-            bool((blind < 0.01).all()),
+            (blind < 0.01).all(),
             "largest share " + ", ".join(f"{100 * v:.2g} % ({a}, width {w:g})" for (a, w), v in blind.nlargest(2).items()),
         ),
     ]  # fmt: skip

@@ -51,11 +51,9 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         results.append(
             Claim(
                 "SI fast: irregular neurons (CV above 0.3) with rates below half the frequency of a rhythm of 130 to 220 Hz",
-                bool(
-                    row.cv.mean() > 0.3
-                    and (row.rate < row.peak / 2).all()
-                    and ((row.peak > 130) & (row.peak < 220)).all()
-                ),
+                row.cv.mean() > 0.3
+                and (row.rate < row.peak / 2).all()
+                and ((row.peak > 130) & (row.peak < 220)).all(),
                 f"{mean_text(row.rate)} Hz, CV {mean_text(row.cv)}, peak at {mean_text(row.peak)} Hz",
             )
         )
@@ -64,7 +62,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         results.append(
             Claim(
                 "SI slow: rates below three quarters of the frequency of a rhythm of 15 to 35 Hz",
-                bool((row.rate < 0.75 * row.peak).all() and 15 <= row.peak.mean() <= 35),
+                (row.rate < 0.75 * row.peak).all() and 15 <= row.peak.mean() <= 35,
                 f"{mean_text(row.rate)} Hz, CV {mean_text(row.cv)}, peak at {mean_text(row.peak)} Hz",
             )
         )
@@ -77,18 +75,18 @@ def _claims_of_ai(ai: pd.DataFrame) -> list[Claim]:
     return [
         Claim(
             f"AI: the rate is within {100 * tolerance:g} % of the mean-field rate",
-            bool(abs(error) < tolerance),
+            abs(error) < tolerance,
             f"{mean_text(ai.rate)} Hz, mean field {ai['mean field'].iloc[0]:.2f} Hz, {100 * error:+.1f} %",
         ),
-        Claim("AI: irregular firing, CV above 0.3", bool(ai.cv.mean() > 0.3), mean_text(ai.cv)),
+        Claim("AI: irregular firing, CV above 0.3", ai.cv.mean() > 0.3, mean_text(ai.cv)),
         secondary(
             "AI: the CV is within 25 % of the mean-field CV",
-            bool(abs(ai.cv.mean() / ai["mean field cv"].iloc[0] - 1) < 0.25),
+            abs(ai.cv.mean() / ai["mean field cv"].iloc[0] - 1) < 0.25,
             f"{mean_text(ai.cv)}, mean field {ai['mean field cv'].iloc[0]:.3f}",
         ),
         secondary(
             f"AI: the CV is within {100 * tolerance:g} % of that of neurons whose input has the spectrum of their own spikes",
-            bool(abs(ai.cv.mean() / ai["fed back cv"].iloc[0] - 1) < tolerance),
+            abs(ai.cv.mean() / ai["fed back cv"].iloc[0] - 1) < tolerance,
             f"{mean_text(ai.cv)}, theirs {ai['fed back cv'].iloc[0]:.3f} (rate {ai['fed back'].iloc[0]:.1f} Hz)",
         ),
     ]
@@ -101,12 +99,12 @@ def _claims_of_synchrony(table: pd.DataFrame, name: str, by_name: dict[str, pd.D
     return [
         Claim(
             f"{name}: the population Fano factor is above that of AI in every network",
-            bool((fano > calm).all()),
+            (fano > calm).all(),
             f"{mean_text(fano)} against {mean_text(calm)}",
         ),
         Claim(
             f"{name}: pairs are more correlated than in AI, in windows of {1e3 * window:g} ms",
-            bool(pairs.mean() > loose.mean()),
+            pairs.mean() > loose.mean(),
             f"{mean_text(pairs)} against {mean_text(loose)}",
         ),
     ]
@@ -118,12 +116,10 @@ def _claim_of_sr(by_name: dict[str, pd.DataFrame]) -> Claim:
     return Claim(
         "SR: regular and fast firing: CV below 0.2, above 100 Hz, one spike per cycle (to 10 %), smallest Fano factor "
         "of all states",
-        bool(
-            row.cv.mean() < 0.2
-            and row.rate.min() > 100
-            and (np.abs(row.rate / row.peak - 1) < 0.1).all()
-            and all(row.fano.mean() < other for other in others)
-        ),
+        row.cv.mean() < 0.2
+        and row.rate.min() > 100
+        and (np.abs(row.rate / row.peak - 1) < 0.1).all()
+        and all(row.fano.mean() < other for other in others),
         f"{mean_text(row.rate)} Hz, rhythm {mean_text(row.peak)} Hz, CV {mean_text(row.cv)}, Fano factor {mean_text(row.fano)}",
     )
 

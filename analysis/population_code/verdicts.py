@@ -77,23 +77,23 @@ def growth_claims(model: pd.DataFrame) -> list[Claim]:
     return [
         Claim(
             "private noise: information is proportional to the number of neurons, exponent in (0.8, 1.2)",
-            bool(private - half > 0.8 and private + half < 1.2),
+            private - half > 0.8 and private + half < 1.2,
             f"exponent {private:.3f} ± {half:.3f} (95 %)",
         ),
         Claim(
             "shared noise, equal gains: information saturates, exponent of the last doubling below 0.5",
-            bool(last + more < 0.5),
+            last + more < 0.5,
             f"exponent {last:.3f} ± {more:.3f} (95 %)",
         ),
         Claim(
             "shared noise, equal gains: at every size at most (T + warm-up) / (2 tau_m sigma^2 c), to 4 standard errors",
-            bool((above < 4).all() and information["equal"][n].mean() > 0),
+            (above < 4).all() and information["equal"][n].mean() > 0,
             f"{information['equal'][n].mean():.2f} ± {error_of(model, 'equal')[n]:.2f} of {limit:.2f} /mV^2 with {n} neurons; "
             f"largest z {above.max():.1f}",
         ),
         Claim(
             f"shared noise, gains of both signs: {n} neurons exceed that bound by 4 standard errors, exponent above 0.5",
-            bool(beyond[n] > 4 and mixed - span > 0.5),
+            beyond[n] > 4 and mixed - span > 0.5,
             f"{information['mixed'][n].mean():.2f} ± {error_of(model, 'mixed')[n]:.2f} /mV^2, exponent {mixed:.3f} ± "
             f"{span:.3f} (95 %)",
         ),
@@ -127,13 +127,13 @@ def theory_claims(model: pd.DataFrame) -> list[Claim]:
         Claim(
             f"linear response predicts the information of every population at every size to {100 * TOLERANCE:g} % plus two "
             "standard errors",
-            bool(worst < TOLERANCE),
+            worst < TOLERANCE,
             f"largest population: {', '.join(texts)}; beyond two standard errors at most {100 * max(worst, 0):.1f} %",
         ),
         Claim(
             "shuffling trials more than doubles the information of equal gains in shared noise (95 %); in private noise the "
             "ratio is within 10 % of 1, up to its 95 % interval",
-            bool(equal - more > np.log(2) and abs(private) - half < np.log(1.1)),
+            equal - more > np.log(2) and abs(private) - half < np.log(1.1),
             f"largest population, shuffled / true: equal {np.exp(equal):.2f} ({np.exp(equal - more):.2f} to "
             f"{np.exp(equal + more):.2f}), private {np.exp(private):.3f} ({np.exp(private - half):.3f} to "
             f"{np.exp(private + half):.3f})",
@@ -157,7 +157,7 @@ def decoding_claims(model: pd.DataFrame) -> list[Claim]:
         Claim(
             "a discriminant never exceeds Phi(d'/2), to 4 standard errors, and reaches the accuracy expected for its training "
             f"trials, to {100 * POINTS:g} points plus two standard errors",
-            bool(max(above) < 4 and max(off) < POINTS),
+            max(above) < 4 and max(off) < POINTS,
             f"largest population: {', '.join(texts)}; largest z {max(above):.1f}, difference from the expected accuracy at most "
             f"{100 * max(0.0, *off):.1f} points more than two standard errors",
         )
@@ -181,7 +181,7 @@ def few_trials_claims(few: pd.DataFrame) -> list[Claim]:
     return [
         Claim(
             "with the fewest trials the plug-in estimate is too high by more than 4 standard errors; no corrected one is off by 4",
-            bool(raw[0] > 4 and np.abs(corrected).max() < 4),
+            raw[0] > 4 and np.abs(corrected).max() < 4,
             f"plug-in and corrected /mV^2, {'; '.join(texts)}; z {raw[0]:.1f} and at most {np.abs(corrected).max():.1f}",
         )
     ]
@@ -201,14 +201,14 @@ def retina_claims(cells: pd.DataFrame) -> list[Claim]:
     return [
         secondary(
             "salamander retina: shuffling repeats changes the information about the film by less than 10 % (95 %)",
-            bool(abs(gain) + half < np.log(1.1)),
+            abs(gain) + half < np.log(1.1),
             f"shuffled / true {np.exp(gain):.3f} ({np.exp(gain - half):.3f} to {np.exp(gain + half):.3f}), "
             f"{len(information)} pairs of moments",
         ),
         secondary(
             f"salamander retina: no saturation up to {information.columns[-1]} cells, exponent of the last doubling "
             "above 0.5 (95 %)",
-            bool(last - more > 0.5),
+            last - more > 0.5,
             f"exponent {last:.3f} ± {more:.3f} (95 %)",
         ),
     ]

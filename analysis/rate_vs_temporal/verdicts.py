@@ -236,7 +236,7 @@ def _claims_of_the_recording(table: pd.DataFrame) -> list[Claim]:
         ),
         secondary(
             "recorded neuron: over the eight settings the gain of timing rises with reliability (rank correlation, p < .05)",
-            bool(rank.statistic > 0 and rank.pvalue < 0.05),
+            rank.statistic > 0 and rank.pvalue < 0.05,
             f"{rank.statistic:+.2f}, p = {rank.pvalue:.2g}; "
             + ", ".join(
                 f"{k:02d} {r:.2f}: {g:+.2f}"

@@ -108,7 +108,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     }
     corrected = holm([p for p, _ in tests.values()])
     central = [
-        Claim(text, bool(p < c.ALPHA), f"{evidence}; p {p:.2g} (Holm)")
+        Claim(text, p < c.ALPHA, f"{evidence}; p {p:.2g} (Holm)")
         for (text, (_, evidence)), p in zip(tests.items(), corrected, strict=True)
     ]
     return [*central, *_secondary(table)]

@@ -272,7 +272,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         results.append(
             secondary(
                 f"cortical neuron: {words} rises with the standard deviation of the current (rank correlation, p < .05)",
-                bool(p < 0.05),
+                p < 0.05,
                 f"{len(values)} settings: rank correlation {rho:.2f}, exact p {p:.2g}; {values.iloc[0]:.2f} at "
                 f"{by_sd.iloc[0]:.1f} mV, {values.iloc[-1]:.2f} at {by_sd.iloc[-1]:.1f} mV",
             )
@@ -282,7 +282,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     results.append(
         secondary(
             "the LIF neuron with one sigma reproduces the order of Gamma over the settings of the cell (rank correlation, p < .05)",
-            bool(p < 0.05),
+            p < 0.05,
             f"second halves, {len(cell)} settings: rank correlation {rho:.2f}, exact p {p:.2g}",
         )
     )
@@ -294,7 +294,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         secondary(
             "in every setting outside the fit, Gamma of the noisy LIF neuron is nearer to the cell than that of the "
             "deterministic one (1)",
-            bool((off < other.fillna(np.inf)).all()),
+            (off < other.fillna(np.inf)).all(),
             "distance of noisy and deterministic neuron (none if silent): "
             + "; ".join(f"{s} {off[s]:.2f}, {other[s]:.2f}" for s in unseen),
         )

@@ -111,7 +111,7 @@ def _location(table: pd.DataFrame, part: str, text: str, central: bool) -> Claim
     best = curve(table, part, "subthreshold", kind="best").iloc[0]
     return Claim(
         f"{text}: the simulated information has a maximum (curvature below -4 standard errors) at the predicted noise, |z| < 4",
-        bool(abs(z) < 4 and curvature < -4),
+        abs(z) < 4 and curvature < -4,
         f"sigma {at:.4g} ± {at * error:.2g}, exact {best.sigma:.4g}, z = {z:+.1f}; curvature {curvature:.1f} standard errors",
         central=central,
     )
@@ -124,7 +124,7 @@ def _falls(table: pd.DataFrame, part: str, text: str) -> Claim:
     ends = [replicates(table, part, "suprathreshold", s) for s in (points.sigma.min(), points.sigma.max())]
     return Claim(
         f"{text}: information about the control falls monotonically with noise, exactly and in simulations to 4 standard errors",
-        bool((np.diff(exact) < 0).all() and rise.max() < 4 and above(ends[0] - ends[1], 0.0)),
+        (np.diff(exact) < 0).all() and rise.max() < 4 and above(ends[0] - ends[1], 0.0),
         f"{ends[0].mean():.3f} bit at sigma {points.sigma.min():.3g}, {ends[1].mean():.3f} at {points.sigma.max():.3g}; largest "
         f"rise {max(0.0, float(rise.max())):.1f} standard errors",
     )
@@ -142,12 +142,10 @@ def _claims_of_pools(table: pd.DataFrame) -> list[Claim]:
     return [
         Claim(
             "pool: the exact information equals independent values: maxima for 2, 8 and 63 units, and one unit at equal SDs",
-            bool(
-                round(one, 6) == PUBLISHED_ONE
-                and all(
-                    k in best and abs(best[k].sigma - at) < 1e-3 and round(best[k].exact, 4) == bits
-                    for k, (at, bits) in PUBLISHED_POOL.items()
-                )
+            round(one, 6) == PUBLISHED_ONE
+            and all(
+                k in best and abs(best[k].sigma - at) < 1e-3 and round(best[k].exact, 4) == bits
+                for k, (at, bits) in PUBLISHED_POOL.items()
             ),
             "; ".join(f"{k} units {best[k].exact:.4f} bit at {best[k].sigma:.3f}" for k in best)
             + f"; one {one:.6f}",
@@ -163,15 +161,13 @@ def _claims_of_pools(table: pd.DataFrame) -> list[Claim]:
         ),
         secondary(
             f"pool: with the Panzeri-Treves correction instead, every point is within {STATED_ACCURACY:g} bit of theory",
-            bool(other.max() < STATED_ACCURACY),
+            other.max() < STATED_ACCURACY,
             f"largest difference {other.max():.4f} bit",
         ),
         Claim(
             "pool: a single unit does not gain from noise: its exact information falls from one bit",
-            bool(
-                (np.diff(curve(table, "pool", "Gaussian", 1).exact) < 0).all()
-                and curve(table, "pool", "Gaussian", 1).exact.max() < 1
-            ),
+            (np.diff(curve(table, "pool", "Gaussian", 1).exact) < 0).all()
+            and curve(table, "pool", "Gaussian", 1).exact.max() < 1,
             f"{curve(table, 'pool', 'Gaussian', 1).exact.max():.3f} bit at the least noise",
         ),
     ]
@@ -183,7 +179,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     return [
         Claim(
             "one unit: the exact maximum equals an independent value, .094071 bit at sigma .26837",
-            bool(abs(best.sigma - PUBLISHED_UNIT[0]) < 2e-5 and round(best.exact, 6) == PUBLISHED_UNIT[1]),
+            abs(best.sigma - PUBLISHED_UNIT[0]) < 2e-5 and round(best.exact, 6) == PUBLISHED_UNIT[1],
             f"{best.exact:.6f} bit at {best.sigma:.5f}",
         ),
         _agreement(table, "unit", "one unit"),

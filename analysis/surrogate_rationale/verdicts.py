@@ -125,7 +125,7 @@ def _claims_of_bias(table: pd.DataFrame) -> list[Claim]:
         secondary(
             f"sharing does not help if the synapses together are strong: at sigma {least:g} more than half of the "
             "gradient is missing",
-            bool((few < -0.5).all()),
+            (few < -0.5).all(),
             ", ".join(f"{n:g}: {100 * b:.0f} %" for n, b in zip(synapses, few, strict=True)),
         ),
         Claim(

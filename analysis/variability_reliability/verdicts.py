@@ -144,7 +144,7 @@ def _deterministic(frozen: pd.DataFrame) -> Claim:
     holds = len(fano) > 0 and (fano.abs() < EXACT).all() and (off < EXACT).all() and (unlike == 0).all()
     return Claim(
         f"the deterministic neuron has identical trials: Fano factor 0 and reliability 1, to {EXACT:g}, under every input",
-        bool(holds),
+        holds,
         f"{len(fano)} inputs: largest Fano factor {fano.abs().max():.2g}, largest deviation of the reliability from 1 "
         f"{off.max():.2g}, trials that differ from the first {int(unlike.sum())}",
     )
@@ -157,7 +157,7 @@ def _renewal(table: pd.DataFrame, quantity: str, text: str) -> Claim:
     worst = rows.loc[z.abs().idxmax()]
     return Claim(
         text,
-        bool((z.abs() < 4).all()),
+        (z.abs() < 4).all(),
         f"largest |z| of {len(z)}: {z.abs().max():.1f}, at sigma {worst.sigma:g} mV: "
         f"{scale * worst.value:.4g} ± {scale * worst.se:.2g}{unit}, exact {scale * worst.exact:.4g}",
     )
@@ -197,7 +197,7 @@ def _secondary(table: pd.DataFrame, strong: list[float], noisy: list[float]) -> 
         ),
         secondary(
             "weak noise: jitter is proportional to sigma (exponent from .8 to 1.2 between the two smallest sigmas)",
-            bool(exponent[0] - exponent[1] > 0.8 and exponent[0] + exponent[1] < 1.2),
+            exponent[0] - exponent[1] > 0.8 and exponent[0] + exponent[1] < 1.2,
             f"exponent {exponent[0]:.3f} ± {exponent[1]:.2g} (95 % over seeds)",
         ),
         secondary(
