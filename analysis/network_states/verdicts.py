@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
@@ -16,9 +18,8 @@ RESOLVING = {"SR": 1e-3, "SI fast": 1e-3, "SI slow": 10e-3}
 
 def mean_text(values: pd.Series) -> str:
     """Mean with standard error over networks as text."""
-    if len(values) < 2:
-        return f"{values.mean():.3g}"
-    return f"{values.mean():.3g} ± {values.std(ddof=1) / np.sqrt(len(values)):.2g}"
+    error = f" ± {values.sem():.2g}" if len(values) > 1 else ""
+    return f"{values.mean():.3g}{error}"
 
 
 def _correlation(table: pd.DataFrame, state: str, window: float) -> pd.Series:
@@ -37,36 +38,34 @@ def by_state(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Claims with their evidence, for the states in the table."""
-    by_name = by_state(table)
-    results = []
+    return list(_claims(table, by_state(table)))
+
+
+def _claims(table: pd.DataFrame, by_name: dict[str, pd.DataFrame]) -> Iterator[Claim]:
     if "AI" in by_name:
-        results += _claims_of_ai(by_name["AI"])
+        yield from _claims_of_ai(by_name["AI"])
         for name in by_name:
             if name != "AI":
-                results += _claims_of_synchrony(table, name, by_name)
+                yield from _claims_of_synchrony(table, name, by_name)
     if "SR" in by_name:
-        results.append(_claim_of_sr(by_name))
+        yield _claim_of_sr(by_name)
     if "SI fast" in by_name:
         row = by_name["SI fast"]
-        results.append(
-            Claim(
-                "SI fast: irregular neurons (CV above 0.3) with rates below half the frequency of a rhythm of 130 to 220 Hz",
-                row.cv.mean() > 0.3
-                and (row.rate < row.peak / 2).all()
-                and ((row.peak > 130) & (row.peak < 220)).all(),
-                f"{mean_text(row.rate)} Hz, CV {mean_text(row.cv)}, peak at {mean_text(row.peak)} Hz",
-            )
+        yield Claim(
+            "SI fast: irregular neurons (CV above 0.3) with rates below half the frequency of a rhythm of 130 to 220 Hz",
+            row.cv.mean() > 0.3
+            and (row.rate < row.peak / 2).all()
+            and row.peak.between(130, 220, "neither").all(),
+            f"{mean_text(row.rate)} Hz, CV {mean_text(row.cv)}, peak at {mean_text(row.peak)} Hz",
         )
     if "SI slow" in by_name:
         row = by_name["SI slow"]
-        results.append(
-            Claim(
-                "SI slow: rates below three quarters of the frequency of a rhythm of 15 to 35 Hz",
-                (row.rate < 0.75 * row.peak).all() and 15 <= row.peak.mean() <= 35,
-                f"{mean_text(row.rate)} Hz, CV {mean_text(row.cv)}, peak at {mean_text(row.peak)} Hz",
-            )
+        yield Claim(
+            "SI slow: rates below three quarters of the frequency of a rhythm of 15 to 35 Hz",
+            (row.rate < 0.75 * row.peak).all() and 15 <= row.peak.mean() <= 35,
+            f"{mean_text(row.rate)} Hz, CV {mean_text(row.cv)}, peak at {mean_text(row.peak)} Hz",
         )
-    return results + _claims_of_mean_field(by_name)
+    yield from _claims_of_mean_field(by_name)
 
 
 def _claims_of_ai(ai: pd.DataFrame) -> list[Claim]:
@@ -124,30 +123,22 @@ def _claim_of_sr(by_name: dict[str, pd.DataFrame]) -> Claim:
     )
 
 
-def _claims_of_mean_field(by_name: dict[str, pd.DataFrame]) -> list[Claim]:
-    results = []
+def _claims_of_mean_field(by_name: dict[str, pd.DataFrame]) -> Iterator[Claim]:
     off = {name: row.rate.mean() / row["mean field"].iloc[0] - 1 for name, row in by_name.items()}
     if "AI" in off and len(off) > 1:
-        results.append(
-            secondary(
-                "the asynchronous mean field has larger errors of the rate in each of the other states than in AI",
-                all(abs(error) > abs(off["AI"]) for name, error in off.items() if name != "AI"),
-                ", ".join(f"{name} {100 * error:+.1f} %" for name, error in off.items()),
-            )
+        yield secondary(
+            "the asynchronous mean field has larger errors of the rate in each of the other states than in AI",
+            all(abs(error) > abs(off["AI"]) for name, error in off.items() if name != "AI"),
+            ", ".join(f"{name} {100 * error:+.1f} %" for name, error in off.items()),
         )
-    size = {int(row.neurons.iloc[0]) for row in by_name.values()} | {
-        float(row.epsilon.iloc[0]) for row in by_name.values()
-    }
+    size = {(row.neurons.iloc[0], row.epsilon.iloc[0]) for row in by_name.values()}
     known = [name for name in PUBLISHED if name in by_name]
-    if size == {12_500, 0.1} and known:
-        results.append(
-            secondary(
-                "rates are within 15 % of those of published simulations (37.7, 60.7, 5.5 Hz)",
-                all(abs(by_name[name].rate.mean() / PUBLISHED[name] - 1) < 0.15 for name in known),
-                ", ".join(f"{name} {mean_text(by_name[name].rate)} Hz" for name in known),
-            )
+    if size == {(12_500, 0.1)} and known:
+        yield secondary(
+            "rates are within 15 % of those of published simulations (37.7, 60.7, 5.5 Hz)",
+            all(abs(by_name[name].rate.mean() / PUBLISHED[name] - 1) < 0.15 for name in known),
+            ", ".join(f"{name} {mean_text(by_name[name].rate)} Hz" for name in known),
         )
-    return results
 
 
 def headline(table: pd.DataFrame) -> str:
@@ -160,23 +151,20 @@ def headline(table: pd.DataFrame) -> str:
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Measures of the states: means with standard errors over networks."""
-    rows = []
-    for name, row in by_state(table).items():
-        rows.append(
-            {
-                "state": name,
-                "g": f"{row.g.iloc[0]:g}",
-                "eta": f"{row.eta.iloc[0]:g}",
-                "rate (Hz)": mean_text(row.rate),
-                "mean field (Hz)": f"{row['mean field'].iloc[0]:.2f}",
-                "CV": mean_text(row.cv),
-                "Fano, 25 ms": mean_text(row.fano),
-                **{
-                    f"pair correlation, {1e3 * w:g} ms": mean_text(_correlation(table, name, w))
-                    for w in (1e-3, 10e-3)
-                },
-                "population Fano, 1 ms": mean_text(row["population fano"]),
-                "rhythm (Hz)": mean_text(row.peak),
-            }
-        )
+    rows = [
+        {
+            "state": name,
+            "g": f"{row.g.iloc[0]:g}",
+            "eta": f"{row.eta.iloc[0]:g}",
+            "rate (Hz)": mean_text(row.rate),
+            "mean field (Hz)": f"{row['mean field'].iloc[0]:.2f}",
+            "CV": mean_text(row.cv),
+            "Fano, 25 ms": mean_text(row.fano),
+            "pair correlation, 1 ms": mean_text(_correlation(table, name, 1e-3)),
+            "pair correlation, 10 ms": mean_text(_correlation(table, name, 10e-3)),
+            "population Fano, 1 ms": mean_text(row["population fano"]),
+            "rhythm (Hz)": mean_text(row.peak),
+        }
+        for name, row in by_state(table).items()
+    ]
     return pd.DataFrame(rows)
