@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import neo
@@ -91,13 +92,8 @@ def repeatability(trains: measures.Trains, kernel: float, precision: float) -> d
         "rate": float(measures.firing_rate(trains)[0]),
         "Fano factor": float(measures.fano_factor(trains)[0]),
         "reliability": float(reliability),
-        "Gamma": off_diagonal(np.nan_to_num(gamma)),
+        "Gamma": float(np.nan_to_num(gamma)[~np.eye(len(gamma), dtype=bool)].mean()),
     }
-
-
-def off_diagonal(matrix: np.ndarray) -> float:
-    """Mean of the off-diagonal entries."""
-    return float(matrix[~np.eye(len(matrix), dtype=bool)].mean())
 
 
 def repeatability_and_cv(trains: measures.Trains) -> dict[str, float]:
@@ -114,7 +110,6 @@ def simulate(
     parameters: pd.DataFrame, drives: list[np.ndarray], trials: int, dt: float, seed: int
 ) -> list[measures.Trains]:
     """Spike trains of every row of parameters (outer) under every current (mV, at 5 kHz), without the run-in."""
-    n = len(parameters) * len(drives)
     column = {name: np.repeat(parameters[name].to_numpy(float), len(drives)) for name in FITTED}
     block = nsnn.simulate(
         nsnn.LIF(
@@ -128,7 +123,7 @@ def simulate(
         nsnn.Recorded(
             neo.AnalogSignal(np.tile(np.column_stack(drives), (1, len(parameters))), units="mV", sampling_rate=5 * pq.kHz)
         ),
-        n_neurons=n,
+        n_neurons=len(parameters) * len(drives),
         trials=trials,
         duration=len(drives[0]) / 5000 * second,
         dt=dt * second,
@@ -261,45 +256,38 @@ def _settings(table: pd.DataFrame, quantity: str, source: str, factor: float | N
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Secondary claims about the cell; none without its recordings."""
-    if not (table.part == "cell").any():
-        return []
+    return list(_claims(table)) if (table.part == "cell").any() else []
+
+
+def _claims(table: pd.DataFrame) -> Iterator[Claim]:
     sd = where(table, part="cell", source="cell", quantity="Gamma")
     by_sd = sd.set_index("setting").fluctuation.sort_values()
-    results = []
     for name, words in (("Gamma", "Gamma"), ("reliability", "Schreiber's reliability")):
         values = _settings(table, name, "cell")[by_sd.index]
         rho, p = rank_correlation(by_sd.to_numpy(), values.to_numpy())
-        results.append(
-            secondary(
-                f"cortical neuron: {words} rises with the standard deviation of the current (rank correlation, p < .05)",
-                p < 0.05,
-                f"{len(values)} settings: rank correlation {rho:.2f}, exact p {p:.2g}; {values.iloc[0]:.2f} at "
-                f"{by_sd.iloc[0]:.1f} mV, {values.iloc[-1]:.2f} at {by_sd.iloc[-1]:.1f} mV",
-            )
+        yield secondary(
+            f"cortical neuron: {words} rises with the standard deviation of the current (rank correlation, p < .05)",
+            p < 0.05,
+            f"{len(values)} settings: rank correlation {rho:.2f}, exact p {p:.2g}; {values.iloc[0]:.2f} at "
+            f"{by_sd.iloc[0]:.1f} mV, {values.iloc[-1]:.2f} at {by_sd.iloc[-1]:.1f} mV",
         )
     cell, model = (_settings(table, "Gamma", s, f)[by_sd.index] for s, f in (("cell", None), ("LIF", 1.0)))
     rho, p = rank_correlation(cell.to_numpy(), model.to_numpy())
-    results.append(
-        secondary(
-            "the LIF neuron with one sigma reproduces the order of Gamma over the settings of the cell (rank correlation, p < .05)",
-            p < 0.05,
-            f"second halves, {len(cell)} settings: rank correlation {rho:.2f}, exact p {p:.2g}",
-        )
+    yield secondary(
+        "the LIF neuron with one sigma reproduces the order of Gamma over the settings of the cell (rank correlation, p < .05)",
+        p < 0.05,
+        f"second halves, {len(cell)} settings: rank correlation {rho:.2f}, exact p {p:.2g}",
     )
     unseen = [s for s in by_sd.index if not s.endswith("*")]
     off = (model - cell).abs()[unseen]
-    deterministic = _settings(table, "Gamma", "LIF", 0.0)[unseen]
-    other = (deterministic - cell[unseen]).abs()
-    results.append(
-        secondary(
-            "in every setting outside the fit, Gamma of the noisy LIF neuron is nearer to the cell than that of the "
-            "deterministic one (1)",
-            (off < other.fillna(np.inf)).all(),
-            "distance of noisy and deterministic neuron (none if silent): "
-            + "; ".join(f"{s} {off[s]:.2f}, {other[s]:.2f}" for s in unseen),
-        )
+    other = (_settings(table, "Gamma", "LIF", 0.0) - cell)[unseen].abs()
+    yield secondary(
+        "in every setting outside the fit, Gamma of the noisy LIF neuron is nearer to the cell than that of the "
+        "deterministic one (1)",
+        (off < other.fillna(np.inf)).all(),
+        "distance of noisy and deterministic neuron (none if silent): "
+        + "; ".join(f"{s} {off[s]:.2f}, {other[s]:.2f}" for s in unseen),
     )
-    return results
 
 
 def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -310,28 +298,20 @@ def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     base = where(table, part="cell", source="cell", quantity="rate").sort_values("fluctuation")
     out["setting"] = base.setting.tolist()
     out["mean, SD of R I (mV)"] = [f"{m:.1f}, {s:.1f}" for m, s in zip(base.x, base.fluctuation, strict=True)]
-    for name, unit in (
-        ("rate", " (Hz)"),
-        ("CV", ""),
-        ("Fano factor", ""),
-        ("reliability", ""),
-        ("Gamma", ""),
-    ):
+    for name in ("rate", "CV", "Fano factor", "reliability", "Gamma"):
         cell, model = _settings(table, name, "cell"), _settings(table, name, "LIF", 1.0)
-        out[f"{name}{unit}: cell, LIF"] = [f"{cell[s]:.2f}, {model[s]:.2f}" for s in out["setting"]]
-    fitted = table[table.part == "parameter"]
-    names = {
-        "v_thresh": "threshold (mV)",
-        "v_reset": "reset (mV)",
-        "tau_refrac": "refractory period (ms)",
-        "sigma": "sigma (mV)",
+        title = "rate (Hz)" if name == "rate" else name
+        out[f"{title}: cell, LIF"] = [f"{cell[s]:.2f}, {model[s]:.2f}" for s in out["setting"]]
+    value = table[table.part == "parameter"].set_index("quantity").value
+    shown = {
+        "threshold (mV)": value.v_thresh,
+        "reset (mV)": value.v_reset,
+        "refractory period (ms)": 1e3 * value.tau_refrac,
+        "sigma (mV)": value.sigma,
     }
-    shown = [
-        {"parameter": names[row.quantity], "value": f"{row.value * (1e3 if row.quantity == 'tau_refrac' else 1):.2f}"}
-        for row in fitted.itertuples()
-        if row.quantity in names
-    ]  # fmt: skip
     return {
         "Second halves; *: the first half of this setting was used in the fit": pd.DataFrame(out),
-        "Fitted LIF neuron (threshold and reset above rest)": pd.DataFrame(shown),
+        "Fitted LIF neuron (threshold and reset above rest)": pd.DataFrame(
+            {"parameter": list(shown), "value": [f"{x:.2f}" for x in shown.values()]}
+        ),
     }
