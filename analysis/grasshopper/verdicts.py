@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
-from ..harness import Claim
+from ..harness import Claim, secondary
+from ..shared.tables import where
 from .config import LOWEST, MODELS, RIVALS
 
 CUTOFF = {1: 200, 2: 800}
@@ -14,119 +17,71 @@ MARGIN = 0.1
 """bit per spike by which the neuron may fall behind the GLM"""
 
 
-def _value(table: pd.DataFrame, which: int, model: str, quantity: str, x: float | None = None) -> pd.Series:
-    rows = table[(table.recording == which) & (table.model == model) & (table.quantity == quantity)]
-    if x is not None:
-        rows = rows[np.isclose(rows.x, x)]
-    return rows.iloc[0]
+def _value(table: pd.DataFrame, which: int, model: str, quantity: str) -> pd.Series:
+    return where(table, recording=which, model=model, quantity=quantity).iloc[0]
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Claims for each recording with their evidence; then the secondary claims."""
-    central: list[Claim] = []
-    secondary: list[Claim] = []
-    for which in sorted(table.recording.unique()):
-        for rival in MODELS[1:]:
-            text = (
-                f"recording {which}: the recorded spikes have a higher likelihood under the noisy model than under "
-                f"that {rival}"
-            )
-            own = rival == MODELS[1]
-            gain = _gain(
-                table, which, rival, text, "kernel likelihood, by segment", "nats/spike", central=own
-            )
-            (central if own else secondary).append(gain)
-            text = (
-                f"recording {which}: the information bound of the noisy model is nearer to that of the cell than "
-                f"that of the model {rival}"
-            )
-            central.append(_nearer(table, which, rival, text, "information bound", "bit/s"))
-            text = (
-                f"recording {which}: the rate correlation with the cell (5 ms kernel) is higher for the noisy model "
-                f"than for that {rival}"
-            )
-            secondary.append(
-                _gain(table, which, rival, text, "rate correlation 5 ms, by segment", "", central=False)
-            )
-            text = (
-                f"recording {which}: the CV of the noisy model is nearer to that of the cell than that of the "
-                f"model {rival}"
-            )
-            secondary.append(_nearer(table, which, rival, text, "CV", "", central=False))
+    every = [claim for which in sorted(table.recording.unique()) for claim in _claims(table, which)]
+    return sorted(every, key=lambda claim: not claim.central)
+
+
+def _claims(table: pd.DataFrame, which: int) -> Iterator[Claim]:
+    here = f"recording {which}:"
+    for rival in MODELS[1:]:
+        text = f"{here} the recorded spikes have a higher likelihood under the noisy model than under that {rival}"
+        likelihood = "kernel likelihood, by segment"
+        yield _gain(table, which, rival, text, likelihood, "nats/spike", central=rival == MODELS[1])
+        text = f"{here} the information bound of the noisy model is nearer to that of the cell than that of the model {rival}"
+        yield _nearer(table, which, rival, text, "information bound", "bit/s")
+        text = f"{here} the rate correlation with the cell (5 ms kernel) is higher for the noisy model than for that {rival}"
+        yield _gain(table, which, rival, text, "rate correlation 5 ms, by segment", "", central=False)
         text = (
-            f"recording {which}: the noisy model predicts the spikes better than the LIF without adaptation"
+            f"{here} the CV of the noisy model is nearer to that of the cell than that of the model {rival}"
         )
-        central.append(_gain(table, which, "LIF", text, "bits per spike, by segment", "bit/spike"))
-        secondary += [
-            _not_worse(table, which),
-            _rate(table, which),
-            _in_band(table, which),
-            _cv(table, which),
-            _rescaled(table, which),
-        ]
-    return central + secondary
-
-
-def _rate(table: pd.DataFrame, which: int) -> Claim:
-    cell, noisy, plain = (_value(table, which, m, "rate")["value"] for m in ("recorded", "noisy", "LIF"))
-    return Claim(
-        f"recording {which}: the rate of the noisy model is within 10 % of that of the cell",
-        abs(noisy / cell - 1) < 0.1,
-        f"cell {cell:.1f} Hz, noisy {noisy:.1f} Hz ({noisy / cell - 1:+.1%}); LIF without adaptation {plain:.1f} Hz",
-        central=False,
-    )
-
-
-def _in_band(table: pd.DataFrame, which: int) -> Claim:
-    """Claim that the coherence of the cell is like that of a trial of the model at all frequencies."""
-    cutoff = CUTOFF.get(which, np.inf)
-    distance, frequency, band = _farthest(table, which, "noisy", cutoff)
-    plain = _farthest(table, which, "LIF", cutoff)
-    return Claim(
-        f"recording {which}: from {LOWEST:g} Hz to the cut-off, the coherence of the cell is within the band of single trials of "
-        "the noisy model (95 % of trials are, at all frequencies together)",
-        distance < band,
-        f"farthest at {frequency:.0f} Hz, {distance:.1f} SD from the mean of the trials; the band is ± {band:.1f} SD "
-        f"(LIF without adaptation: {plain[0]:.1f} SD at {plain[1]:.0f} Hz, band ± {plain[2]:.1f})",
-        central=False,
-    )
-
-
-def _cv(table: pd.DataFrame, which: int) -> Claim:
-    cell, noisy = _value(table, which, "recorded", "CV")["value"], _value(table, which, "noisy", "CV")
-    return Claim(
-        f"recording {which}: the CV of the cell is within two SD of single trials of the noisy model",
-        abs(cell - noisy["value"]) < 2 * noisy["sd"],
-        f"cell {cell:.3f}, noisy {noisy['value']:.3f} ± {noisy['sd']:.3f} (SD of single trials)",
-        central=False,
-    )
-
-
-def _rescaled(table: pd.DataFrame, which: int) -> Claim:
-    p, of_glm = (_value(table, which, m, "time rescaling p")["value"] for m in ("noisy", "GLM"))
-    return Claim(
-        f"recording {which}: time rescaling does not reject the noisy model (p above .05)",
-        p > 0.05,
-        f"p = {p:.2g}; GLM {of_glm:.2g}",
-        central=False,
-    )
-
-
-def _not_worse(table: pd.DataFrame, which: int) -> Claim:
-    """Claim of non-inferiority, with a margin of .1 bit per spike."""
+        yield _nearer(table, which, rival, text, "CV", "", central=False)
+    text = f"{here} the noisy model predicts the spikes better than the LIF without adaptation"
+    yield _gain(table, which, "LIF", text, "bits per spike, by segment", "bit/spike")
     mean, error, n = _differences(table, which, "GLM", "bits per spike, by segment")
-    return Claim(
-        f"recording {which}: the noisy model predicts the spikes not worse than a Poisson GLM with history (the difference less "
+    yield secondary(
+        f"{here} the noisy model predicts the spikes not worse than a Poisson GLM with history (the difference less "
         f"two standard errors is above -{MARGIN:g} bit per spike)",
         mean - 2 * error > -MARGIN,
         f"difference {mean:+.3f} ± {error:.3f} bit/spike (standard error over {n} segments of 0.5 s)",
-        central=False,
+    )
+    cell, noisy, plain = (_value(table, which, m, "rate")["value"] for m in ("recorded", "noisy", "LIF"))
+    yield secondary(
+        f"{here} the rate of the noisy model is within 10 % of that of the cell",
+        abs(noisy / cell - 1) < 0.1,
+        f"cell {cell:.1f} Hz, noisy {noisy:.1f} Hz ({noisy / cell - 1:+.1%}); LIF without adaptation {plain:.1f} Hz",
+    )
+    distance, frequency, band = _farthest(table, which, "noisy")
+    other = _farthest(table, which, "LIF")
+    yield secondary(
+        f"{here} from {LOWEST:g} Hz to the cut-off, the coherence of the cell is within the band of single trials of "
+        "the noisy model (95 % of trials are, at all frequencies together)",
+        distance < band,
+        f"farthest at {frequency:.0f} Hz, {distance:.1f} SD from the mean of the trials; the band is ± {band:.1f} SD "
+        f"(LIF without adaptation: {other[0]:.1f} SD at {other[1]:.0f} Hz, band ± {other[2]:.1f})",
+    )
+    (cell, _), (noisy, sd) = (_value(table, which, m, "CV")[["value", "sd"]] for m in ("recorded", "noisy"))
+    yield secondary(
+        f"{here} the CV of the cell is within two SD of single trials of the noisy model",
+        abs(cell - noisy) < 2 * sd,
+        f"cell {cell:.3f}, noisy {noisy:.3f} ± {sd:.3f} (SD of single trials)",
+    )
+    p, of_glm = (_value(table, which, m, "time rescaling p")["value"] for m in ("noisy", "GLM"))
+    yield secondary(
+        f"{here} time rescaling does not reject the noisy model (p above .05)",
+        p > 0.05,
+        f"p = {p:.2g}; GLM {of_glm:.2g}",
     )
 
 
 def _differences(table: pd.DataFrame, which: int, rival: str, quantity: str) -> tuple[float, float, int]:
     """Mean of the noisy model less a rival over segments, its standard error, and the number of segments."""
-    segments = table[(table.recording == which) & (table.quantity == quantity)]
+    segments = where(table, recording=which, quantity=quantity)
     wide = segments.pivot(index="x", columns="model", values="value")
     gain = wide["noisy"] - wide[rival]
     return gain.mean(), gain.std(ddof=1) / np.sqrt(len(gain)), len(gain)
@@ -137,9 +92,8 @@ def _gain(
 ) -> Claim:
     """Claim that the value of the noisy model is higher by more than two standard errors over segments."""
     mean, error, n = _differences(table, which, rival, quantity)
-    evidence = (
-        f"gain {mean:.3f} ± {error:.3f} {unit}".rstrip() + f" (standard error over {n} segments of 0.5 s)"
-    )
+    gain = f"gain {mean:.3f} ± {error:.3f} {unit}".rstrip()
+    evidence = f"{gain} (standard error over {n} segments of 0.5 s)"
     return Claim(f"{text} (by two standard errors)", mean > 2 * error, evidence, central)
 
 
@@ -162,29 +116,17 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     quantities = table[
         ~table.quantity.str.contains("excerpt|triggered|against|segment|coherence|parameter|number of trials")
     ]
-    keys = list(
-        dict.fromkeys(zip(quantities.recording, quantities.quantity, quantities.x.fillna(-1), strict=True))
-    )
-    for which, quantity, x in sorted(keys, key=lambda k: k[0]):
-        chosen = quantities[
-            (quantities.recording == which)
-            & (quantities.quantity == quantity)
-            & (quantities.x.fillna(-1) == x)
-        ]
+    groups = quantities.groupby(["recording", "quantity", "x"], sort=False, dropna=False)
+    for (which, quantity, x), chosen in sorted(groups, key=lambda group: group[0][0]):
         cells = chosen.set_index("model")
-        label = quantity if x < 0 else f"{quantity}, {1e3 * x:g} ms"
+        label = quantity if np.isnan(x) else f"{quantity}, {1e3 * x:g} ms"
         row = {"recording": which, "quantity": label, "unit": chosen.unit.iloc[0]}
         for model in ("recorded", *MODELS, *RIVALS):
-            row[model] = _cell(cells.loc[model]) if model in cells.index else _absent(model, quantity)
+            scores = ("bits per spike", "time rescaling p")
+            absent = "n/a (one trial)" if model == "recorded" and quantity not in scores else "n/a"
+            row[model] = _cell(cells.loc[model]) if model in cells.index else absent
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _absent(model: str, quantity: str) -> str:
-    """Why a model has no such quantity."""
-    if quantity in ("bits per spike", "time rescaling p"):
-        return "n/a"  # the spikes of a deterministic neuron have probability 0 or 1
-    return "n/a (one trial)" if model == "recorded" else "n/a"
 
 
 def _cell(row: pd.Series) -> str:
@@ -215,9 +157,10 @@ def headline(table: pd.DataFrame) -> str:
             f"cell carry at least {bound['recorded']:.0f} bit/s about the sound, those of the noisy model {bound['noisy']:.0f}, "
             f"without noise {bound[MODELS[1]]:.0f}, and refitted without noise {bound[MODELS[2]]:.0f}."
         )
-    secondary = [claim.holds for claim in claims(table) if not claim.central]
-    failed = secondary.count(False)
-    parts.append(f"Of {len(secondary)} secondary claims, {failed} fail: they are listed with their numbers.")
+    others = [claim.holds for claim in claims(table) if not claim.central]
+    parts.append(
+        f"Of {len(others)} secondary claims, {others.count(False)} fail: they are listed with their numbers."
+    )
     return " ".join(parts)
 
 
@@ -242,18 +185,14 @@ def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     }
 
 
-def _farthest(table: pd.DataFrame, which: int, model: str, cutoff: float) -> tuple[float, float, float]:
+def _farthest(table: pd.DataFrame, which: int, model: str) -> tuple[float, float, float]:
     """Largest distance of the cell's coherence from that of a model, in SD of its trials, the frequency, and the band's k."""
-    own = table[
-        (table.recording == which)
-        & (table.x >= LOWEST)
-        & (table.x <= cutoff)
-        & (table.quantity == "coherence")
-    ]
+    own = where(table, recording=which, quantity="coherence")
+    own = own[own.x.between(LOWEST, CUTOFF.get(which, np.inf))]
     wide = own.pivot(index="x", columns="model", values="value")
     sd = own[own.model == model].set_index("x").sd
     distance = (wide["recorded"] - wide[model]).abs() / sd
-    band = table[(table.recording == which) & (table.model == model) & (table.quantity == "coherence band")]
+    band = where(table, recording=which, model=model, quantity="coherence band")
     if distance.isna().all() or not len(band):  # trials that do not differ
         return np.nan, np.nan, np.nan
     return float(distance.max()), float(distance.idxmax()), float(band.value.iloc[0])
