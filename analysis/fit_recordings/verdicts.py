@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def _everywhere(rows: pd.DataFrame, least: float = 0.0) -> tuple[bool, str]:
     worst = rows.iloc[0]
     failing = rows[~(rows.low > least)]
     text = (
-        f"bits per spike: on average {rows.value.mean():.3f}, above {least:g} in {int((rows.value > least).sum())} of {len(rows)}, "
+        f"bits per spike: on average {rows.value.mean():.3f}, above {least:g} in {(rows.value > least).sum()} of {len(rows)}, "
         f"least certain in {worst.recording}: {_span(worst)}"
     )
     if len(failing):
@@ -58,10 +59,15 @@ def _on_average(rows: pd.DataFrame) -> tuple[bool, str]:
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Claims with their evidence. Those about calibrated neurons include the simulated relay neuron, the others do not."""
-    return [*_claims_about_recordings(table[table.kind != RELAY]), *_claims_about_calibrated(table)]
+    recorded = table[table.kind != RELAY]
+    return [
+        *_claims_about_recordings(recorded),
+        *_claims_about_simulations(recorded),
+        *_claims_about_calibrated(table),
+    ]
 
 
-def _claims_about_calibrated(table: pd.DataFrame) -> list[Claim]:
+def _claims_about_calibrated(table: pd.DataFrame) -> Iterator[Claim]:
     """The lead over neurons in continuous time, where some were calibrated."""
     each = (
         "each grasshopper recording, on average over those of each other kind, and on simulated relay neurons"
@@ -70,108 +76,93 @@ def _claims_about_calibrated(table: pd.DataFrame) -> list[Claim]:
         GIF: f"a calibrated GIF neuron with escape noise is above 0 on {each}",
         LIF: "a calibrated LIF neuron in white noise is above 0 on average over P-units without a stimulus",
     }
-    results = []
     for name, text in texts.items():
         rows = _rows(table, "lead", name)
         if len(rows):
             holds, evidence = _on_average(rows)
-            failed = table[
-                (table.part == "remark") & (table.model == name) & table.measure.str.startswith("not fitted")
-            ]
+            remarks = where(table, part="remark", model=name)
+            failed = remarks[remarks.measure.str.startswith("not fitted")]
             if len(failed):
                 evidence += f"; not fitted: {', '.join(failed.recording)}"
-            results.append(secondary(f"its lead over {text} (95 %; added later)", holds, evidence))
-    return results
+            yield secondary(f"its lead over {text} (95 %; added later)", holds, evidence)
 
 
-def _claims_about_recordings(table: pd.DataFrame) -> list[Claim]:
+def _claims_about_recordings(table: pd.DataFrame) -> Iterator[Claim]:
     ahead = "the held-out score of the noisy neuron exceeds that of"
-    of = {
-        name: _rows(table, "lead", name)
-        for name in (DETERMINISTIC, GIVEN_SPIKES, ADDED, LNP, ALONE, GLM, NETWORK)
-    }
-    stimulated = of[ALONE][of[ALONE].kind != "P-unit"]
     each = "each grasshopper recording and on average over those of other kinds"
-    results = [
-        Claim(f"{ahead} the deterministic neuron on every recording (95 %)", *_everywhere(of[DETERMINISTIC])),
-        Claim(f"{ahead} a deterministic neuron that is "
-              "given the spikes, on every recording (95 %)", *_everywhere(of[GIVEN_SPIKES])),
-        Claim(f"{ahead} the deterministic neuron with noise added afterwards, on every recording (95 %)", *_everywhere(of[ADDED])),
-        Claim(f"{ahead} the linear-nonlinear Poisson model on {each} (95 %)", *_on_average(of[LNP])),
-        Claim(f"{ahead} a neuron with history only, without the stimulus, on {each} (95 %)", *_on_average(stimulated)),
-        secondary(
-            f"the score is not below that of the Poisson GLM by {MARGIN:g} bits per spike on any recording (95 %)",
-            *_everywhere(of[GLM], -MARGIN),
-        ),
-    ]  # fmt: skip
+    of = {name: _rows(table, "lead", name) for name in RIVALS}
+    stimulated = of[ALONE][of[ALONE].kind != "P-unit"]
+    for text, rival in (
+        ("the deterministic neuron", DETERMINISTIC),
+        ("a deterministic neuron that is given the spikes,", GIVEN_SPIKES),
+        ("the deterministic neuron with noise added afterwards,", ADDED),
+    ):
+        yield Claim(f"{ahead} {text} on every recording (95 %)", *_everywhere(of[rival]))
+    yield Claim(f"{ahead} the linear-nonlinear Poisson model on {each} (95 %)", *_on_average(of[LNP]))
+    yield Claim(
+        f"{ahead} a neuron with history only, without the stimulus, on {each} (95 %)",
+        *_on_average(stimulated),
+    )
+    yield secondary(
+        f"the score is not below that of the Poisson GLM by {MARGIN:g} bits per spike on any recording (95 %)",
+        *_everywhere(of[GLM], -MARGIN),
+    )
     for rival, name in (
         ("a deterministic neuron that is given the spikes", GIVEN_SPIKES),
         ("noise added afterwards", ADDED),
         ("the GLM", GLM),
     ):
         text = f"its lead over {rival} is above 0 on {each} (95 %; added later)"
-        results.append(secondary(text, *_on_average(of[name])))
+        yield secondary(text, *_on_average(of[name]))
     if len(of[NETWORK]):
-        over = _rows(table, "lead", NETWORK, "over no history")
-        results += [
-            secondary(
-                "a two-layer network is ahead of a single neuron, both without history, on every recording (95 %)",
-                *_everywhere(over),
-            ),
-            secondary(
-                "a single neuron with history is ahead of the two-layer network without history, on every recording (95 %)",
-                *_everywhere(of[NETWORK]),
-            ),
-        ]  # fmt: skip
-    return [*results, *_claims_about_simulations(table)]
+        yield secondary(
+            "a two-layer network is ahead of a single neuron, both without history, on every recording (95 %)",
+            *_everywhere(_rows(table, "lead", NETWORK, "over no history")),
+        )
+        yield secondary(
+            "a single neuron with history is ahead of the two-layer network without history, on every recording (95 %)",
+            *_everywhere(of[NETWORK]),
+        )
 
 
-def _claims_about_simulations(table: pd.DataFrame) -> list[Claim]:
+def _claims_about_simulations(table: pd.DataFrame) -> Iterator[Claim]:
     """Secondary claims about goodness of fit and about simulated spikes."""
     p, rival = (_rows(table, "measure", name, "p").set_index("recording").value for name in (NEURON, GLM))
-    kept = p > 0.05
-    results = [
-        secondary(
-            "time rescaling does not reject the noisy neuron on any recording (p > .05)", kept.all(),
-            f"not rejected in {int(kept.sum())} of {len(p)}; the GLM in {int((rival > 0.05).sum())}",
-        )
-    ]  # fmt: skip
+    yield secondary(
+        "time rescaling does not reject the noisy neuron on any recording (p > .05)",
+        (p > 0.05).all(),
+        f"not rejected in {(p > 0.05).sum()} of {len(p)}; the GLM in {(rival > 0.05).sum()}",
+    )
     z = _standing(table)
     near = (z.abs() < 2).groupby(level="recording").all()
-    results.append(
-        secondary(
-            "along a trial the noisy neuron is as variable as the cell: CV and Fano factor within two predicted "
-            "standard deviations",
-            near.all(),
-            f"in {int(near.sum())} of {len(near)} recordings; largest |z| {z.abs().max():.1f}",
-        )
+    yield secondary(
+        "along a trial the noisy neuron is as variable as the cell: CV and Fano factor within two predicted "
+        "standard deviations",
+        near.all(),
+        f"in {near.sum()} of {len(near)} recordings; largest |z| {z.abs().max():.1f}",
     )
-    across = where(table, part="across", model=NEURON)
-    for measure, rows in across.groupby("measure", sort=False):
+    for measure, rows in where(table, part="across", model=NEURON).groupby("measure", sort=False):
         hit = (rows.low <= 0) & (rows.high >= 0)
-        results.append(
-            secondary(
-                f"across repeats the noisy neuron is as variable as the cell: {measure} within the 95 % interval in every setting",
-                hit.all(),
-                f"in {int(hit.sum())} of {len(rows)} settings; mean difference {rows.value.mean():.3f}",
-            )
+        yield secondary(
+            f"across repeats the noisy neuron is as variable as the cell: {measure} within the 95 % interval in every setting",
+            hit.all(),
+            f"in {hit.sum()} of {len(rows)} settings; mean difference {rows.value.mean():.3f}",
         )
-    for measure, sign in (("rate correlation", 1), ("van rossum", -1)):
+    for measure, sign, text in (
+        ("rate correlation", 1, "larger rate correlation with"),
+        ("van rossum", -1, "smaller van Rossum distance to"),
+    ):
         noisy, deterministic = (
             _rows(table, "measure", n, measure).set_index("recording").value for n in (NEURON, DETERMINISTIC)
         )
         off = (sign * (noisy - deterministic)).dropna()
         row = mean_of(off) if len(off) else interval(np.nan, np.nan, 0)
-        text = "larger rate correlation with" if sign > 0 else "smaller van Rossum distance to"
-        results.append(
-            secondary(
-                f"simulated spikes of the noisy neuron have a {text} the cell than those of the deterministic neuron, "
-                "on average (95 %)",
-                bool(row["low"] > 0) if len(off) > 1 else bool(row["value"] > 0),
-                f"{_span(row)} over {len(off)} recordings, ahead in {int((off > 0).sum())}",
-            )
+        yield secondary(
+            f"simulated spikes of the noisy neuron have a {text} the cell than those of the deterministic neuron, "
+            "on average (95 %)",
+            row["low" if len(off) > 1 else "value"] > 0,
+            f"{_span(row)} over {len(off)} recordings, ahead in {(off > 0).sum()}",
         )
-    return results
 
 
 def _standing(table: pd.DataFrame) -> pd.Series:
@@ -206,24 +197,21 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Measures of simulated spikes, and chosen settings."""
-    drawn = table[table.part == "measure"].pivot_table(
-        index=["recording", "model"], columns="measure", values="value", sort=False
-    )
-    chosen = table[table.part == "chosen"].pivot_table(
-        index=["recording", "model"], columns="measure", values="value", sort=False
-    )
-    across = table[table.part == "across"][["recording", "model", "measure", "value", "low", "high"]]
-    results = {
-        "Measures of spikes in the test part": drawn.round(3).astype(object).fillna("").reset_index(),
-        "Chosen and fitted": chosen.round(4).astype(object).fillna("").reset_index(),
-    }
-    remarks = table[table.part == "remark"]
-    if len(remarks):
-        results["Calibration: parameters at a bound or undetermined, and fits that failed"] = remarks[
-            ["recording", "model", "measure"]
-        ].rename(columns={"measure": "remark"})
-    if len(across):
-        results["Across repeats: value of the cell, and model minus cell"] = (
-            across.round(3).astype(object).fillna("")
+    results = {}
+    for title, part, digits in (
+        ("Measures of spikes in the test part", "measure", 3),
+        ("Chosen and fitted", "chosen", 4),
+    ):
+        wide = table[table.part == part].pivot_table(
+            index=["recording", "model"], columns="measure", values="value", sort=False
         )
+        results[title] = wide.round(digits).astype(object).fillna("").reset_index()
+    remarks = table[table.part == "remark"][["recording", "model", "measure"]]
+    if len(remarks):
+        title = "Calibration: parameters at a bound or undetermined, and fits that failed"
+        results[title] = remarks.rename(columns={"measure": "remark"})
+    across = table[table.part == "across"][["recording", "model", "measure", "value", "low", "high"]]
+    if len(across):
+        title = "Across repeats: value of the cell, and model minus cell"
+        results[title] = across.round(3).astype(object).fillna("")
     return results
