@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -97,108 +97,95 @@ def _informed(table: pd.DataFrame) -> bool:
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """The primary claim, then the secondary ones, with their evidence."""
-    informed = _informed(table)
-    difference = {by: bits(table, c.NOISY, c.NOISELESS, by=by) for by in CLUSTERS}
+    return list(_claims(table, _informed(table)))
+
+
+def _both(table: pd.DataFrame, arm: str, seed: int | None = None) -> dict[str, Ratio]:
+    """Bits per spike of the noisy arm less those of another, with errors over cells and over windows."""
+    return {by: bits(table, c.NOISY, arm, by=by, seed=seed) for by in CLUSTERS}
+
+
+def _text(difference: dict[str, Ratio]) -> str:
+    return f"{difference['cell'].text()} over cells, {difference['window'].text()} over windows"
+
+
+def _ahead(difference: dict[str, Ratio]) -> bool:
+    return all(one.low > 0 for one in difference.values())
+
+
+def _claims(table: pd.DataFrame, informed: bool) -> Iterator[Claim]:
+    difference = _both(table, c.NOISELESS)
     scores = ", ".join(f"{arm} {bits(table, arm).value:.3f}" for arm in (c.NOISY, c.NOISELESS))
     exchanged = bits(table, c.NOISY, c.NOISY, less=EXCHANGED)
-    folds = [
-        bits(table[table.fold == fold], c.NOISY, c.NOISELESS).value
-        for fold in sorted(table.fold.dropna().unique())
-    ]
-    evidence = (
-        f"{scores} bits per spike; difference {difference['cell'].text()} over cells, {difference['window'].text()} over windows; "
-        f"by fold {', '.join(f'{v:+.3f}' for v in folds)}; noisy less its stimuli exchanged {exchanged.text()}"
+    folds = (table[table.fold == fold] for fold in sorted(table.fold.dropna().unique()))
+    by_fold = ", ".join(f"{bits(own, c.NOISY, c.NOISELESS).value:+.3f}" for own in folds)
+    yield Claim(
+        c.PRIMARY,
+        informed and _ahead(difference),
+        f"{scores} bits per spike; difference {_text(difference)}; by fold {by_fold}; noisy less its stimuli exchanged "
+        f"{exchanged.text()}",
     )
-    result = [Claim(c.PRIMARY, informed and all(one.low > 0 for one in difference.values()), evidence)]
-    seeds = sorted(int(s) for s in table.seed.dropna().unique())
-    each = [{by: bits(table, c.NOISY, c.NOISELESS, by=by, seed=s) for by in CLUSTERS} for s in seeds]
-    result.append(
-        secondary(
-            c.EACH_SEED,
-            informed and all(one.low > 0 for two in each for one in two.values()),
-            "; ".join(
-                f"seed {s}: {two['cell'].text()} over cells, {two['window'].text()} over windows"
-                for s, two in zip(seeds, each, strict=True)
-            ),
-        )
+    each = {s: _both(table, c.NOISELESS, s) for s in sorted(int(s) for s in table.seed.dropna().unique())}
+    yield secondary(
+        c.EACH_SEED,
+        informed and all(_ahead(two) for two in each.values()),
+        "; ".join(f"seed {s}: {_text(two)}" for s, two in each.items()),
     )
     cells = [int(k) for k in table.cell.dropna().unique() if int(k) % 2]
     left = {
         "cell": bits(table, c.NOISY, c.NOISELESS, cells=cells),
         "window": bits(table, c.NOISY, c.NOISELESS, by="window", quantity=c.LEFT_OUT_NATS),
     }
-    result.append(
-        secondary(
-            c.LEFT_OUT,
-            informed and all(one.low > 0 for one in left.values()),
-            f"{left['cell'].text()} bits per spike over {len(cells)} cells, {left['window'].text()} over windows",
-        )
+    yield secondary(
+        c.LEFT_OUT,
+        informed and _ahead(left),
+        f"{left['cell'].text()} bits per spike over {len(cells)} cells, {left['window'].text()} over windows",
     )
     for arm in (c.ADDED, c.LN, c.SUBUNITS, c.GLM, c.CNN):
         if arm in set(table.arm):
-            two = {by: bits(table, c.NOISY, arm, by=by) for by in CLUSTERS}
-            text = (
-                f"{bits(table, arm).value:.3f} bits per spike; difference {two['cell'].text()} over cells, "
-            )
-            text += f"{two['window'].text()} over windows"
-            holds = informed and all(one.low > 0 for one in two.values())
-            result.append(secondary(c.AHEAD.format(arm), holds, text))
-    return result + _of_drawn_spikes(table, informed)
+            two = _both(table, arm)
+            text = f"{bits(table, arm).value:.3f} bits per spike; difference {_text(two)}"
+            yield secondary(c.AHEAD.format(arm), informed and _ahead(two), text)
+    yield from _of_drawn_spikes(table, informed)
 
 
-def _of_drawn_spikes(table: pd.DataFrame, informed: bool) -> list[Claim]:
+def _of_drawn_spikes(table: pd.DataFrame, informed: bool) -> Iterator[Claim]:
     """Claims about PSTHs, distances and Fano factors."""
+    arms = (c.NOISY, c.NOISELESS)
     ceiling = by_cell(table, c.RECORDED, "PSTH ceiling").mean()
-    r = {arm: by_cell(table, arm, "PSTH correlation") for arm in (c.NOISY, c.NOISELESS)}
-    d = {arm: by_cell(table, arm, "excess distance") for arm in (c.NOISY, c.NOISELESS)}
-    recorded = _recorded_fano(table)
+    r, other_r = (by_cell(table, arm, "PSTH correlation").mean() for arm in arms)
+    d, other_d = (by_cell(table, arm, "excess distance").mean() for arm in arms)
     medians = ", ".join(
-        f"{arm} {by_cell(table, arm, 'Fano factor').median():.2f}"
-        for arm in (c.RECORDED, c.NOISY, c.NOISELESS)
+        f"{arm} {by_cell(table, arm, 'Fano factor').median():.2f}" for arm in (c.RECORDED, *arms)
     )
     correlations = ", ".join(
         f"{arm} {where(table, arm=arm, quantity='noise correlation').value.mean():.3f}"
         for arm in (c.RECORDED, c.NOISY)
     )
-    gains = {
-        c.PSTH: (
-            gain_by_cell(table, "PSTH correlation", lambda noisy, noiseless: noisy - noiseless),
-            f"means {r[c.NOISY].mean():.3f} and {r[c.NOISELESS].mean():.3f}, of a ceiling of {ceiling:.3f}: "
-            f"{r[c.NOISY].mean() / ceiling:.2f} and {r[c.NOISELESS].mean() / ceiling:.2f} of it; difference",
+    rows = where(table, arm=c.RECORDED, quantity="Fano factor")
+    recorded = rows[rows.cell.notna()].set_index(["cell", "fold"]).value
+
+    def off(fano: pd.Series) -> pd.Series:
+        """How far Fano factors by cell, fold and seed are from the recorded ones."""
+        return (fano - recorded.reindex(fano.index.droplevel("seed")).to_numpy()).abs()
+
+    for text, quantity, better, evidence in (
+        (
+            c.PSTH, "PSTH correlation", lambda noisy, noiseless: noisy - noiseless,
+            f"means {r:.3f} and {other_r:.3f}, of a ceiling of {ceiling:.3f}: {r / ceiling:.2f} and {other_r / ceiling:.2f} of it; "
+            "difference",
         ),
-        c.DISTANCE: (
-            gain_by_cell(table, "excess distance", lambda noisy, noiseless: noiseless - noisy),
-            f"means {d[c.NOISY].mean():.3f} and {d[c.NOISELESS].mean():.3f} spikes; gain",
+        (
+            c.DISTANCE, "excess distance", lambda noisy, noiseless: noiseless - noisy,
+            f"means {d:.3f} and {other_d:.3f} spikes; gain",
         ),
-        c.FANO: (
-            gain_by_cell(
-                table,
-                "Fano factor",
-                lambda noisy, noiseless: _off(noiseless, recorded) - _off(noisy, recorded),
-            ),
+        (
+            c.FANO, "Fano factor", lambda noisy, noiseless: off(noiseless) - off(noisy),
             f"medians: {medians}; mean noise correlations, which cells without common hidden neurons lack: {correlations}; gain",
         ),
-    }
-    return [
-        secondary(
-            text,
-            informed and interval(gain)[1] > 0,
-            f"{evidence} {interval_text(gain, '')}",
-        )
-        for text, (gain, evidence) in gains.items()
-    ]
-
-
-def _recorded_fano(table: pd.DataFrame) -> pd.Series:
-    """Recorded Fano factors by cell and fold."""
-    rows = table[(table.arm == c.RECORDED) & (table.quantity == "Fano factor") & table.cell.notna()]
-    return rows.set_index(["cell", "fold"]).value
-
-
-def _off(fano: pd.Series, recorded: pd.Series) -> pd.Series:
-    """How far Fano factors by cell, fold and seed are from the recorded ones."""
-    there = recorded.reindex(fano.index.droplevel("seed")).to_numpy()
-    return (fano - there).abs()
+    ):  # fmt: skip
+        gain = gain_by_cell(table, quantity, better)
+        yield secondary(text, informed and interval(gain)[1] > 0, f"{evidence} {interval_text(gain, '')}")
 
 
 def headline(table: pd.DataFrame) -> str:
