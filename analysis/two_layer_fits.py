@@ -85,13 +85,10 @@ def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> 
         data = model.data(test, other)
         drive = data.x[:, 1:] @ FILTER
 
-        def evaluated(
-            name: str, m: NetworkModel, weights: Any, each: int = each, data: Any = data
-        ) -> dict[str, Any]:
+        def evaluated(name: str, m: NetworkModel, weights: Any, each=each, data=data) -> dict[str, Any]:
             score, bound = (m.score(weights, data, particles=k) for k in (config.particles, 1))
-            return score_row(
-                "score", each, name, m.n_hidden, value=score.value, se=score.se, bound=bound.value
-            )
+            values = {"value": score.value, "se": score.se, "bound": bound.value}
+            return score_row("score", each, name, m.n_hidden, **values)
 
         rows.append(evaluated("true", model, true))
         rows += _response(each, "true", 2 * each, drive, data.o[:, 0])
@@ -115,9 +112,8 @@ def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> 
             logs = fit.model.log_likelihood(fit.weights, data, particles=config.particles)
             lost, error = bits_lost(reference - logs, data.o.sum())
             cost = sum(w.size for w in fit.weights) / (2 * fit.n_spikes * np.log(2))
-            rows.append(
-                evaluated(name, fit.model, fit.weights) | {"lost": lost, "lost_se": error, "cost": cost}
-            )
+            loss = {"lost": lost, "lost_se": error, "cost": cost}
+            rows.append(evaluated(name, fit.model, fit.weights) | loss)
             if n == config.n_hidden[-1]:
                 drawn = model.data(fit.simulate(other, seed=config.seed + 2), other).o[:, 0]
                 rows += _response(each, name, n, drive, drawn)
@@ -147,11 +143,8 @@ def _response(each: int, model: str, n_hidden: int, drive: np.ndarray, o: np.nda
         here = o[(drive >= low) & (drive < high)]
         if len(here) > 10:
             p, x = here.mean(), 0.5 * (low + high)
-            rows.append(
-                score_row(
-                    "response", each, model, n_hidden, x=x, value=p, se=np.sqrt(p * (1 - p) / len(here))
-                )
-            )
+            se = np.sqrt(p * (1 - p) / len(here))
+            rows.append(score_row("response", each, model, n_hidden, x=x, value=p, se=se))
     return rows
 
 
