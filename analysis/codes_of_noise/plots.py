@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ..shared.figures import BLUE, GREEN, GREY, ORANGE, PINK, SKY, curve, finish, log_axis, means
 from .config import CLAIM
 from .timing import KINDS
-from .verdicts import by_level, of_pairs
+from .verdicts import by_level, of_pairs, tuning_and_loss
 
 CODES = {"words": (BLUE, "o"), "latency": (GREEN, "^"), "count": (ORANGE, "s")}
 LINES = {"diffusive": "-", "escape": ":"}
@@ -107,18 +107,13 @@ def _second(table: pd.DataFrame) -> Figure:
         curve(left, values, color=colour, fmt="o-", label=condition)
     left.set_xticks(_levels(table, "gain"))
     names = ("I(S; cell)", "intersection, cell", "I(cell; C | S)")
-    single = {
-        label: (colour, [by_level(table, "choice", name, condition).iloc[:, 0] for name in names])
-        for condition, colour, label in (
-            ("shared 0", BLUE, "private noise"),
-            ("shared 0.5", ORANGE, "half of the noise shared"),
-        )
-    }
-    _bars(middle, single, ["I(S; cell)", "intersection", "I(cell; C | S)"])
-    for name, colour, text in (
-        ("transfer", BLUE, "layer to readout"),
-        ("transfer back", ORANGE, "readout to layer"),
-    ):
+    private, half = (
+        [by_level(table, "choice", name, condition).iloc[:, 0] for name in names] for condition in SHARED
+    )
+    groups = {"private noise": (BLUE, private), "half of the noise shared": (ORANGE, half)}
+    _bars(middle, groups, ["I(S; cell)", "intersection", "I(cell; C | S)"])
+    ways = {"layer to readout": ("transfer", BLUE), "readout to layer": ("transfer back", ORANGE)}
+    for text, (name, colour) in ways.items():
         for condition, line in SHARED.items():
             style = {"color": colour, "fmt": "o" + line, "label": text if line == "-" else None}
             curve(right, by_level(table, "choice", name, condition), **style)
@@ -146,9 +141,7 @@ def _retina(table: pd.DataFrame) -> Figure:
         for condition, colour in colours.items()
     }
     _bars(middle, parts, [name.replace("_", " ") for name in PART_COLOURS])
-    signal = rows[rows.quantity == "signal correlation"].set_index("group").value.sort_index()
-    lost = of_pairs(rows, "shared losses", "synergistic") - of_pairs(rows, "private losses", "synergistic")
-    right.plot(signal, lost, "o", color=BLUE, mfc="white")
+    right.plot(*tuning_and_loss(rows), "o", color=BLUE, mfc="white")
     right.axhline(0, color=GREY, lw=0.8)
     bits = "raw information about the image (bit)"
     finish(left, "A", xlabel="jitter of the spikes (ms)", ylabel=bits, ylim=(0, None))

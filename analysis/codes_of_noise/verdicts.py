@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -82,42 +85,44 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 
 def timing_claims(table: pd.DataFrame) -> list[Claim]:
     """Claims about rate and timing."""
-    lost, moved, made, result, texts = [], [], [], {}, []
-    for kind in KINDS:
+    lost, moved, made, checks = {}, {}, {}, {}
+    parts = {kind: shares(table, kind) for kind in KINDS}
+    for kind, share in parts.items():
         surplus = by_level(table, "timing", "surplus", "fast", kind)
         first, last = surplus.iloc[:, 0], surplus.iloc[:, -1]
-        lost.append((above(first, LEAST) and above(FELL * first - last, 0.0), kind, first, last))
-        result[kind] = shares(table, kind)
-        gain = result[kind].half - result[kind].least
-        moved.append(
-            (
-                above(gain, 0.0),
-                f"{kind}: {interval_text(gain, 'of the words')} at {result[kind].level.mean():.1f} mV",
-            )
+        lost[kind] = (
+            above(first, LEAST) and above(FELL * first - last, 0.0),
+            f"surplus {interval_text(first, 'bit')} at the least, {interval_text(last, 'bit')} at the largest noise",
         )
-        made.append(created(by_level(table, "timing", "count", "weak", kind)))
+        gain = share.half - share.least
+        moved[kind] = (
+            above(gain, 0.0),
+            f"{interval_text(gain, 'of the words')} at {share.level.mean():.1f} mV",
+        )
+        made[kind] = created(by_level(table, "timing", "count", "weak", kind))
         words, check = (by_level(table, "timing", q, "fast", kind) for q in ("words", "words, quadratic"))
-        texts.append((words - check).mean().abs().max())
-    difference = result[KINDS[0]].half - result[KINDS[1]].half
-    evidence = "; ".join(
-        f"{kind}: surplus {interval_text(first, 'bit')} at the least, {interval_text(last, 'bit')} at the largest noise"
-        for _, kind, first, last in lost
-    )
+        checks[kind] = (words - check).mean().abs().max()
+    difference = parts[KINDS[0]].half - parts[KINDS[1]].half
     return [
-        Claim(c.TIMING_LOST, all(holds for holds, *_ in lost), evidence),
-        Claim(c.MOVED, all(holds for holds, _ in moved), "; ".join(text for _, text in moved)),
-        Claim(
-            c.CREATED,
-            all(holds for holds, _ in made),
-            "; ".join(f"{kind}: {text}" for kind, (_, text) in zip(KINDS, made, strict=True)),
+        *(
+            Claim(
+                text,
+                all(holds for holds, _ in by_kind.values()),
+                "; ".join(f"{kind}: {evidence}" for kind, (_, evidence) in by_kind.items()),
+            )
+            for text, by_kind in ((c.TIMING_LOST, lost), (c.MOVED, moved), (c.CREATED, made))
         ),
-        Claim(c.KINDS, within(difference, SHARE), f"diffusive minus escape: {interval_text(difference, 'of the words')}"),
+        Claim(
+            c.KINDS,
+            within(difference, SHARE),
+            f"diffusive minus escape: {interval_text(difference, 'of the words')}",
+        ),
         secondary(
             c.CORRECTIONS,
-            max(texts) < AGREE,
-            "largest mean difference " + ", ".join(f"{k} {t:.3f} bit" for k, t in zip(KINDS, texts, strict=True)),
+            max(checks.values()) < AGREE,
+            "largest mean difference " + ", ".join(f"{kind} {most:.3f} bit" for kind, most in checks.items()),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def created(counts: pd.DataFrame) -> tuple[bool, str]:
@@ -130,30 +135,25 @@ def created(counts: pd.DataFrame) -> tuple[bool, str]:
     return above(low, 0.0) and above(high, 0.0), text + f"largest by {interval_text(high, 'bit')}"
 
 
-def part_share(table: pd.DataFrame, quantity: str) -> pd.DataFrame:
-    """Share of a part in all bits of equally tuned cells with private noise, by seed and level."""
-    return by_level(table, "private", quantity) / by_level(table, "private", "total")
-
-
 def pair_claims(table: pd.DataFrame) -> list[Claim]:
     """Claims about two cells."""
-    change = {
-        q: part_share(table, q).iloc[:, -1] - part_share(table, q).iloc[:, 0]
-        for q in ("redundant", "synergistic")
-    }
-    moved = {
-        (tuning, q): by_level(table, "shared", q, tuning)[TESTED] - by_level(table, "shared", q, tuning)[0.0]
-        for tuning in TUNINGS
-        for q in ("redundant", "synergistic")
-    }
-    equal, opposite = (moved[tuning, "synergistic"] for tuning in TUNINGS)
-    tested = where(table, part="shared", quantity="synergistic", condition="opposite")
-    p = tested[tested.level == TESTED].p.astype(float)
-    gain = {
-        angle: by_level(table, "gain", "synergistic", "shared gain")[angle]
-        - by_level(table, "gain", "synergistic", "private gain")[angle]
-        for angle in (0.0, 90.0)
-    }
+    change = {}
+    for quantity in ("redundant", "synergistic"):
+        share = by_level(table, "private", quantity) / by_level(table, "private", "total")
+        change[quantity] = share.iloc[:, -1] - share.iloc[:, 0]
+
+    def moved(tuning: str, quantity: str) -> pd.Series:
+        values = by_level(table, "shared", quantity, tuning)
+        return values[TESTED] - values[0.0]
+
+    equal, opposite = (moved(tuning, "synergistic") for tuning in TUNINGS)
+    redundant = {tuning: moved(tuning, "redundant") for tuning in TUNINGS}
+    tested = where(table, part="shared", quantity="synergistic", condition="opposite", level=TESTED)
+    p = tested.p.astype(float)
+    together, apart = (
+        by_level(table, "gain", "synergistic", f"{kind} gain") for kind in ("shared", "private")
+    )
+    gain = together - apart
     variance = where(table, part="gain", quantity="gain variance").groupby("condition").value.mean()
     return [
         Claim(
@@ -164,13 +164,13 @@ def pair_claims(table: pd.DataFrame) -> list[Claim]:
         Claim(c.SHARED_EQUAL, below(equal, 0.0), interval_text(equal, "bit")),
         Claim(
             c.SHARED_OPPOSITE,
-            above(opposite, 0.0) and bool((p < c.ALPHA).all() and len(p)),
+            above(opposite, 0.0) and (p < c.ALPHA).all() and len(p),
             f"{interval_text(opposite, 'bit')}; p at most {p.max():.3f}",
         ),
         Claim(
             c.MARGINS,
-            all(within(moved[tuning, "redundant"], MARGIN) for tuning in TUNINGS),
-            "; ".join(f"{tuning}: {interval_text(moved[tuning, 'redundant'], 'bit')}" for tuning in TUNINGS),
+            all(within(values, MARGIN) for values in redundant.values()),
+            "; ".join(f"{tuning}: {interval_text(values, 'bit')}" for tuning, values in redundant.items()),
         ),
         Claim(
             c.GAIN,
@@ -227,21 +227,18 @@ def choice_claims(table: pd.DataFrame) -> list[Claim]:
     ]  # fmt: skip
 
 
-def recorded_claims(table: pd.DataFrame) -> list[Claim]:
+def recorded_claims(table: pd.DataFrame) -> Iterator[Claim]:
     """Secondary claims about recordings that are available."""
-    out = []
     if (table.part == "retina").any():
         gain = by_level(table, "retina", "latency") - by_level(table, "retina", "count")
         first, last = gain.iloc[:, 0], gain.iloc[:, -1]
-        out.append(
-            secondary(
-                c.JITTER,
-                above(first, 0.0) and below(last, 0.0),
-                f"latency minus count: {interval_text(first, 'bit')} as recorded, {interval_text(last, 'bit')} with a jitter of "
-                f"{1e3 * gain.columns[-1]:g} ms, {len(gain)} cells",
-            )
+        yield secondary(
+            c.JITTER,
+            above(first, 0.0) and below(last, 0.0),
+            f"latency minus count: {interval_text(first, 'bit')} as recorded, {interval_text(last, 'bit')} with a jitter of "
+            f"{1e3 * gain.columns[-1]:g} ms, {len(gain)} cells",
         )
-        out += retina_pair_claims(table[table.part == "retina pairs"])
+        yield from retina_pair_claims(table[table.part == "retina pairs"])
     for text, condition, quantity in ((c.STN, "subthalamic", "count"), (c.LIGHT, "light", "surplus")):
         rows = where(table, part="textbook", condition=condition, quantity=quantity)
         if len(rows):
@@ -249,8 +246,7 @@ def recorded_claims(table: pd.DataFrame) -> list[Claim]:
             # the surplus has lost the mean of its exchanges
             null = 0.0 if quantity == "surplus" else row.null
             evidence = f"{row.value - null:.3f} ± {row.se:.3f} bit over the null, p = {row.p:.3g}"
-            out.append(secondary(text, row.p < c.ALPHA, evidence))
-    return out
+            yield secondary(text, row.p < c.ALPHA, evidence)
 
 
 def of_pairs(rows: pd.DataFrame, condition: str, quantity: str, column: str = "value") -> pd.Series:
@@ -259,15 +255,19 @@ def of_pairs(rows: pd.DataFrame, condition: str, quantity: str, column: str = "v
     return own.set_index("group")[column].astype(float).sort_index()
 
 
+def tuning_and_loss(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Signal correlation, and synergy with shared minus that with private losses, by pair."""
+    signal = rows[rows.quantity == "signal correlation"].set_index("group").value.sort_index()
+    shared, private = (of_pairs(rows, f"{kind} losses", "synergistic") for kind in ("shared", "private"))
+    return signal, shared - private
+
+
 def retina_pair_claims(rows: pd.DataFrame) -> list[Claim]:
     """Claims about pairs of retinal cells."""
-    synergy = {
-        name: of_pairs(rows, name, "synergistic") for name in ("recorded", "shared losses", "private losses")
-    }
-    net = of_pairs(rows, "recorded", "redundant") - synergy["recorded"]
-    change = synergy["recorded"] - of_pairs(rows, "recorded", "synergistic", "null")
-    signal = rows[rows.quantity == "signal correlation"].set_index("group").value.sort_index()
-    lost = synergy["shared losses"] - synergy["private losses"]
+    synergy = of_pairs(rows, "recorded", "synergistic")
+    net = of_pairs(rows, "recorded", "redundant") - synergy
+    change = synergy - of_pairs(rows, "recorded", "synergistic", "null")
+    signal, lost = tuning_and_loss(rows)
     test = stats.spearmanr(signal, lost, alternative="less")
     return [
         secondary(c.NET_REDUNDANT, above(net, 0.0), f"{interval_text(net, 'bit')}, {len(net)} pairs"),
@@ -283,57 +283,45 @@ def retina_pair_claims(rows: pd.DataFrame) -> list[Claim]:
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Rate and timing: information of each code at each noise level, means over seeds with standard errors."""
     rows = []
-    for name in ("fast", "weak"):
-        for kind in KINDS:
-            codes = {
-                q: by_level(table, "timing", q, name, kind) for q in ("count", "latency", "words", "surplus")
+    for name, kind in itertools.product(("fast", "weak"), KINDS):
+        spikes = by_level(table, "timing", "mean count", name, kind).mean()
+        codes = {
+            q: by_level(table, "timing", q, name, kind) for q in ("count", "latency", "words", "surplus")
+        }
+        for level in spikes.index:
+            row = {
+                "stimuli": name,
+                "noise": kind,
+                "level (mV)": f"{level:g}",
+                "spikes": f"{spikes[level]:.2f}",
             }
-            spikes = by_level(table, "timing", "mean count", name, kind).mean()
-            for level in spikes.index:
-                row = {
-                    "stimuli": name,
-                    "noise": kind,
-                    "level (mV)": f"{level:g}",
-                    "spikes": f"{spikes[level]:.2f}",
-                }
-                for q, values in codes.items():
-                    row[f"{q} (bit)" if q == "surplus" else f"{q} (raw bit)"] = (
-                        f"{values[level].mean():.3f} ± {values[level].sem():.2g}"
-                    )
-                rows.append(row)
+            for q, values in codes.items():
+                unit = "bit" if q == "surplus" else "raw bit"
+                row[f"{q} ({unit})"] = f"{values[level].mean():.3f} ± {values[level].sem():.2g}"
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
 def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Parts of the information of two cells; from stimulus to choice."""
-    out = {}
-    own = table[
-        table.part.isin(["private", "shared", "gain"])
-        & table.quantity.isin([*PARTS, "total", "noise correlation"])
-    ]
-    mean = own.groupby(["part", "condition", "level", "quantity"]).value.mean().unstack()
-    out["Two cells: raw bits, and noise correlation"] = (
-        mean[[*PARTS, "total", "noise correlation"]].round(3).reset_index()
-    )
-    own = table[table.part == "choice"]
-    mean = own.groupby(["condition", "level", "quantity"]).value.mean().unstack()
-    out["From stimulus to choice: raw bits; transfer in raw bit per bin"] = mean.round(4).reset_index()
-    return out
+    shown = [*PARTS, "total", "noise correlation"]
+    two = table[table.part.isin(["private", "shared", "gain"]) & table.quantity.isin(shown)]
+    mean = two.groupby(["part", "condition", "level", "quantity"]).value.mean().unstack()
+    choice = table[table.part == "choice"].groupby(["condition", "level", "quantity"]).value.mean().unstack()
+    return {
+        "Two cells: raw bits, and noise correlation": mean[shown].round(3).reset_index(),
+        "From stimulus to choice: raw bits; transfer in raw bit per bin": choice.round(4).reset_index(),
+    }
 
 
 def headline(table: pd.DataFrame) -> str:
     """The main result in a sentence."""
     surplus = by_level(table, "timing", "surplus", "fast", "diffusive").mean()
-    synergy = {
-        (tuning, level): by_level(table, "shared", "synergistic", tuning)[level].mean()
-        for tuning in TUNINGS
-        for level in (0.0, TESTED)
-    }
+    equal, opposite = (by_level(table, "shared", "synergistic", tuning).mean() for tuning in TUNINGS)
     used = by_level(table, "choice", "intersection", "shared 0").mean()
     return (
         f"What words tell beyond counts falls from {surplus.iloc[0]:.2f} to {surplus.iloc[-1]:.2f} bit with diffusive noise. "
-        f"Sharing {TESTED:g} of their noise changes the synergy of equally tuned cells from {synergy['equal', 0.0]:.2f} to "
-        f"{synergy['equal', TESTED]:.2f} bit, that of oppositely tuned cells from {synergy['opposite', 0.0]:.2f} to "
-        f"{synergy['opposite', TESTED]:.2f} bit. Noise of the readout lowers what the choice uses from {used.iloc[0]:.2f} to "
-        f"{used.iloc[-1]:.2f} bit."
+        f"Sharing {TESTED:g} of their noise changes the synergy of equally tuned cells from {equal[0.0]:.2f} to "
+        f"{equal[TESTED]:.2f} bit, that of oppositely tuned cells from {opposite[0.0]:.2f} to {opposite[TESTED]:.2f} bit. Noise of "
+        f"the readout lowers what the choice uses from {used.iloc[0]:.2f} to {used.iloc[-1]:.2f} bit."
     )
