@@ -11,35 +11,35 @@ from ..shared.intervals import mean_and_half
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """The study's claims with their evidence."""
-    model = table[table.part == "model"]
-    information = growth_claims(model) + theory_claims(model) + decoding_claims(model)
-    information += few_trials_claims(table[table.part == "few trials"])
-    cells = table[table.part == "retina"]
-    return information + (retina_claims(cells) if len(cells) else [])
+    model, cells = (table[table.part == part] for part in ("model", "retina"))
+    return [
+        *growth_claims(model),
+        *theory_claims(model),
+        *decoding_claims(model),
+        *few_trials_claims(table[table.part == "few trials"]),
+        *(retina_claims(cells) if len(cells) else []),
+    ]
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Means over populations, by condition and size."""
-    model = table[table.part == "model"]
-    rows = []
+    model, rows = table[table.part == "model"], []
     for name in CONDITIONS:
         error = error_of(model, name)
-        mean = {
-            c: by_population(model, name, c).mean()
-            for c in ("information", "theory", "shuffled", "right", "right at best")
-        }
-        for n in error.index:
-            rows.append(
-                {
-                    "population": name,
-                    "neurons": int(n),
-                    "information (1/mV^2)": f"{mean['information'][n]:.2f} ± {error[n]:.2f}",
-                    "linear response": f"{mean['theory'][n]:.2f}",
-                    "trials shuffled": f"{mean['shuffled'][n]:.2f}",
-                    "correct (%)": f"{100 * mean['right'][n]:.1f}",
-                    "upper bound (%)": f"{100 * mean['right at best'][n]:.1f}",
-                }
-            )
+        columns = ("information", "theory", "shuffled", "right", "right at best")
+        information, theory, shuffled, right, best = (by_population(model, name, c).mean() for c in columns)
+        rows += [
+            {
+                "population": name,
+                "neurons": int(n),
+                "information (1/mV^2)": f"{information[n]:.2f} ± {error[n]:.2f}",
+                "linear response": f"{theory[n]:.2f}",
+                "trials shuffled": f"{shuffled[n]:.2f}",
+                "correct (%)": f"{100 * right[n]:.1f}",
+                "upper bound (%)": f"{100 * best[n]:.1f}",
+            }
+            for n in error.index
+        ]
     return pd.DataFrame(rows)
 
 
@@ -110,17 +110,13 @@ def theory_claims(model: pd.DataFrame) -> list[Claim]:
     """Claims about the agreement of simulation and linear response."""
     worst, texts, ratios = 0.0, [], {}
     for name in CONDITIONS:
-        mean, expected = (
-            by_population(model, name, "information").mean(),
-            by_population(model, name, "theory").mean(),
-        )
-        off, error = mean / expected - 1, error_of(model, name) / expected
+        columns = ("information", "theory", "shuffled")
+        information, theory, shuffled = (by_population(model, name, column) for column in columns)
+        expected = theory.mean()
+        off, error = information.mean() / expected - 1, error_of(model, name) / expected
         worst = max(worst, float((off.abs() - 2 * error).max()))
         texts.append(f"{name} {100 * off.iloc[-1]:+.1f} ± {100 * error.iloc[-1]:.1f} %")
-        ratio = (
-            by_population(model, name, "shuffled").iloc[:, -1]
-            / by_population(model, name, "information").iloc[:, -1]
-        )
+        ratio = shuffled.iloc[:, -1] / information.iloc[:, -1]
         ratios[name] = mean_and_half(np.log(ratio.where(ratio > 0).to_numpy()))
     (equal, more), (private, half) = ratios["equal"], ratios["private"]
     return [
@@ -166,9 +162,7 @@ def decoding_claims(model: pd.DataFrame) -> list[Claim]:
 
 def few_trials_claims(few: pd.DataFrame) -> list[Claim]:
     """Claim about plug-in and corrected estimates from few trials."""
-    raw: list[float] = []
-    corrected: list[float] = []
-    texts = []
+    raw, corrected, texts = [], [], []
     for trials, rows in few.groupby("trials"):
         truth = rows.groupby("population")[["all trials", "se"]].first()
         error = np.sqrt((truth["se"] ** 2).sum()) / len(truth)
@@ -189,15 +183,10 @@ def few_trials_claims(few: pd.DataFrame) -> list[Claim]:
 
 def retina_claims(cells: pd.DataFrame) -> list[Claim]:
     """Claims about the recorded retina."""
-    information = by_population(cells, "retina", "information")
-    gain, half = mean_and_half(
-        np.log(by_population(cells, "retina", "shuffled").sum(axis=1) / information.sum(axis=1)).to_numpy()
-    )
-    last, more = mean_and_half(
-        np.log2(
-            information.iloc[:, -1].clip(lower=1e-9) / information.iloc[:, -2].clip(lower=1e-9)
-        ).to_numpy()
-    )
+    information, shuffled = (by_population(cells, "retina", name) for name in ("information", "shuffled"))
+    gain, half = mean_and_half(np.log(shuffled.sum(axis=1) / information.sum(axis=1)))
+    before, largest = (information.iloc[:, k].clip(lower=1e-9) for k in (-2, -1))
+    last, more = mean_and_half(np.log2(largest / before))
     return [
         secondary(
             "salamander retina: shuffling repeats changes the information about the film by less than 10 % (95 %)",
