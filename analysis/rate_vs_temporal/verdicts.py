@@ -71,10 +71,6 @@ def axis(table: pd.DataFrame, name: str) -> list[float]:
     return sorted(table[table.part == "LIF"][name].unique())
 
 
-def _bits(values: np.ndarray) -> str:
-    return interval_text(values, "bit")
-
-
 def claims(table: pd.DataFrame) -> list[Claim]:
     """The study's claims with their evidence."""
     taus, sigmas = axis(table, "tau"), axis(table, "sigma")
@@ -89,22 +85,19 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 def _claims_of_surplus(table: pd.DataFrame, taus: list[float], sigmas: list[float]) -> list[Claim]:
     extra = {(t, s): surplus(table, t, s) for t in taus for s in sigmas}
     fast, slow, least, most = taus[0], taus[-1], sigmas[0], sigmas[-1]
-    rises = {
-        (t, b): interval(extra[t, b] - extra[t, a])[1] for t in taus for a, b in itertools.pairwise(sigmas)
-    }
+    rises = [interval(extra[t, b] - extra[t, a])[1] for t in taus for a, b in itertools.pairwise(sigmas)]
     bits = {code: finest(table, code, fast, least).mean() for code in ("words", "count")}
     return [
         Claim(
             "at the smallest noise and for the fastest stimuli, words at the finest resolution carry more information "
             "than counts (95 %)",
             above(extra[fast, least], 0.0),
-            f"{bits['words']:.2f} against {bits['count']:.2f} bit, surplus {_bits(extra[fast, least])}",
+            f"{bits['words']:.2f} against {bits['count']:.2f} bit, surplus {interval_text(extra[fast, least], 'bit')}",
         ),
         Claim(
             "the surplus falls with noise at every time scale: smaller at the largest than at the smallest noise, no "
             "step up (95 %)",
-            all(above(extra[t, least] - extra[t, most], 0.0) for t in taus)
-            and bool(max(rises.values()) <= 0),
+            all(above(extra[t, least] - extra[t, most], 0.0) for t in taus) and max(rises) <= 0,
             "; ".join(
                 f"{1e3 * t:g} ms: " + ", ".join(f"{extra[t, s].mean():.2f}" for s in sigmas) for t in taus
             )
@@ -112,14 +105,14 @@ def _claims_of_surplus(table: pd.DataFrame, taus: list[float], sigmas: list[floa
         ),
         Claim(
             f"at the largest noise the surplus is below {GONE:g} bit at every time scale (95 %)",
-            all(bool(interval(extra[t, most])[2] < GONE) for t in taus),
-            "; ".join(f"{1e3 * t:g} ms {_bits(extra[t, most])}" for t in taus),
+            all(interval(extra[t, most])[2] < GONE for t in taus),
+            "; ".join(f"{1e3 * t:g} ms {interval_text(extra[t, most], 'bit')}" for t in taus),
         ),
         Claim(
             "at the smallest noise the surplus is larger for the fastest stimuli than for the slowest (95 %, paired by seed)",
             above(extra[fast, least] - extra[slow, least], 0.0),
             f"{1e3 * fast:g} ms {extra[fast, least].mean():.2f}, {1e3 * slow:g} ms {extra[slow, least].mean():.2f}; difference "
-            + _bits(extra[fast, least] - extra[slow, least]),
+            + interval_text(extra[fast, least] - extra[slow, least], "bit"),
         ),
     ]
 
@@ -134,14 +127,12 @@ def _claims_of_distances(table: pd.DataFrame, taus: list[float]) -> list[Claim]:
                 f"{1e3 * t:g} ms: {len(usable)} noise levels at which distances carry {DECODED:g} bit"
             )
             continue
-        few, many = half_costs(table, t, usable[0]), half_costs(table, t, usable[-1])
+        few, many = (half_costs(table, t, s) for s in (usable[0], usable[-1]))
         falls.append(above(np.log2(few / many), 0.0))
         texts.append(
             f"{1e3 * t:g} ms: {_cost_text(table, few)} at sigma {usable[0]:g} mV, {_cost_text(table, many)} at {usable[-1]:g} mV"
         )
-        top = [
-            information_by_seed(table, "distance", t, s).idxmax(axis=1).to_numpy(dtype=float) for s in usable
-        ]
+        top = [information_by_seed(table, "distance", t, s).idxmax(axis=1) for s in usable]
         best.append(above(top[0] - top[-1], 0.0))
         peaks.append(f"{1e3 * t:g} ms: " + ", ".join(f"{q.mean():.0f}" for q in top))
     return [
@@ -177,7 +168,7 @@ def _secondary_claims(table: pd.DataFrame, taus: list[float], sigmas: list[float
             "at the smallest noise and for the fastest stimuli, the latency of the first spike carries more "
             "information than the count (95 %)",
             above(first, 0.0),
-            f"{_bits(first)} at the finest resolution",
+            f"{interval_text(first, 'bit')} at the finest resolution",
         ),
         secondary(
             "the share of timing in the information of words is smaller for the slowest stimuli if words carry "
@@ -198,20 +189,14 @@ def _secondary_claims(table: pd.DataFrame, taus: list[float], sigmas: list[float
 
 
 def recorded_settings(table: pd.DataFrame) -> pd.DataFrame:
-    """Each setting of the recording: SD of the current, reliability, and gain of timing in each group of windows."""
+    """Each setting of the recording: reliability, mean curve of distances, and gain of timing in each group of windows."""
     rows = []
     own = table[table.part == "cortex"]
-    for setting, part in own.assign(setting=own.setting.astype(float).astype(int)).groupby("setting"):
+    for setting, part in own.groupby(own.setting.astype(float).astype(int)):
         curves = part[part.code == "distance"].pivot(index="group", columns="x", values="value")
-        rows.append(
-            {
-                "setting": setting,
-                "current": part.sigma.iloc[0],
-                "reliability": part[part.code == "reliability"].value.iloc[0],
-                "gain": (curves[COST_OF_TIME] - curves[0.0]).to_numpy(dtype=float),
-                "curve": curves.mean(),
-            }
-        )
+        reliability = part[part.code == "reliability"].value.iloc[0]
+        gain = (curves[COST_OF_TIME] - curves[0.0]).to_numpy(dtype=float)
+        rows.append({"setting": setting, "reliability": reliability, "gain": gain, "curve": curves.mean()})
     return pd.DataFrame(rows)
 
 
@@ -226,13 +211,13 @@ def _claims_of_the_recording(table: pd.DataFrame) -> list[Claim]:
         secondary(
             "recorded neuron, most reliable setting (11): distances with a cost of time carry more information than counts (95 %)",
             above(high, 0.0),
-            f"{_bits(high)} over {high.size} groups of windows, {COST_OF_TIME:g} / s against 0",
+            f"{interval_text(high, 'bit')} over {high.size} groups of windows, {COST_OF_TIME:g} / s against 0",
         ),
         secondary(
             "recorded neuron: the gain of timing is larger in the most reliable setting (11) than in the least "
             "reliable one (12) (95 %)",
             above(high - low, 0.0),
-            f"reliability {settings.reliability[11]:.2f} and {settings.reliability[12]:.2f}; {_bits(high - low)}",
+            f"reliability {settings.reliability[11]:.2f} and {settings.reliability[12]:.2f}; {interval_text(high - low, 'bit')}",
         ),
         secondary(
             "recorded neuron: over the eight settings the gain of timing rises with reliability (rank correlation, p < .05)",
@@ -249,21 +234,16 @@ def _claims_of_the_recording(table: pd.DataFrame) -> list[Claim]:
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Means over seeds at each time scale and noise."""
     rows = []
-    for t in axis(table, "tau"):
-        for s in axis(table, "sigma"):
-            extra = surplus(table, t, s)
-            count = where(table, code="spikes", tau=t, sigma=s).value.mean()
-            rows.append(
-                {
-                    "tau (ms)": f"{1e3 * t:g}",
-                    "sigma (mV)": f"{s:g}",
-                    "spikes": f"{count:.2f}",
-                    **{f"{code} (raw bit)": f"{finest(table, code, t, s).mean():.3f}" for code in ("count", "latency", "words")},
-                    "surplus (bit)": f"{extra.mean():.3f} ± {extra.std(ddof=1) / np.sqrt(extra.size):.3f}",
-                    "required resolution (ms)": f"{1e3 * required_resolution(table, t, s):g}",
-                    "half lost at cost": _cost_text(table, half_costs(table, t, s)) if s in decodable_noises(table, t) else "",
-                }
-            )  # fmt: skip
+    for t, s in itertools.product(axis(table, "tau"), axis(table, "sigma")):
+        row = {"tau (ms)": f"{1e3 * t:g}", "sigma (mV)": f"{s:g}"}
+        row["spikes"] = f"{where(table, code='spikes', tau=t, sigma=s).value.mean():.2f}"
+        for code in ("count", "latency", "words"):
+            row[f"{code} (raw bit)"] = f"{finest(table, code, t, s).mean():.3f}"
+        extra, decodable = surplus(table, t, s), s in decodable_noises(table, t)
+        row["surplus (bit)"] = f"{extra.mean():.3f} ± {stats.sem(extra):.3f}"
+        row["required resolution (ms)"] = f"{1e3 * required_resolution(table, t, s):g}"
+        row["half lost at cost"] = _cost_text(table, half_costs(table, t, s)) if decodable else ""
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
