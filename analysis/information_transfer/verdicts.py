@@ -46,13 +46,11 @@ def headline(table: pd.DataFrame) -> str:
     bounds = where(table, part="copy", quantity="bound", signal="weak")
     mean = bounds.groupby("sigma").value.mean()
     best = mean.idxmax()
-    text = (
-        f"Of the tested noise levels, the information rate about the weak signal is largest at {best:g} mV, "
-        f"{mean[best]:.2f} bit/s, against "
-        f"{mean.iloc[0]:.2f} at {mean.index[0]:g} mV and {mean.iloc[-1]:.2f} at {mean.index[-1]:g} mV."
-    )
     absent = "" if (table.source == "fly H1").any() else " The fly recording was absent and is omitted."
-    return text + absent
+    return (
+        f"Of the tested noise levels, the information rate about the weak signal is largest at {best:g} mV, {mean[best]:.2f} "
+        f"bit/s, against {mean.iloc[0]:.2f} at {mean.index[0]:g} mV and {mean.iloc[-1]:.2f} at {mean.index[-1]:g} mV.{absent}"
+    )
 
 
 WEAK = 0.25  # largest SD of the free membrane under a weak signal, in units of sigma
@@ -75,23 +73,18 @@ def sigmas_of(table: pd.DataFrame) -> list[float]:
     return sorted(table[table.part == "copy"].sigma.unique().tolist())
 
 
-def _z(table: pd.DataFrame, quantities: tuple[str, ...], signal: str, sigmas: list[float]) -> pd.DataFrame:
-    rows = table[(table.part == "response") & (table.signal == signal) & table.quantity.isin(quantities)]
-    rows = rows[rows.sigma.isin(sigmas) & (rows.x > 0)]
-    return rows.assign(z=(rows.value - rows.exact) / rows.se)
-
-
 def _curve_claim(
     table: pd.DataFrame, text: str, quantities: tuple[str, ...], signal: str, sigmas: list[float]
 ) -> Claim:
-    z = _z(table, quantities, signal, sigmas).z.abs()
-    expected = len(quantities) * len(sigmas) * table[table.part == "response"].query("x > 0").x.nunique()
-    rms = float(np.sqrt((z**2).mean())) if len(z) else np.nan
-    most = float(z.max()) if len(z) else np.nan
+    responses = table[(table.part == "response") & (table.x > 0)]
+    rows = responses[responses.quantity.isin(quantities) & responses.sigma.isin(sigmas)]
+    rows = rows[rows.signal == signal]
+    z = ((rows.value - rows.exact) / rows.se).abs()
+    expected = len(quantities) * len(sigmas) * responses.x.nunique()
     return Claim(
         text,
         len(z) == expected and expected > 0 and (z < 4).all(),
-        f"{len(z)} of {expected} values: largest |z| {most:.1f}, root mean square {rms:.2f}",
+        f"{len(z)} of {expected} values: largest |z| {z.max():.1f}, root mean square {np.sqrt((z**2).mean()):.2f}",
     )
 
 
@@ -123,12 +116,12 @@ def model_claims(table: pd.DataFrame) -> list[Claim]:
 
 def _bound(table: pd.DataFrame, weak: list[float]) -> Claim:
     rows = where(table, part="copy", signal="weak", quantity="bound")
-    parts, holds = [], bool(weak)
+    parts, holds = [], len(weak) > 0
     for sigma in weak:
         values, exact = of_copies(table, "weak", sigma, "bound"), rows[rows.sigma == sigma].exact
         exact_value = float(exact.iloc[0]) if len(exact) else np.nan
         z = (values.mean() - exact_value) / values.sem() if len(values) > 1 else np.nan
-        holds = holds and bool(abs(z) < 4)
+        holds = holds and abs(z) < 4
         parts.append(
             f"sigma {sigma:g} mV: {values.mean():.3f} ± {values.sem():.2g}, theory {exact_value:.3f} (z {z:+.1f})"
         )
@@ -145,29 +138,21 @@ def _interval(values: pd.Series) -> tuple[float, float]:
     return mean_and_half(known) if known.size > 1 else (np.nan, np.nan)
 
 
-def _gain(table: pd.DataFrame, signal: str, one: float, other: float, quantity: str) -> tuple[float, float]:
-    """Difference one - other, paired over copies: mean and half-width of its 95 % interval."""
-    return _interval(of_copies(table, signal, one, quantity) - of_copies(table, signal, other, quantity))
-
-
 def _maximum(table: pd.DataFrame) -> Claim:
     """The bound at the interior sigma where theory is largest, compared with both ends of the range."""
+    text = "the information bound for the weak signal has its maximum inside the range of sigma: larger than at both ends (95 %)"
     rows = where(table, part="copy", signal="weak", quantity="bound")
-    exact = rows.groupby("sigma").exact.first()
-    ends = sigmas_of(table)[0], sigmas_of(table)[-1]
-    inside = exact.drop(list(ends), errors="ignore")
+    sigmas = sigmas_of(table)
+    ends = sigmas[0], sigmas[-1]
+    inside = rows[~rows.sigma.isin(ends)].groupby("sigma").exact.first()
     if inside.empty:
-        return Claim(
-            "the information bound for the weak signal has its maximum inside the range of sigma: larger than at both "
-            "ends (95 %)",
-            False,
-            "no values",
-        )
+        return Claim(text, False, "no values")
     best = float(inside.idxmax())
-    gains = {end: _gain(table, "weak", best, end, "bound") for end in ends}
+    top = of_copies(table, "weak", best, "bound")
+    gains = {end: _interval(top - of_copies(table, "weak", end, "bound")) for end in ends}
     return Claim(
-        "the information bound for the weak signal has its maximum inside the range of sigma: larger than at both ends (95 %)",
-        all(bool(mean > width) for mean, width in gains.values()),
+        text,
+        all(mean > width for mean, width in gains.values()),
         f"bit/s at sigma {best:g} mV (largest in theory) minus that at the ends, 95 % over copies: "
         + "; ".join(f"{end:g} mV: {mean:+.3f} ± {width:.2g}" for end, (mean, width) in gains.items()),
     )
@@ -175,18 +160,17 @@ def _maximum(table: pd.DataFrame) -> Claim:
 
 def _above(table: pd.DataFrame) -> dict[float, tuple[float, float]]:
     """Direct information minus the bound for the strong signal: mean over copies and half-width of its 95 % interval."""
-    out = {}
-    for sigma in sigmas_of(table):
-        gap = of_copies(table, "strong", sigma, "direct") - of_copies(table, "strong", sigma, "bound")
-        out[sigma] = _interval(gap)
-    return out
+    return {
+        s: _interval(of_copies(table, "strong", s, "direct") - of_copies(table, "strong", s, "bound"))
+        for s in sigmas_of(table)
+    }
 
 
 def _direct(table: pd.DataFrame) -> Claim:
     above = _above(table)
     return Claim(
         "the information by the direct method is nowhere below the bound (strong signal, 95 %)",
-        all(bool(mean + width > 0) for mean, width in above.values()),
+        all(mean + width > 0 for mean, width in above.values()),
         "direct minus bound, bit/s, 95 % over copies: "
         + "; ".join(f"sigma {s:g} mV: {mean:+.2f} ± {width:.2g}" for s, (mean, width) in above.items()),
     )
@@ -196,36 +180,30 @@ def _secondary(table: pd.DataFrame) -> list[Claim]:
     sigmas = sigmas_of(table)
     rows = where(table, part="copy", signal="strong", quantity="bound")
     exact = rows.groupby("sigma").exact.first()
-    off = {
-        s: np.log(of_copies(table, "strong", s, "bound").clip(lower=1e-9) / exact[s])
-        for s in sigmas
-        if s in exact.index
-    }
-    first, last = sigmas[0], sigmas[-1]
-    known = first in off and last in off
-    closing = (
-        mean_and_half((off[first].abs() - off[last].abs()).dropna().to_numpy()) if known else (np.nan, np.nan)
-    )
+    bound = {s: of_copies(table, "strong", s, "bound") for s in sigmas}
+    off = {s: np.log(bound[s].clip(lower=1e-9) / exact[s]) for s in sigmas if s in exact.index}
+    first, last = (off.get(s, pd.Series(dtype=float)).abs() for s in (sigmas[0], sigmas[-1]))
+    closer, half = _interval(first - last)
     above = _above(table)
-    per_spike = {
-        s: of_copies(table, "strong", s, "bound") / of_copies(table, "strong", s, "rate") for s in sigmas
-    }
+    per_spike = {s: bound[s] / of_copies(table, "strong", s, "rate") for s in sigmas}
     falls = [_interval(per_spike[b] - per_spike[a]) for a, b in itertools.pairwise(sigmas)]
     return [
         secondary(
             "the bound for the strong signal deviates from linear theory, less at the largest than at the smallest sigma (95 %)",
-            closing[0] > closing[1],
+            closer > half,
             "log of bound / theory, mean over copies: "
             + "; ".join(f"sigma {s:g} mV: {v.mean():+.2f} ± {v.sem():.2g}" for s, v in off.items()),
         ),
         secondary(
             "the direct method gives more than the bound at every sigma (95 %): spikes carry more than their linear part",
-            all(bool(mean > width) for mean, width in above.values()),
-            "; ".join(f"sigma {s:g} mV: {mean:+.2f} ± {width:.2g} bit/s" for s, (mean, width) in above.items()),
+            all(mean > width for mean, width in above.values()),
+            "; ".join(
+                f"sigma {s:g} mV: {mean:+.2f} ± {width:.2g} bit/s" for s, (mean, width) in above.items()
+            ),
         ),
         secondary(
             "bits per spike have no maximum inside the range: they fall from each sigma to the next (strong signal, bound, 95 %)",
-            all(bool(mean + width < 0) for mean, width in falls),
+            all(mean + width < 0 for mean, width in falls),
             "; ".join(f"sigma {s:g} mV: {v.mean():.3f}" for s, v in per_spike.items()) + " bit per spike",
         ),
-    ]  # fmt: skip
+    ]
