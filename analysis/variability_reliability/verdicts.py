@@ -20,18 +20,15 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Mean and 95 % interval over seeds of each quantity, a row per fluctuation and sigma."""
-    names = ("Fano factor", "CV", "reliability", "Gamma", "jitter")
-    wides = {name: by_seed(table, name) for name in names}
+    columns = {"Fano factor": 1, "CV": 1, "reliability": 1, "Gamma": 1, "jitter": 1e3}
+    wides = {name: scale * by_seed(table, name) for name, scale in columns.items()}
     rows = []
-    for fluctuation, sigma in wides["CV"].columns:
-        row = {"fluctuation (mV)": f"{fluctuation:g}", "sigma (mV)": f"{sigma:g}"}
+    for at in wides["CV"].columns:
+        row = {"fluctuation (mV)": f"{at[0]:g}", "sigma (mV)": f"{at[1]:g}"}
         for name, wide in wides.items():
-            scale, label = (1e3, "jitter (ms)") if name == "jitter" else (1.0, name)
-            if (fluctuation, sigma) in wide.columns and wide[fluctuation, sigma].notna().sum() > 1:
-                mean, width = mean_and_half(scale * wide[fluctuation, sigma].dropna().to_numpy())
-                row[label] = f"{mean:.3f} ± {width:.2g}"
-            else:
-                row[label] = "-"
+            known = wide[at].dropna() if at in wide else []
+            text = "{:.3f} ± {:.2g}".format(*mean_and_half(known)) if len(known) > 1 else "-"
+            row["jitter (ms)" if name == "jitter" else name] = text
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -47,17 +44,13 @@ def headline(table: pd.DataFrame) -> str:
     sigmas = sorted(s for s in table[table.part == "frozen"].sigma.unique() if s > 0)
     low, high = sigmas[0], sigmas[-1]
     most, least = (end(table[table.part == "frozen"].fluctuation) for end in (max, min))
-    text = (
+    recorded = (table.part == "cell").any()
+    absent = "" if recorded else " The recordings of the cortical neuron were absent; that part is omitted."
+    return (
         f"From sigma {low:g} to {high:g} mV the reliability falls from {wide[most, low]:.2f} to {wide[most, high]:.2f} under the "
         f"strongest fluctuation; under a constant current it is {wide[least, low]:.2f} at {low:g} mV. Without noise, "
-        "trials are identical."
+        f"trials are identical.{absent}"
     )
-    absent = (
-        ""
-        if (table.part == "cell").any()
-        else " The recordings of the cortical neuron were absent; that part is omitted."
-    )
-    return text + absent
 
 
 EXACT = 1e-12
@@ -96,13 +89,13 @@ def _slope_claim(
     along: str,
     sign: int,
     points: list[float],
-    scale: float = 1.0,
     central: bool = True,
 ) -> Claim:
     wide, parts, holds = by_seed(table, quantity), [], True
+    scale = 1e3 if quantity == "jitter" else 1.0
     for at in points:
         mean, width = mean_and_half(scale * slopes(wide, along, at))
-        holds = holds and bool(sign * mean > width)
+        holds = holds and sign * mean > width
         name = "fluctuation" if along == "sigma" else "sigma"
         parts.append(f"{name} {at:g} mV: {mean:+.3g} ± {width:.2g}")
     unit = "doubling of sigma" if along == "sigma" else "mV of fluctuation"
@@ -115,24 +108,26 @@ def model_claims(table: pd.DataFrame) -> list[Claim]:
     fluctuating = sorted(f for f in frozen.fluctuation.unique() if f > 0)
     noisy = sorted(s for s in frozen.sigma.unique() if s > 0)
     strong = strongest(frozen.fluctuation.unique())
-    reliability, gamma, jitter = "reliability", "Gamma", "jitter"
-    results = [
-        _slope_claim(table, "Gamma (corrected for chance) falls "
-                            "with sigma at every fluctuation (95 %)", gamma, "sigma", -1, fluctuating),
-        _slope_claim(table, "Gamma rises with the fluctuation at every sigma (95 %)", gamma, "fluctuation", 1, noisy),
-        _slope_claim(table, "Schreiber's reliability rises with "
-                            "the fluctuation at every sigma (95 %)", reliability, "fluctuation", 1, noisy),
-        _slope_claim(table, "Schreiber's reliability falls with sigma "
-                            "under the two strongest fluctuations (95 %)", reliability, "sigma", -1, strong),
-        _slope_claim(table, "the jitter of firing events (ms) grows with sigma under the two strongest fluctuations "
-                            "(95 %)", jitter, "sigma", 1, strong, 1e3),
+    slopes_of = {
+        "Gamma (corrected for chance) falls with sigma at every fluctuation": ("Gamma", "sigma", -1, fluctuating),
+        "Gamma rises with the fluctuation at every sigma": ("Gamma", "fluctuation", 1, noisy),
+        "Schreiber's reliability rises with the fluctuation at every sigma": ("reliability", "fluctuation", 1, noisy),
+        "Schreiber's reliability falls with sigma under the two strongest fluctuations": ("reliability", "sigma", -1, strong),
+        "the jitter of firing events (ms) grows with sigma under the two strongest fluctuations": ("jitter", "sigma", 1, strong),
+    }  # fmt: skip
+    return [
+        *(_slope_claim(table, f"{text} (95 %)", *how) for text, how in slopes_of.items()),
         _deterministic(frozen),
         _renewal(table, "CV", "constant current: the CV equals Siegert's at every sigma, |z| < 4"),
-        _renewal(table, "spread", "constant current: the SD of the time of the n-th spike is that of a renewal "
-                                  "process, proportional to sqrt(n), |z| < 4"),
+        _renewal(
+            table,
+            "spread",
+            "constant current: the SD of the time of the n-th spike is that of a renewal "
+            "process, proportional to sqrt(n), |z| < 4",
+        ),
         _irregular(table, max(fluctuating), noisy),
-    ]  # fmt: skip
-    return [*results, *_secondary(table, strong, noisy)]
+        *_secondary(table, strong, noisy),
+    ]
 
 
 def _deterministic(frozen: pd.DataFrame) -> Claim:
@@ -183,11 +178,11 @@ def _secondary(table: pd.DataFrame, strong: list[float], noisy: list[float]) -> 
     exponent = mean_and_half(order.to_numpy())
     half = _each(np.log(late[stronger][noisy] / early[stronger][noisy]), noisy)
     fluctuating = sorted(f for f in table[table.part == "frozen"].fluctuation.unique() if f > 0)
-    everywhere = (
+    text = (
         "Schreiber's reliability falls with sigma under every fluctuating input, including weak ones (95 %)"
     )
     return [
-        _slope_claim(table, everywhere, "reliability", "sigma", -1, fluctuating, central=False),
+        _slope_claim(table, text, "reliability", "sigma", -1, fluctuating, central=False),
         secondary(
             f"events are more precise under {stronger:g} than under {weaker:g} mV of fluctuation, at every sigma with "
             "events (95 %)",
