@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
@@ -35,10 +38,15 @@ def curve(table: pd.DataFrame, part: str, signal: str, units: int = 1, kind: str
     return where(table, kind=kind, part=part, signal=signal, units=units).sort_values("sigma")
 
 
+def _nearest(points: pd.DataFrame, sigma: float) -> int:
+    """The row whose sigma is nearest, in log sigma."""
+    return int(np.abs(np.log(points.sigma / sigma)).to_numpy().argmin())
+
+
 def replicates(table: pd.DataFrame, part: str, signal: str, sigma: float, units: int = 1) -> np.ndarray:
     """Information (bits) of each replicate at the grid point nearest to sigma in log sigma."""
     own = where(table, kind="simulated", part=part, signal=signal, units=units)
-    nearest = own.sigma.iloc[int(np.abs(np.log(own.sigma / sigma)).to_numpy().argmin())]
+    nearest = own.sigma.iloc[_nearest(own, sigma)]
     return own[own.sigma == nearest].sort_values("replicate").value.to_numpy(dtype=float)
 
 
@@ -61,7 +69,7 @@ def location(table: pd.DataFrame, part: str) -> tuple[float, float, float, float
     curvature."""
     best = float(curve(table, part, "subthreshold", kind="best").sigma.iloc[0])
     points = simulated(table, part, "subthreshold")
-    first = int(np.clip(np.abs(np.log(points.sigma / best)).to_numpy().argmin() - 2, 0, len(points) - 5))
+    first = int(np.clip(_nearest(points, best) - 2, 0, len(points) - 5))
     near = points.iloc[first : first + 5]
     x = np.log(near.sigma.to_numpy())
     at, error, curvature = vertex(x, near.value.to_numpy(), near.se.to_numpy())
@@ -74,58 +82,50 @@ def _agree(points: pd.DataFrame) -> tuple[bool, str]:
     """Whether all points agree with theory, and the evidence."""
     off = (points.value - points.exact).abs()
     z = points.z[off >= RESIDUAL].abs()
-    text = (
-        f"largest |z| of points that differ by more than {RESIDUAL:g} bit: {z.max():.1f}"
-        if len(z)
-        else f"no point differs by {RESIDUAL:g} bit"
-    )
-    return bool(
-        len(points) and (z < 4).all()
-    ), f"{len(points)} points, largest difference {off.max():.4f} bit; {text}"
+    text = f"{len(points)} points, largest difference {off.max():.4f} bit; "
+    if len(z):
+        text += f"largest |z| of points that differ by more than {RESIDUAL:g} bit: {z.max():.1f}"
+    else:
+        text += f"no point differs by {RESIDUAL:g} bit"
+    return len(points) > 0 and (z < 4).all(), text
 
 
-def _agreement(table: pd.DataFrame, part: str, text: str) -> Claim:
-    points = pd.concat([simulated(table, part, name) for name in ("subthreshold", "suprathreshold")])
-    return Claim(
+def _claims_of_signals(table: pd.DataFrame, part: str, text: str, located: bool) -> Iterator[Claim]:
+    """Claims about the unit or the LIF neuron; `located`: whether the place of the maximum is a central claim."""
+    weak, strong = (simulated(table, part, name) for name in ("subthreshold", "suprathreshold"))
+    yield Claim(
         f"{text}: simulated and exact information agree at every noise for both signals, |z| < 4 or within {RESIDUAL:g} bit",
-        *_agree(points),
+        *_agree(pd.concat([weak, strong])),
     )
-
-
-def _interior(table: pd.DataFrame, part: str, text: str) -> Claim:
-    best = curve(table, part, "subthreshold", kind="best").iloc[0]
-    sigmas = simulated(table, part, "subthreshold").sigma
+    best, sigmas = curve(table, part, "subthreshold", kind="best").iloc[0], weak.sigma
     top = replicates(table, part, "subthreshold", best.sigma)
     ends = [top - replicates(table, part, "subthreshold", s) for s in (sigmas.min(), sigmas.max())]
-    return Claim(
+    yield Claim(
         f"{text}: information about the subthreshold signal is larger at intermediate than at the smallest and largest "
         "noise (95 %)",
         all(above(d, 0.0) for d in ends),
         f"at the exact maximum, sigma {best.sigma:.4g}: {top.mean():.3f} bit (exact {best.exact:.3f}); minus that at sigma "
         f"{sigmas.min():.3g}: {interval_text(ends[0], 'bit')}; at {sigmas.max():.3g}: {interval_text(ends[1], 'bit')}",
     )
-
-
-def _location(table: pd.DataFrame, part: str, text: str, central: bool) -> Claim:
     at, error, z, curvature = location(table, part)
-    best = curve(table, part, "subthreshold", kind="best").iloc[0]
-    return Claim(
+    yield Claim(
         f"{text}: the simulated information has a maximum (curvature below -4 standard errors) at the predicted noise, |z| < 4",
         abs(z) < 4 and curvature < -4,
         f"sigma {at:.4g} ± {at * error:.2g}, exact {best.sigma:.4g}, z = {z:+.1f}; curvature {curvature:.1f} standard errors",
-        central=central,
+        central=located,
     )
-
-
-def _falls(table: pd.DataFrame, part: str, text: str) -> Claim:
-    points, exact = simulated(table, part, "suprathreshold"), curve(table, part, "suprathreshold").exact
-    value, se = points.value.to_numpy(), points.se.to_numpy()
+    exact, value, se = (
+        curve(table, part, "suprathreshold").exact,
+        strong.value.to_numpy(),
+        strong.se.to_numpy(),
+    )
     rise = np.diff(value) / np.hypot(se[1:], se[:-1]).clip(1e-6)
-    ends = [replicates(table, part, "suprathreshold", s) for s in (points.sigma.min(), points.sigma.max())]
-    return Claim(
+    sigmas = strong.sigma
+    ends = [replicates(table, part, "suprathreshold", s) for s in (sigmas.min(), sigmas.max())]
+    yield Claim(
         f"{text}: information about the control falls monotonically with noise, exactly and in simulations to 4 standard errors",
         (np.diff(exact) < 0).all() and rise.max() < 4 and above(ends[0] - ends[1], 0.0),
-        f"{ends[0].mean():.3f} bit at sigma {points.sigma.min():.3g}, {ends[1].mean():.3f} at {points.sigma.max():.3g}; largest "
+        f"{ends[0].mean():.3f} bit at sigma {sigmas.min():.3g}, {ends[1].mean():.3f} at {sigmas.max():.3g}; largest "
         f"rise {max(0.0, float(rise.max())):.1f} standard errors",
     )
 
@@ -138,7 +138,8 @@ def _claims_of_pools(table: pd.DataFrame) -> list[Claim]:
     own = where(table, part="pool", kind="simulated")
     other = (own["panzeri treves"] - own.exact).groupby([own.units, own.sigma]).mean().abs()
     gain = {k: replicates(table, "pool", "Gaussian", best[k].sigma, k) - 1 for k in best}
-    more = [gain[b] - gain[a] for a, b in zip(list(gain), list(gain)[1:], strict=False)]
+    more = [b - a for a, b in itertools.pairwise(gain.values())]
+    single = curve(table, "pool", "Gaussian", 1).exact
     return [
         Claim(
             "pool: the exact information equals independent values: maxima for 2, 8 and 63 units, and one unit at equal SDs",
@@ -166,9 +167,8 @@ def _claims_of_pools(table: pd.DataFrame) -> list[Claim]:
         ),
         Claim(
             "pool: a single unit does not gain from noise: its exact information falls from one bit",
-            (np.diff(curve(table, "pool", "Gaussian", 1).exact) < 0).all()
-            and curve(table, "pool", "Gaussian", 1).exact.max() < 1,
-            f"{curve(table, 'pool', 'Gaussian', 1).exact.max():.3f} bit at the least noise",
+            (np.diff(single) < 0).all() and single.max() < 1,
+            f"{single.max():.3f} bit at the least noise",
         ),
     ]
 
@@ -182,14 +182,8 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             abs(best.sigma - PUBLISHED_UNIT[0]) < 2e-5 and round(best.exact, 6) == PUBLISHED_UNIT[1],
             f"{best.exact:.6f} bit at {best.sigma:.5f}",
         ),
-        _agreement(table, "unit", "one unit"),
-        _interior(table, "unit", "one unit"),
-        _location(table, "unit", "one unit", True),
-        _falls(table, "unit", "one unit"),
-        _agreement(table, "LIF", "LIF"),
-        _interior(table, "LIF", "LIF"),
-        _location(table, "LIF", "LIF", False),
-        _falls(table, "LIF", "LIF"),
+        *_claims_of_signals(table, "unit", "one unit", True),
+        *_claims_of_signals(table, "LIF", "LIF", False),
         *_claims_of_pools(table),
     ]
 
@@ -199,9 +193,9 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for best in table[table.kind == "best"].itertuples():
         own = simulated(table, best.part, best.signal, best.units)
-        if len(own) == 0:
+        if own.empty:
             continue
-        near = own.iloc[int(np.abs(np.log(own.sigma / best.sigma)).to_numpy().argmin())]
+        near = own.iloc[_nearest(own, best.sigma)]
         rows.append(
             {
                 "part": best.part,
