@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,10 @@ CELL = {"tau_m": 20e-3 * second, "v_reset": 0 * mV, "tau_refrac": 0 * second}
 V_THRESH = 20 * mV
 
 
+def _row(part: str, kind: str, signal: str, units: int, sigma: float, exact: float) -> dict[str, Any]:
+    return {"part": part, "kind": kind, "signal": signal, "units": units, "sigma": sigma, "exact": exact}
+
+
 def _bits(
     s: np.ndarray, r: np.ndarray, rng: np.random.Generator, config: Config, bias: str = "panzeri-treves"
 ) -> dict[str, float]:
@@ -59,6 +65,10 @@ def _best(information: Callable[[float], float], low: float, high: float) -> tup
         options={"xatol": 1e-5},
     )
     return float(np.exp(result.x)), float(-result.fun)
+
+
+def _noise(config: Config, sigma: np.ndarray) -> nsnn.EscapeNoise | None:
+    return None if config.sabotage == "noise off" else nsnn.EscapeNoise(nsnn.Gaussian(sigma))
 
 
 def _signal(values: np.ndarray) -> nsnn.Recorded:
@@ -87,7 +97,7 @@ def unit(config: Config) -> list[dict[str, Any]]:
         order, trials = presentation_order(np.array(shown), config.presentations // 2, rng)
         block = nsnn.simulate(
             nsnn.NSNNNeuron(beta=0.0),
-            None if config.sabotage == "noise off" else nsnn.EscapeNoise(nsnn.Gaussian(sigma.ravel())),
+            _noise(config, sigma.ravel()),
             _signal(np.array(shown)[order]),
             n_neurons=sigma.size,
             trials=trials,
@@ -101,16 +111,13 @@ def unit(config: Config) -> list[dict[str, Any]]:
         s = np.tile(order, trials)
         for j, (level, k) in enumerate(zip(sigma.ravel(), replicate.ravel(), strict=True)):
             exact = theory.threshold_information(meant, nsnn.Gaussian(level))
-            rows.append(
-                {"part": "unit", "kind": "simulated", "signal": name, "units": 1, "sigma": level, "replicate": k,
-                 "exact": exact, **_bits(s, spikes[:, j].ravel(), rng, config)}
-            )  # fmt: skip
+            bits = _bits(s, spikes[:, j].ravel(), rng, config)
+            rows.append(_row("unit", "simulated", name, 1, level, exact) | {"replicate": k} | bits)
     return rows + _unit_curves(config)
 
 
 def _curve(part: str, name: str, units: int, sigmas: Any, bits: Any) -> list[dict[str, Any]]:
-    same = {"part": part, "kind": "curve", "signal": name, "units": units}
-    return [{**same, "sigma": s, "exact": float(b)} for s, b in zip(sigmas, bits, strict=True)]
+    return [_row(part, "curve", name, units, s, float(b)) for s, b in zip(sigmas, bits, strict=True)]
 
 
 def _unit_curves(config: Config) -> list[dict[str, Any]]:
@@ -119,8 +126,7 @@ def _unit_curves(config: Config) -> list[dict[str, Any]]:
         bits = [theory.threshold_information(u, nsnn.Gaussian(s)) for s in sigmas]
         rows += _curve("unit", name, 1, sigmas, bits)
     at, most = _best(lambda s: theory.threshold_information(config.subthreshold, nsnn.Gaussian(s)), 0.05, 2.0)
-    best = {"part": "unit", "kind": "best", "signal": "subthreshold", "units": 1}
-    return [*rows, {**best, "sigma": at, "exact": most}]
+    return [*rows, _row("unit", "best", "subthreshold", 1, at, most)]
 
 
 def count_information(drives: Any, sigmas: Any, window: float) -> np.ndarray:
@@ -160,13 +166,9 @@ def lif(config: Config) -> list[dict[str, Any]]:
     s = np.repeat([0, 1], config.trials)
     for i, (name, (_, meant)) in enumerate(signals.items()):
         exact = count_information(meant, config.lif_sigmas, config.window)
-        for j, level in enumerate(config.lif_sigmas):
-            for k in range(config.replicates):
-                bits = _bits(s, counts[:, i, :, j, k].T.ravel(), rng, config)
-                rows.append(
-                    {"part": "LIF", "kind": "simulated", "signal": name, "units": 1, "sigma": level, "replicate": k,
-                     "exact": exact[j], **bits}
-                )  # fmt: skip
+        for (j, level), k in itertools.product(enumerate(config.lif_sigmas), range(config.replicates)):
+            bits = _bits(s, counts[:, i, :, j, k].T.ravel(), rng, config)
+            rows.append(_row("LIF", "simulated", name, 1, level, exact[j]) | {"replicate": k} | bits)
     return rows + _lif_curves(config)
 
 
@@ -179,8 +181,7 @@ def _lif_curves(config: Config) -> list[dict[str, Any]]:
         grid = np.geomspace(at[0], at[-1], 13)
         bits = count_information(config.weak, grid, config.window)
         at = grid[np.clip(bits.argmax() + np.array([-1, 1]), 0, grid.size - 1)]
-    best = {"part": "LIF", "kind": "best", "signal": "subthreshold", "units": 1}
-    return [*rows, {**best, "sigma": grid[bits.argmax()], "exact": bits.max()}]
+    return [*rows, _row("LIF", "best", "subthreshold", 1, grid[bits.argmax()], bits.max())]
 
 
 def pools(config: Config) -> list[dict[str, Any]]:
@@ -197,9 +198,7 @@ def pools(config: Config) -> list[dict[str, Any]]:
         order, trials = presentation_order(x, config.shown, rng)
         block = nsnn.simulate(
             nsnn.NSNNNeuron(beta=0.0, theta=0.0),
-            None
-            if config.sabotage == "noise off"
-            else nsnn.EscapeNoise(nsnn.Gaussian(np.repeat(ratios, most))),
+            _noise(config, np.repeat(ratios, most)),
             _signal(x[order]),
             n_neurons=ratios.size * most,
             trials=trials,
@@ -216,10 +215,9 @@ def pools(config: Config) -> list[dict[str, Any]]:
         for k in config.pools:
             counts = np.bincount(cell[unit < k], minlength=ratios.size * s.size).reshape(ratios.size, -1)
             for r, count in zip(config.ratios, counts, strict=True):
-                rows.append(
-                    {"part": "pool", "kind": "simulated", "signal": "Gaussian", "units": k, "sigma": r,
-                     "replicate": replicate, "exact": exact[k, r], **_bits(s, count, rng, config, "grassberger")}
-                )  # fmt: skip
+                bits = _bits(s, count, rng, config, "grassberger")
+                row = _row("pool", "simulated", "Gaussian", k, r, exact[k, r])
+                rows.append(row | {"replicate": replicate} | bits)
     return rows + _pool_curves(config)
 
 
@@ -233,8 +231,6 @@ def _pool_curves(config: Config) -> list[dict[str, Any]]:
         rows += _curve("pool", "Gaussian", k, ratios, [bits(r, k) for r in ratios])
     rows += _curve("pool", "equal SDs", 1, [1.0], [bits(1.0, 1)])
     for k in sorted({2, 4, 16, 32, 128, *config.pools} - {1}):
-        at, most = _best(lambda r, k=k: bits(r, k), 0.02, 1.5)  # type: ignore[misc]
-        rows.append(
-            {"part": "pool", "kind": "best", "signal": "Gaussian", "units": k, "sigma": at, "exact": most}
-        )
+        at, most = _best(functools.partial(bits, k=k), 0.02, 1.5)
+        rows.append(_row("pool", "best", "Gaussian", k, at, most))
     return rows
