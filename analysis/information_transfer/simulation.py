@@ -32,13 +32,9 @@ def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> 
     - theory: bound of linear theory on a finer grid of sigma; membrane: SD of the free membrane under the signal (mV)
     - recorded: recorded neurons, see the module `recorded`
     """
+    n = dict(zip(("none", "weak", "strong"), config.copies, strict=True))
     points = pd.DataFrame(
-        [
-            (level, sigma, copy)
-            for level, n in zip(("none", "weak", "strong"), config.copies, strict=True)
-            for sigma in config.sigmas
-            for copy in range(n)
-        ],
+        [(level, sigma, copy) for level in n for sigma in config.sigmas for copy in range(n[level])],
         columns=["signal", "sigma", "copy"],
     )
     progress(f"{len(points)} neurons, {config.trials} trials of {config.seconds:g} s")
@@ -46,16 +42,10 @@ def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> 
     trains = [one.crop(config.warm_up, None) for one in simulated(points, paths, config)]
     progress("measuring")
     rows = _theory(config)
-    exact = dict(
-        zip(
-            config.sigmas,
-            zip(*linear_theory(config.sigmas, frequencies(config), config), strict=True),
-            strict=True,
-        )
-    )
+    chi, spectrum = linear_theory(config.sigmas, frequencies(config), config)
     for (level, sigma), part in points.groupby(["signal", "sigma"], sort=False):
-        selected = [trains[k] for k in part.index]
-        rows += _measured(str(level), float(sigma), selected, paths, exact[sigma], config)
+        selected, k = [trains[k] for k in part.index], config.sigmas.index(sigma)
+        rows += _measured(str(level), float(sigma), selected, paths, (chi[k], spectrum[k]), config)
     progress("recorded neurons")
     rows += recorded.rows(progress)
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -192,17 +182,7 @@ def _measured(
             signal, one, f_max=config.band * pq.Hz, bias="subtract", n_shuffle=0, **welch
         )
         spectra.append(np.stack([response.chi.real, response.chi.imag, response.se, c_f])[:, : f.size])
-        rows.append(
-            {
-                **base,
-                "part": "copy",
-                "copy": c,
-                "quantity": "bound",
-                "value": float(info),
-                "se": info.se,
-                "exact": bound,
-            }
-        )
+        rows.append(_of_copy(base, c, "bound", info) | {"exact": bound})
     curves = np.array(spectra)
     error = np.sqrt((curves[:, 2] ** 2).sum(axis=0)) / len(curves)
     rows += [
@@ -215,6 +195,10 @@ def _measured(
         for x, v, e, t in zip(f, value, se, against, strict=True)
     ]  # fmt: skip
     return rows + (_direct(base, trains, config) if level == "strong" else [])
+
+
+def _of_copy(base: dict[str, Any], copy: int, quantity: str, info: measures.Estimate) -> dict[str, Any]:
+    return {**base, "part": "copy", "copy": copy, "quantity": quantity, "value": info.value, "se": info.se}
 
 
 def _spectrum(
@@ -246,9 +230,7 @@ def _direct(base: dict[str, Any], trains: list[measures.Trains], config: Config)
         info = measures.direct_information_rate(
             repeats, bin_width=config.letter * pq.s, word_lengths=config.lengths, n_shuffle=0
         )
-        rows.append(
-            {**base, "part": "copy", "copy": c, "quantity": "direct", "value": float(info), "se": info.se}
-        )
+        rows.append(_of_copy(base, c, "direct", info))
     return rows
 
 
