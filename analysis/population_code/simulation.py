@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -118,10 +120,7 @@ def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> 
 def _rows_of_size(config: Config, counts: np.ndarray, expected: tuple[float, float]) -> dict:
     """Information of these neurons, and share of correct trials of a discriminant."""
     n = counts.shape[2]
-    total, single = (
-        measures.linear_fisher_information(counts[0], counts[1], config.ds, shuffled=shuffled, n_shuffle=0)
-        for shuffled in (False, True)
-    )
+    total, single = (_information(*counts, config.ds, shuffled=shuffled) for shuffled in (False, True))
     decoded = measures.decode(
         np.repeat([0, 1], config.trials),
         np.concatenate(counts),
@@ -147,64 +146,40 @@ def _rows_of_size(config: Config, counts: np.ndarray, expected: tuple[float, flo
     }
 
 
-def _rows_of_few(config: Config, counts: np.ndarray, trials: int) -> list[dict]:
+def _rows_of_few(config: Config, counts: np.ndarray, trials: int) -> Iterator[dict]:
     """Estimates from disjoint blocks of `trials`, and the estimate from all trials."""
     few = counts[:, :, : config.few_neurons]
-    total = measures.linear_fisher_information(few[0], few[1], config.ds, n_shuffle=0)
-    rows = []
+    total = _information(*few, config.ds)
+    same = {"part": "few trials", "neurons": config.few_neurons, "trials": trials}
     for k in range(config.trials // trials):
         a, b = few[:, k * trials : (k + 1) * trials]
-        both = {
-            bias: measures.linear_fisher_information(a, b, config.ds, bias=bias, n_shuffle=0).value
-            for bias in ("none", "kanitscheider")
-        }
-        rows.append(
-            {
-                "part": "few trials",
-                "neurons": config.few_neurons,
-                "trials": trials,
-                "plug-in": both["none"],
-                "information": both["kanitscheider"],
-                "all trials": total.value,
-                "se": total.se,
-            }
-        )
-    return rows
+        plug_in, corrected = (_information(a, b, config.ds, bias=bias) for bias in ("none", "kanitscheider"))
+        estimates = {"plug-in": plug_in.value, "information": corrected.value}
+        yield same | estimates | {"all trials": total.value, "se": total.se}
 
 
-def retina_rows(config: Config) -> list[dict]:
+def _information(a: np.ndarray, b: np.ndarray, ds: float, **how: Any) -> measures.Estimate:
+    return measures.linear_fisher_information(a, b, ds, n_shuffle=0, **how)
+
+
+def retina_rows(config: Config) -> Iterator[dict]:
     """Information of recorded cells about two moments of the film, by number of cells; as d'^2, with ds = 1."""
     spikes = retina()
     if spikes is None:
-        return []
+        return
     repeats, bins, cells = spikes.shape
     windows = bins // config.frames
     counts = spikes[:, : windows * config.frames].reshape(repeats, windows, config.frames, cells).sum(axis=2)
-    rng, rows = np.random.default_rng(config.seed), []
+    rng = np.random.default_rng(config.seed)
     for first in range(windows // 2):
         a, b = counts[:, first], counts[:, first + windows // 2]
         varies = np.flatnonzero((a.var(axis=0) + b.var(axis=0)) / 2 > LEAST)
         if varies.size < max(CELLS):
             continue
         chosen = rng.permutation(varies)
+        same = {"part": "retina", "population": first, "condition": "retina", "trials": repeats}
         for n in CELLS:
             some = chosen[:n]
-            total, single = (
-                measures.linear_fisher_information(
-                    a[:, some], b[:, some], 1.0, shuffled=shuffled, n_shuffle=0
-                )
-                for shuffled in (False, True)
-            )
-            rows.append(
-                {
-                    "part": "retina",
-                    "population": first,
-                    "condition": "retina",
-                    "neurons": n,
-                    "trials": repeats,
-                    "information": total.value,
-                    "se": total.se,
-                    "shuffled": single.value,
-                }
-            )
-    return rows
+            total, single = (_information(a[:, some], b[:, some], 1.0, shuffled=s) for s in (False, True))
+            estimates = {"information": total.value, "se": total.se, "shuffled": single.value}
+            yield same | {"neurons": n} | estimates
