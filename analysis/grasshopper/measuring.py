@@ -14,7 +14,7 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import measures
 from nsnn_neuro.likelihood import Rescaled
 
-from .config import LOWEST, Config
+from .config import LOWEST, MODELS, Config
 from .neuron import bins
 from .sound import COARSE_RATE, Half
 
@@ -51,23 +51,23 @@ def _level_signal(half: Half) -> neo.AnalogSignal:
     return neo.AnalogSignal(half.coarse, units="dimensionless", sampling_rate=COARSE_RATE * pq.Hz)
 
 
+def _times(trials: neo.Block) -> list[np.ndarray]:
+    """Spike times (s) of each neuron of the first segment."""
+    spikes = trials.segments[0].spiketrains
+    ids, times = spikes.multiplexed
+    return [np.asarray(times.magnitude)[ids == j] for j in range(len(spikes))]
+
+
 def _bounds(trials: neo.Block, half: Half, limit: int | None = None) -> np.ndarray:
     """Coherence bound of each single trial, bit/s, as for the single trial of the cell."""
-    signal = _level_signal(half)
-    ids, times = trials.segments[0].spiketrains.multiplexed
-    out = []
-    for j in range(len(trials.segments[0].spiketrains))[:limit]:
-        train = np.asarray(times.magnitude)[ids == j]
-        info = measures.coherence_information(
-            signal,
-            [train],
-            f_max=half.cutoff * pq.Hz,
-            t_start=0 * pq.s,
-            t_stop=half.duration * pq.s,
-            **_COHERENCE_OPTIONS,
+    signal, window = _level_signal(half), {"t_start": 0 * pq.s, "t_stop": half.duration * pq.s}
+    each = [
+        measures.coherence_information(
+            signal, [train], f_max=half.cutoff * pq.Hz, **window, **_COHERENCE_OPTIONS
         )
-        out.append(float(info))
-    return np.array(out)
+        for train in _times(trials)[:limit]
+    ]
+    return np.array([info.value for info in each])
 
 
 def measured(trials: neo.Block, half: Half, which: int, model: str, config: Config) -> list[dict[str, Any]]:
@@ -83,18 +83,14 @@ def measured(trials: neo.Block, half: Half, which: int, model: str, config: Conf
     for window in config.fano_windows:
         fano = measures.fano_factor(trials, window=window * pq.s)
         rows.append(row_of(which, model, "Fano factor (windows)", window, fano, "1"))
-    # their trials are identical
-    bound = _bounds(trials, half, 1 if model in ("without noise", "refitted without noise") else None)
+    bound = _bounds(trials, half, 1 if model in MODELS[1:] else None)
+    per_spike = bound / rate[: len(bound)]
     rows.append(row_of(which, model, "information bound", np.nan, bound, "bit/s"))
-    rows.append(
-        row_of(which, model, "information bound per spike", np.nan, bound / rate[: len(bound)], "bit/spike")
-    )
-    several = len(rate) > 1
-    if several:
+    rows.append(row_of(which, model, "information bound per spike", np.nan, per_spike, "bit/spike"))
+    if len(rate) > 1:
         neuron = _as_one_neuron(trials)
-        rows.append(
-            row_of(which, model, "Fano factor (across trials)", np.nan, measures.fano_factor(neuron), "1")
-        )
+        fano = measures.fano_factor(neuron)
+        rows.append(row_of(which, model, "Fano factor (across trials)", np.nan, fano, "1"))
         reliability = measures.schreiber_reliability(neuron, sigma=config.reliability_kernel * pq.s)
         rows.append(row_of(which, model, "reliability", np.nan, reliability, "1"))
         recorded = nsnn.to_block([[half.spikes]], t_stop=half.duration * pq.s)
@@ -107,11 +103,8 @@ def measured(trials: neo.Block, half: Half, which: int, model: str, config: Conf
 
 def _as_one_neuron(trials: neo.Block) -> neo.Block:
     """A Block of one neuron, from a Block with one neuron per trial."""
-    spikes = trials.segments[0].spiketrains
-    ids, times = spikes.multiplexed
-    return nsnn.to_block(
-        [[np.asarray(times.magnitude)[ids == j]] for j in range(len(spikes))], t_stop=spikes.t_stop
-    )
+    t_stop = trials.segments[0].spiketrains.t_stop
+    return nsnn.to_block([[train] for train in _times(trials)], t_stop=t_stop)
 
 
 def _curves(trials: neo.Block, half: Half, which: int, model: str) -> list[dict[str, Any]]:
@@ -132,17 +125,10 @@ def _coherence(trials: neo.Block, half: Half, which: int, model: str) -> list[di
     the mean of the other trials, in their SD, at any frequency from 10 Hz to the cut-off: it holds for all frequencies together.
     """
     signal = _level_signal(half)
-    ids, times = trials.segments[0].spiketrains.multiplexed
-    each = []
-    for j in range(len(trials.segments[0].spiketrains)):
-        f, c = measures.coherence(
-            signal, [np.asarray(times.magnitude)[ids == j]], nperseg=256, noverlap=128,
-            t_start=0 * pq.s, t_stop=half.duration * pq.s,
-        )  # fmt: skip
-        each.append(c)
-        if model in ("without noise", "refitted without noise"):
-            break
-    all_of = np.array(each)
+    how = {"nperseg": 256, "noverlap": 128, "t_start": 0 * pq.s, "t_stop": half.duration * pq.s}
+    trains = _times(trials)[: 1 if model in MODELS[1:] else None]
+    spectra = [measures.coherence(signal, [train], **how) for train in trains]
+    f, all_of = spectra[0][0], np.array([c for _, c in spectra])
     keep = f <= 1.25 * half.cutoff
     rows = [
         row_of(which, model, "coherence", x, y, "1") for x, y in zip(f[keep], all_of[:, keep].T, strict=True)
@@ -172,9 +158,8 @@ def likelihood_rows(
     n = max(1, round(half.duration / SEGMENT))
     rows = []
     for model, log in logs.items():
-        gain = (
-            np.array([part.sum() for part in np.array_split((log - constant) / np.log(2), n)]) * n / o.sum()
-        )
+        bits = np.array_split((log - constant) / np.log(2), n)
+        gain = np.array([part.sum() for part in bits]) * n / o.sum()
         se = gain.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
         rows.append({**row_of(which, model, "bits per spike", np.nan, gain.mean(), "bit/spike"), "sd": se})
         rows += [
