@@ -37,7 +37,7 @@ from .harness import Claim, Progress, StudyConfig, part, quiet, secondary
 from .shared.figures import finish
 from .shared.intervals import above
 from .shared.paired_networks import ARMS, dense, initial_network, noise_and_rule, points, training_data
-from .shared.recordings import folder
+from .shared.recordings import folder, required
 
 CLAIM = (
     "Dense, convolutional, residual and recurrent noisy networks learn with several algorithms, on average less than a point "
@@ -73,6 +73,7 @@ COMBINATIONS = (
     ("dense in Brian2", "N-MNIST", "rate MSE"),
 )
 
+PARTS = ("train", "val", "test")
 QUICK_COMBINATIONS = (
     ("dense", "digits", "rate MSE"),
     ("dense", "digits", "mean, random feedback"),
@@ -120,24 +121,17 @@ def data_part(config: Config, data: str, part: str, image: bool) -> tuple[np.nda
         case "N-MNIST":
             return _events(part)
         case _:
-            seed = ("train", "val", "test").index(part)
-            return nsnn.datasets.smooth_manifolds(
-                config.samples, n_classes=4, n_units=20, n_steps=30, seed=seed
-            )
+            seed, size = PARTS.index(part), {"n_classes": 4, "n_units": 20, "n_steps": 30}
+            return nsnn.datasets.smooth_manifolds(config.samples, **size, seed=seed)
     side = round(X.shape[1] ** 0.5)
     return (X.reshape(-1, 1, side, side) if image else X), y
 
 
 def _events(part: str) -> tuple[np.ndarray, np.ndarray]:
     """Events in 30 steps of 10.5 ms; per digit ten recordings for training, three for validation, three for testing."""
-    place = folder("nmnist_160")
-    if place is None:
-        raise nsnn.NsnnError(
-            "no recordings nmnist_160 (NSNN_SHARED_DATA, or shared/data next to the repository)"
-        )
-    recordings, y = nsnn.datasets.nmnist(place / "nmnist_160.zip", None)
+    recordings, y = nsnn.datasets.nmnist(required("nmnist_160", "architectures") / "nmnist_160.zip", None)
     nth = np.array([(y[:k] == digit).sum() for k, digit in enumerate(y)])  # index within its digit
-    own = np.flatnonzero(np.digitize(nth, (10, 13)) == ("train", "val", "test").index(part))
+    own = np.flatnonzero(np.digitize(nth, (10, 13)) == PARTS.index(part))
     return nsnn.datasets.bin_events([recordings[k] for k in own], n_steps=30).astype(float), y[own]
 
 
@@ -172,9 +166,8 @@ def with_random_feedback(layers: Any) -> Any:
         from nsnn_neuro import deep
 
         first, *others = layers(cell)
-        return nn.Sequential(
-            first, *(deep.RandomFeedback(m) if isinstance(m, nn.Linear) else m for m in others)
-        )
+        fixed = (deep.RandomFeedback(m) if isinstance(m, nn.Linear) else m for m in others)
+        return nn.Sequential(first, *fixed)
 
     return wrapped
 
@@ -304,12 +297,10 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Mean, SD and training time of each combination."""
-    rows = []
-    seconds = (
-        table[table.stage == "test"].groupby(["architecture", "data", "algorithm", "arm"]).seconds.median()
-    )
+    rows, names = [], ["architecture", "data", "algorithm"]
+    seconds = table[table.stage == "test"].groupby([*names, "arm"]).seconds.median()
     for key, noisy, other in _accuracies(table):
-        row = dict(zip(("architecture", "data", "algorithm"), key, strict=True))
+        row = dict(zip(names, key, strict=True))
         for arm, values in zip(ARMS, (noisy, other), strict=True):
             row[f"{arm} (%)"] = f"{100 * values.mean():.2f} ± {100 * values.std(ddof=1):.2f}"
         row["difference (points)"] = f"{100 * (noisy - other).mean():+.2f}"

@@ -11,9 +11,9 @@ import pandas as pd
 
 from nsnn_neuro import measures
 
-from ..harness import Progress, check_sabotage, part, quiet
+from ..harness import Progress, part, quiet
 from .calibrated import calibrated
-from .config import COLUMNS, SABOTAGES, Config
+from .config import COLUMNS, Config
 from .data_sets import Recording, recordings
 from .fits import fitted
 from .scoring import across, raster, scores, spike_measures
@@ -28,7 +28,6 @@ def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> 
     - remark: what the calibration of a model says about a parameter, or why it failed, in `measure`
     - chosen: chosen or fitted settings of a model; spike: time x of a spike in trial `value`
     """
-    check_sabotage(config, SABOTAGES)
     rows: list[dict[str, Any]] = []
     kinds: set[str] = set()
     for recording in recordings(config):

@@ -8,38 +8,22 @@ from pathlib import Path
 import neo
 import pandas as pd
 
-from nsnn_neuro import NsnnError, datasets
+from nsnn_neuro import datasets
 
-from ..harness import Progress, check_sabotage, part, quiet
+from ..harness import Progress, part, quiet
 from ..shared import recordings
 from . import cells, population
-from .config import COLUMNS, SABOTAGES, SET, Config
-
-
-def recording() -> neo.Block:
-    """Responses to the images.
-
-    Raises
-    ------
-    NsnnError : the recording is absent; the message says where to put it
-    """
-    place = recordings.folder(SET)
-    if place is None:
-        raise NsnnError(f"recorded_codes: {next(recordings.absent([SET], 'cannot run without'))}")
-    return datasets.salamander_retina(place).images
+from .config import COLUMNS, SET, Config
 
 
 def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """Rows of single cells, of noise correlations and of decoders; see `COLUMNS`."""
-    check_sabotage(config, SABOTAGES)
-    return tabulated(recording(), config, out, progress)
+    place = recordings.required(SET, "recorded_codes")
+    return tabulated(datasets.salamander_retina(place).images, config, out, progress)
 
 
 def tabulated(
-    block: neo.Block,
-    config: Config,
-    out: Path | None = None,
-    progress: Progress = quiet,
+    block: neo.Block, config: Config, out: Path | None = None, progress: Progress = quiet
 ) -> pd.DataFrame:
     """The table of a Block whose segments have the annotations label and repeat."""
     data = cells.responses(block, config)

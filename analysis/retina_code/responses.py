@@ -6,11 +6,10 @@ import dataclasses
 
 import numpy as np
 
-from nsnn_neuro import NsnnError, datasets, measures, select
+from nsnn_neuro import measures, select
 from nsnn_neuro.datasets import SalamanderRetina
 
-from ..shared import recordings
-from .config import BIN, LAGS, SET, SIDE, STEPS, Config
+from .config import BIN, LAGS, SIDE, STEPS, Config
 
 _FRAME_RATE = 30.0  # Hz
 _REGION = 12  # pixels of a frame: the square around the receptive field, cut into SIDE x SIDE tiles
@@ -30,19 +29,6 @@ class Responses:
     def windows(self, rows: np.ndarray) -> Responses:
         """Some of the windows."""
         return Responses(self.x[rows], self.tiles[rows], self.o[rows])
-
-
-def recording(config: Config) -> Responses:
-    """The recording, with the sabotage of the configuration.
-
-    Raises
-    ------
-    NsnnError : the recording is absent; the message says where to put it
-    """
-    place = recordings.folder(SET)
-    if place is None:
-        raise NsnnError(f"retina_code: {next(recordings.absent([SET], 'cannot run without'))}")
-    return of_recording(datasets.salamander_retina(place), config)
 
 
 def of_recording(retina: SalamanderRetina, config: Config) -> Responses:

@@ -10,26 +10,27 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..harness import Progress, check_sabotage, part, quiet
+from nsnn_neuro import datasets
+
+from ..harness import Progress, part, quiet
+from ..shared import recordings
 from ..shared.processes import in_processes
 from . import convolution, networks, rate_models
-from .config import ADDED, CNN, COLUMNS, NOISELESS, NOISY, SABOTAGES, Config
+from .config import ADDED, CNN, COLUMNS, NOISELESS, NOISY, SET, Config
 from .rate_models import Settings
-from .responses import Responses, recording
+from .responses import Responses, of_recording
 from .scoring import Fitted, gain, rows_of_fit, rows_of_recording
 
 
 def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """Rows of scores; see `COLUMNS`."""
-    check_sabotage(config, SABOTAGES)
-    return tabulated(recording(config), config, out, progress)
+    place = recordings.required(SET, "retina_code")
+    data = of_recording(datasets.salamander_retina(place), config)
+    return tabulated(data, config, out, progress)
 
 
 def tabulated(
-    data: Responses,
-    config: Config,
-    out: Path | None = None,
-    progress: Progress = quiet,
+    data: Responses, config: Config, out: Path | None = None, progress: Progress = quiet
 ) -> pd.DataFrame:
     """The table of responses. Parts are a fold of an arm and an initial seed, so that an interrupted run continues."""
     arms = list(config.arms)
@@ -76,7 +77,7 @@ def _rows_of(shared: tuple[Responses, Config, Path | None], task: _Task) -> list
     """Scores of an arm on a fold, with all initial seeds."""
     (data, config, out), (fold, arm) = shared, task
     train, held, numbers = _divided(data, config, fold)
-    (choice,) = part(out, f"fold {fold} settings {arm}", functools.partial(_choice, arm, train, config))
+    (choice,) = part(out, f"fold {fold} settings {arm}", lambda: [chosen(arm, train, config)._asdict()])
     settings = Settings(int(choice["epochs"]), choice["ridge"], choice["eta"])
     text = f"{settings.epochs} epochs, ridge {settings.ridge:g}, rate {settings.eta:g}"
     rows = []
@@ -96,11 +97,6 @@ def _placed(
         here | row | {name: int(of[int(row[name])]) for name, of in numbers.items() if name in row}
         for row in rows
     ]
-
-
-def _choice(arm: str, train: Responses, config: Config) -> list[dict[str, Any]]:
-    best = chosen(arm, train, config)
-    return [{"epochs": best.epochs, "ridge": best.ridge, "eta": best.eta}]
 
 
 def chosen(arm: str, train: Responses, config: Config) -> Settings:

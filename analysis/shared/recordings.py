@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.io
 
-from nsnn_neuro import FormatError
+from nsnn_neuro import FormatError, NsnnError
 
 SETS = {
     "case_studies_spikes": "a subthalamic and a retinal neuron of Kramer & Eden, Case Studies in Neural Data Analysis "
@@ -52,6 +52,19 @@ def folder(name: str) -> Path | None:
     named = os.environ.get("NSNN_SHARED_DATA")
     data = Path(named) if named else Path(__file__).resolve().parents[3] / "shared" / "data"
     return data / name if (data / name / "SOURCE.txt").is_file() else None
+
+
+def required(name: str, study: str) -> Path:
+    """The folder of a set without which a study cannot run.
+
+    Raises
+    ------
+    NsnnError : the set is absent; the message says where to put it
+    """
+    place = folder(name)
+    if place is None:
+        raise NsnnError(f"{study}: {next(absent([name], 'cannot run without'))}")
+    return place
 
 
 def absent(names: Iterable[str], what: str = "runs without") -> Iterator[str]:

@@ -74,7 +74,7 @@ def test_recordings_are_split_within_each_digit(tmp_path: Path, monkeypatch: pyt
     run = study.Config().combinations()
     monkeypatch.setenv("NSNN_SHARED_DATA", str(place))
     assert {*run} - {*study.Config().combinations()} == {("dense in Brian2", "N-MNIST", "rate MSE")}
-    with pytest.raises(study.nsnn.NsnnError, match="no recordings nmnist_160"):
+    with pytest.raises(study.nsnn.NsnnError, match="the recordings nmnist_160"):
         study.data_part(study.Config(), "N-MNIST", "test", False)
 
 
