@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +30,7 @@ ESTIMATORS = {
 }
 DISCRETE = list(ESTIMATORS)[:9]
 BINS, STIMULI, SYMBOLS = 6, 8, 100
+Estimates = Callable[[int, np.random.Generator], Iterator[tuple[str, measures.Estimate]]]
 
 
 class Channel(NamedTuple):
@@ -39,7 +40,7 @@ class Channel(NamedTuple):
     truth: float
     sizes: tuple[int, ...]
     alphabet: int  # number of symbols, 1 if continuous
-    estimate: Callable[[int, np.random.Generator], Iterator[tuple[str, measures.Estimate]]]
+    estimate: Estimates
     shown: bool = True  # in the figure
 
 
@@ -60,14 +61,8 @@ def words_channel(per_response: tuple[float, ...], *, shuffled: bool = False) ->
     chance = fire[:, None] * np.where(before, 0.2, 1.0)
     law = np.where(words, chance, 1 - chance).prod(axis=2)
 
-    def estimate(trials: int, rng: np.random.Generator) -> Iterator[tuple[str, measures.Estimate]]:
-        stimulus = np.repeat(np.arange(STIMULI), trials)
-        response = np.concatenate([words[rng.choice(len(words), trials, p=p)] for p in law])
-        response = rng.permutation(response) if shuffled else response
-        for name in DISCRETE:
-            yield name, _mutual(stimulus, response, name, len(words))
-
     sizes = tuple(round(x * len(words)) for x in per_response)
+    estimate = _of_words(words, law, DISCRETE, shuffled)
     return Channel("words", _information(law / STIMULI), sizes, len(words), estimate)
 
 
@@ -76,17 +71,23 @@ def kind_channel(
 ) -> Channel:
     """Words of one kind, see `word_law`; `shuffled`: paired with random stimuli."""
     words, law = word_law(kind, STIMULI, bins, informative=informative)
+    estimate = _of_words(words, law, ON_WORDS, shuffled)
+    name = f"{kind}, {bins} bins{'' if informative else ', no information'}"
+    truth = max(0.0, _information(law / STIMULI))
+    return Channel(name, truth, trials, len(words), estimate, shown=False)
+
+
+def _of_words(words: np.ndarray, law: np.ndarray, names: Iterable[str], shuffled: bool) -> Estimates:
+    """Estimates by these names from words (n, bins) with the probabilities `law` (stimuli, n)."""
 
     def estimate(trials: int, rng: np.random.Generator) -> Iterator[tuple[str, measures.Estimate]]:
         stimulus = np.repeat(np.arange(STIMULI), trials)
         response = np.concatenate([words[rng.choice(len(words), trials, p=p)] for p in law])
         response = rng.permutation(response) if shuffled else response
-        for name in ON_WORDS:
+        for name in names:
             yield name, _mutual(stimulus, response, name, len(words))
 
-    name = f"{kind}, {bins} bins{'' if informative else ', no information'}"
-    truth = max(0.0, _information(law / STIMULI))
-    return Channel(name, truth, trials, len(words), estimate, shown=False)
+    return estimate
 
 
 def counts_channel(trials: tuple[int, ...], *, shuffled: bool = False) -> Channel:
