@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError, perturb
+from nsnn_neuro import perturb
 
 from ..harness import Progress, part, quiet
 from ..shared import recordings
+from ..shared.attack_protocol import is_noisy, one_pass, one_step_images
 from ..shared.processes import in_processes
 from . import config as c
 from .config import TRAINED, Arm, Config
@@ -42,10 +43,7 @@ class Cell(NamedTuple):
 @functools.lru_cache(maxsize=2)
 def images_of(split: str) -> tuple[np.ndarray, np.ndarray]:
     """Images (n, 3, 32, 32) and labels of the training or the test part."""
-    place = recordings.folder(c.SET)
-    if place is None:
-        raise NsnnError(next(recordings.absent([c.SET], "natural_images cannot run without")))
-    return nsnn.datasets.cifar10(place, split)
+    return nsnn.datasets.cifar10(recordings.required(c.SET, "natural_images"), split)
 
 
 def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
@@ -147,6 +145,8 @@ def _of_arm(
     name: str, arm: Arm, net: Any, other: tuple[str, Any], cell: Cell, config: Config, found: dict[float, Any]
 ) -> tuple[list[dict[str, Any]], dict[float, Any]]:
     """Rows of one arm, and its worst images at each strength; `found` are those of the network as it was trained."""
+    import torch
+
     from nsnn_neuro import deep
 
     from .networks import in_use
@@ -156,7 +156,7 @@ def _of_arm(
     rows: list[dict[str, Any]] = []
 
     def seen(kind: str, strength: float, images: Any, labels: Any) -> None:
-        random = _noisy(used) or kind in c.INSIDE  # else all passes are the same, and one stands for them
+        random = is_noisy(used) or kind in c.INSIDE  # else all passes are the same, and one stands for them
         for passes, accuracy in accuracies(used, images, labels, config.passes, cell.seed, random).items():
             rows.append(_row(name, cell, kind, strength, passes, len(labels), accuracy))
 
@@ -170,8 +170,11 @@ def _of_arm(
             seen(kind, strength, X[some], y[some])
     attacked = (X[: config.images], y[: config.images])
     for strength in config.one_step:
-        images = one_step_attack(used, attacked, strength * _PIXEL, cell.seed)
-        accuracy = _under_one_step(used, images, attacked[1], cell.seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(cell.seed)
+            images = one_step_images(used, attacked, strength * _PIXEL)
+            torch.manual_seed(cell.seed + 1)
+            accuracy = one_pass(used, images, attacked[1])
         rows.append(_row(name, cell, c.ONE_STEP, strength, 1, config.images, accuracy))
     worst: dict[float, Any] = {}
     for strength in config.strengths:
@@ -259,38 +262,11 @@ def _worst(
     if strength in found:
         candidates["as trained"] = found[strength]
     candidates[f"on {other[0]}"] = deep.pgd(other[1], data, width=config.widths[0], draws=1, **shared)
-    sources = {"noise off": quiet, "itself": net} if _noisy(net) else {"itself": net}
+    sources = {"noise off": quiet, "itself": net} if is_noisy(net) else {"itself": net}
     draws = config.draws if name in c.FULL_ATTACK else config.few_draws
     if name in c.TRANSFER_ONLY:
         sources, draws = {"noise off": quiet}, draws[:1]
     return deep.worst_case(
         net, data, widths=config.widths, draws=draws, sources=sources, candidates=candidates,
-        passes=config.passes if _noisy(net) else 1, skip_broken=True, **shared,
+        passes=config.passes if is_noisy(net) else 1, skip_broken=True, **shared,
     )  # fmt: skip
-
-
-def _noisy(net: Any) -> bool:
-    return any(getattr(cell, "noisy", False) for cell in net.modules())
-
-
-def one_step_attack(net: Any, data: tuple[np.ndarray, np.ndarray], strength: float, seed: int) -> Any:
-    """FGSM with one draw of the noise and the network's own surrogate, pixels not clipped to 0 and 1."""
-    import torch
-    from torch.nn import functional
-
-    x, y = torch.tensor(data[0], dtype=torch.float32, requires_grad=True), torch.as_tensor(data[1])
-    with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        torch.manual_seed(seed)
-        out = net.module(x.expand(net.n_steps, *x.shape)).mean(0)
-        (slope,) = torch.autograd.grad(functional.cross_entropy(out, y, reduction="sum"), x)
-    return (x + strength * slope.sign()).detach()
-
-
-def _under_one_step(net: Any, x: Any, y: np.ndarray, seed: int) -> float:
-    """Its accuracy with one pass. A `Classifier` refuses such images, so its module is used."""
-    import torch
-
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed + 1)
-        guess = net.module(x.expand(net.n_steps, *x.shape)).sum(0).argmax(1).numpy()
-    return float((guess == y).mean())

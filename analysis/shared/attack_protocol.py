@@ -38,6 +38,11 @@ def noise_on(net: Any) -> Any:
     return noisy
 
 
+def is_noisy(net: Any) -> bool:
+    """Whether any neurons of a network have noise."""
+    return any(getattr(cell, "noisy", False) for cell in net.modules())
+
+
 def worst(
     net: Any,
     others: Mapping[str, Any],
@@ -61,31 +66,41 @@ def worst(
     candidates = dict(weaker)
     for name, other in others.items():
         candidates[f"on {name}"] = deep.pgd(other, data, width=config.surrogates[0], draws=1, **shared)
-    noisy = any(getattr(cell, "noisy", False) for cell in net.modules())
-    sources = {"noise off": deep.twin(net), "itself": net} if noisy else {"itself": net}
+    sources = {"noise off": deep.twin(net), "itself": net} if is_noisy(net) else {"itself": net}
     return deep.worst_case(
         net, data, widths=config.surrogates, draws=config.worst_draws, sources=sources, candidates=candidates,
         passes=config.passes, skip_broken=True, **shared,
     )  # fmt: skip
 
 
-def one_step(net: Any, data: tuple[np.ndarray, np.ndarray], strength: float, seed: int) -> float:
-    """Accuracy of a network with direct input under FGSM with one draw. A `Classifier` refuses pixels beyond 0 to 1, so its
-    module is used.
-    """
+def one_step_images(net: Any, data: tuple[np.ndarray, np.ndarray], strength: float) -> Any:
+    """Images by FGSM with one draw of the noise and the network's own surrogate, pixels not clipped to 0 and 1."""
     import torch
     from torch.nn import functional
 
     x, y = torch.tensor(data[0], dtype=torch.float32, requires_grad=True), torch.as_tensor(data[1])
+    with torch.enable_grad():
+        out = net.module(x.expand(net.n_steps, *x.shape)).mean(0)
+        (slope,) = torch.autograd.grad(functional.cross_entropy(out, y, reduction="sum"), x)
+    return (x + strength * slope.sign()).detach()
+
+
+def one_pass(net: Any, x: Any, y: np.ndarray) -> float:
+    """Accuracy with one pass. A `Classifier` refuses pixels beyond 0 to 1, so its module is used."""
+    import torch
+
+    with torch.no_grad():
+        guess = net.module(x.expand(net.n_steps, *x.shape)).sum(0).argmax(1).numpy()
+    return float((guess == y).mean())
+
+
+def one_step(net: Any, data: tuple[np.ndarray, np.ndarray], strength: float, seed: int) -> float:
+    """Accuracy of a network with direct input under FGSM with one draw."""
+    import torch
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        with torch.enable_grad():
-            out = net.module(x.expand(net.n_steps, *x.shape)).mean(0)
-            (slope,) = torch.autograd.grad(functional.cross_entropy(out, y, reduction="sum"), x)
-        with torch.no_grad():
-            moved = x + strength * slope.sign()
-            guess = net.module(moved.expand(net.n_steps, *x.shape)).sum(0).argmax(1)
-    return float((guess == y).double().mean())
+        return one_pass(net, one_step_images(net, data, strength), data[1])
 
 
 def measured(
