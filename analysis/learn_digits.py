@@ -27,7 +27,7 @@ from .harness import Claim, Progress, StudyConfig, part, quiet, secondary
 from .shared.figures import GREY, finish
 from .shared.intervals import interval
 from .shared.paired_networks import ARMS as NETWORKS
-from .shared.paired_networks import noise_and_rule
+from .shared.paired_networks import noise_and_rule, training_data
 
 CLAIM = "A noisy spiking network learns digits by NDL as well as a deterministic one, and better than a perceptron of the same size"
 PAPER = "Noise-driven learning trains NSNNs to accuracies that compete with deterministic networks"
@@ -63,19 +63,11 @@ class Config(StudyConfig):
     }  # fmt: skip
 
 
-def _training_data(config: Config) -> tuple[np.ndarray, np.ndarray]:
-    """Training part, with permuted labels under the sabotage."""
-    X, y = nsnn.datasets.digits("train")
-    if config.sabotage == "labels shuffled":
-        y = np.random.default_rng(config.seed).permutation(y)
-    return X, y
-
-
 def _spiking(arm: str, config: Config, width: float, rate: float, seed: int) -> nsnn.Fit:
     """Train a network; the only noise of the deterministic network is that of its input."""
     return nsnn.train(
         nsnn.feedforward([64, config.hidden, 10], seed=seed, **noise_and_rule(arm, width, rate)),
-        _training_data(config),
+        training_data("noisy", config, nsnn.datasets.digits("train")),
         loss=nsnn.losses.rate_mse,
         epochs=config.epochs,
         batch=config.batch,
@@ -98,7 +90,7 @@ def _perceptron(config: Config, penalty: float, rate: float, seed: int) -> Any:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(*_training_data(config))
+        return model.fit(*training_data("noisy", config, nsnn.datasets.digits("train")))
 
 
 def _accuracy(model: Any, part: str, passes: int, seed: int) -> float:
@@ -128,7 +120,10 @@ def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> 
     rows = []
     for arm in ARMS:
         rows += part(out, arm, functools.partial(_of_one, config, arm, progress))
-    rows.append(result_row("test", "nearest neighbour", np.nan, np.nan, 0, accuracy=_neighbour()))
+    (X, y), (test, label) = nsnn.datasets.digits("train"), nsnn.datasets.digits("test")
+    nearest = ((test[:, None] - X) ** 2).sum(-1).argmin(1)
+    accuracy = float((y[nearest] == label).mean())
+    rows.append(result_row("test", "nearest neighbour", np.nan, np.nan, 0, accuracy=accuracy))
     return pd.DataFrame(rows)
 
 
@@ -146,18 +141,10 @@ def _of_one(config: Config, arm: str, progress: Progress) -> list[dict[str, Any]
     for seed in range(config.seed + 1, config.seed + 1 + config.seeds):
         progress(f"{arm}, {best[1]:g}, learning rate {best[2]:g}, seed {seed}")
         model = train_network(arm, config, *best[1:], seed)
-        tested = {
-            name: _accuracy(model, "test", passes, seed)
-            for name, passes in (("one pass", 1), ("accuracy", config.passes))
-        }
+        runs = {"one pass": 1, "accuracy": config.passes}
+        tested = {name: _accuracy(model, "test", passes, seed) for name, passes in runs.items()}
         rows.append(result_row("test", arm, *best[1:], seed, **tested))
     return rows
-
-
-def _neighbour() -> float:
-    (X, y), (test, label) = nsnn.datasets.digits("train"), nsnn.datasets.digits("test")
-    nearest = ((test[:, None] - X) ** 2).sum(-1).argmin(1)
-    return float((y[nearest] == label).mean())
 
 
 def _test(table: pd.DataFrame, arm: str, column: str = "accuracy") -> np.ndarray:
@@ -201,22 +188,12 @@ def _percent(values: np.ndarray) -> str:
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Accuracy of each run."""
-    shown = {
-        name: (100 * table[name]).map(lambda x: "" if np.isnan(x) else f"{x:.2f}")
-        for name in ("validation", "one pass", "accuracy")
-    }
-    return pd.DataFrame(
-        {
-            "stage": table.stage,
-            "arm": table.arm,
-            "width or penalty": table.setting.map("{:g}".format),
-            "learning rate": table.rate.map("{:g}".format),
-            "seed": table.seed,
-            "validation (%)": shown["validation"],
-            "test, single trial (%)": shown["one pass"],
-            "test (%)": shown["accuracy"],
-        }
-    )
+    columns = {"validation": "validation (%)", "one pass": "test, single trial (%)", "accuracy": "test (%)"}
+    accuracies = (100 * table[list(columns)]).map(lambda x: "" if np.isnan(x) else f"{x:.2f}")
+    shown = table[["stage", "arm", "seed"]]
+    shown.insert(2, "width or penalty", table.setting.map("{:g}".format))
+    shown.insert(3, "learning rate", table.rate.map("{:g}".format))
+    return shown.join(accuracies.rename(columns=columns))
 
 
 def plot(table: pd.DataFrame) -> Figure:
