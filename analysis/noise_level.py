@@ -119,9 +119,8 @@ def _attacked(net: Any, config: Config, part: str, seed: int) -> float:
     from nsnn_neuro import deep
 
     X, y = (values[: config.images] for values in nsnn.datasets.digits(part))
-    images = deep.pgd(
-        net, (X, y), strength=config.strength, steps=config.steps, draws=config.draws, seed=seed
-    )
+    how = {"strength": config.strength, "steps": config.steps, "draws": config.draws}
+    images = deep.pgd(net, (X, y), **how, seed=seed)
     return deep.accuracy(net, (images, y), passes=10, seed=seed)["accuracy"]
 
 
@@ -220,33 +219,34 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 def _equal(table: pd.DataFrame) -> list[Claim]:
     """Claims about networks with equal sigma and learning rate."""
     cells = learned(table)
-    where = (
+    count = (
         f"{len(cells)} of {len(_cells(table, 'noisy', 'accuracy').columns)} cells learned by both networks"
     )
     if not cells:
-        cells, where = [(np.nan, np.nan)], "no cell was learned by both networks"
+        cells, count = [(np.nan, np.nan)], "no cell was learned by both networks"
 
     def mean(values: pd.DataFrame, most: float = np.inf) -> np.ndarray:
         some = [cell for cell in cells if cell[0] <= most] or [(np.nan, np.nan)]
         return values.reindex(columns=pd.MultiIndex.from_tuples(some)).mean(axis=1).to_numpy()
 
+    gain = {column: mean(gains(table, column)) for column in ("attacked", "accuracy", "calibration")}
     moderate = mean(gains(table, "attacked"), MODERATE)
 
     def both(column: str) -> str:
-        noisy, other = (100 * mean(_cells(table, arm, column)).mean() for arm in ("noisy", "deterministic"))
-        return f"{where}: {noisy:.2f} % against {other:.2f} %, {points(mean(gains(table, column)))}"
+        noisy, other = (100 * mean(_cells(table, arm, column)).mean() for arm in ARMS)
+        return f"{count}: {noisy:.2f} % against {other:.2f} %, {points(gain[column])}"
 
     return [
         Claim(
             "at equal sigma and learning rate the noisy network is more accurate under PGD, mean over learned cells (paired 95 % "
             "interval above 0)",
-            above(mean(gains(table, "attacked")), 0.0),
+            above(gain["attacked"], 0.0),
             both("attacked"),
         ),
         Claim(
             f"at equal sigma and learning rate it is not inferior by more than {100 * MARGIN:g} point without an "
             "attack (paired 95 % interval)",
-            above(mean(gains(table, "accuracy")), -MARGIN),
+            above(gain["accuracy"], -MARGIN),
             both("accuracy"),
         ),
         secondary(
@@ -259,7 +259,7 @@ def _equal(table: pd.DataFrame) -> list[Claim]:
         secondary(
             "at equal sigma and learning rate the noisy network is better calibrated, mean over learned cells (paired "
             "95 % interval)",
-            above(-mean(gains(table, "calibration")), 0.0),
+            above(-gain["calibration"], 0.0),
             "errors: " + both("calibration"),
         ),
     ]
@@ -285,22 +285,19 @@ def _in_every_cell(gain: pd.DataFrame, cells: list[tuple[float, float]]) -> Clai
 
 def _at_choice(table: pd.DataFrame) -> list[Claim]:
     """Claim about networks at the cells chosen on validation images."""
-    gain = {
-        name: _chosen(table, "noisy", name) - _chosen(table, "deterministic", name)
-        for name in ("attacked", "accuracy")
-    }
+    attacked, clean = ([_chosen(table, arm, name) for arm in ARMS] for name in ("attacked", "accuracy"))
     picked = []
-    for arm in ARMS:
+    for arm, under, without in zip(ARMS, attacked, clean, strict=True):
         counts = Counter(chosen_cells(table, arm).values())
         cells = ", ".join(f"{level:g} at {rate:g} ({n} seeds)" for (level, rate), n in counts.most_common())
-        means = [100 * _chosen(table, arm, name).mean() for name in gain]
-        picked.append(f"{arm} {means[0]:.1f} % (clean {means[1]:.2f} %), sigma {cells}")
+        picked.append(f"{arm} {100 * under.mean():.1f} % (clean {100 * without.mean():.2f} %), sigma {cells}")
+    gain, cost = attacked[0] - attacked[1], clean[0] - clean[1]
     return [
         Claim(
             "with sigma and learning rate of each network chosen on validation images with the other seeds, the noisy network is "
             "more accurate under PGD (paired 95 % interval above 0)",
-            above(gain["attacked"], 0.0),
-            f"{'; '.join(picked)}; {points(gain['attacked'])} under attack, {points(gain['accuracy'])} without",
+            above(gain, 0.0),
+            f"{'; '.join(picked)}; {points(gain)} under attack, {points(cost)} without",
         )
     ]
 
@@ -382,12 +379,8 @@ def plot(table: pd.DataFrame) -> Figure:
         ax, scale = axes[r, c], 1 if "bit" in title else 100
         for arm, (marker, line) in {"noisy": ("o", "-"), "deterministic": ("s", "--")}.items():
             own = where(table, arm=arm, rate=rate)
-            ax.plot(
-                scale * own.groupby("level")[name].mean(),
-                line,
-                color=ARMS[arm],
-                label=arm if r == c == 0 else None,
-            )
+            label = arm if r == c == 0 else None
+            ax.plot(scale * own.groupby("level")[name].mean(), line, color=ARMS[arm], label=label)
             both = own.level.map(lambda level, rate=rate: (level, rate) in known)
             for rows, face in ((own[both], ARMS[arm]), (own[~both], "none")):
                 ax.plot(rows.level, scale * rows[name], marker, ms=3, color=ARMS[arm], mfc=face, alpha=0.6)
