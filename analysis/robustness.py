@@ -202,17 +202,14 @@ def _trained(config: Config, arm: str, width: float, rate: float, seed: int) -> 
 
 def _choices(config: Config, arm: str, trained: Callable[..., Any]) -> list[dict[str, Any]]:
     """Mean validation accuracy for each width (column `strength`) and learning rate."""
-    *_, candidates = choose_hyperparameters(
-        functools.partial(trained, arm),
-        nsnn.datasets.digits("val"),
-        config.widths,
-        config.rates,
-        range(config.seed, config.seed + config.tuning),
-    )
+    train, seeds = functools.partial(trained, arm), range(config.seed, config.seed + config.tuning)
+    val = nsnn.datasets.digits("val")
+    *_, candidates = choose_hyperparameters(train, val, config.widths, config.rates, seeds)
+    same = {"arm": arm, "seed": config.seed, "kind": "choice"}
     return [
-        {"arm": arm, "seed": config.seed, "kind": "choice", "strength": one["width"], "rate": one["rate"],
-         "accuracy": one["validation"]} for one in candidates
-    ]  # fmt: skip
+        same | {"strength": one["width"], "rate": one["rate"], "accuracy": one["validation"]}
+        for one in candidates
+    ]
 
 
 def _disturbed(
@@ -267,10 +264,8 @@ def _protocol(
     )
     for arm in (*DIRECT, NOISE_ON):
         accuracy = deep.accuracy(nets[arm], (X, y), passes=config.passes, seed=seed)["accuracy"]
-        rows.append(
-            {"arm": arm, "seed": seed, "kind": "none", "strength": 0.0, "accuracy": accuracy, "images": len(y),
-             "passes": config.passes}
-        )  # fmt: skip
+        row = {"arm": arm, "seed": seed, "kind": "none", "strength": 0.0, "accuracy": accuracy}
+        rows.append(row | {"images": len(y), "passes": config.passes})
     return rows
 
 
@@ -288,16 +283,13 @@ def curve(table: pd.DataFrame, arm: str, kind: str) -> pd.DataFrame:
 def areas(table: pd.DataFrame) -> pd.DataFrame:
     """Area under the curve (mean accuracy over strengths) of each network, disturbance and seed."""
     rows = []
-    for group, kinds in GROUPS.items():
-        for kind in kinds:
-            for arm in ARMS:
-                accuracies = curve(table, arm, kind)
-                x = accuracies.index.to_numpy(dtype=float)
-                area = np.trapezoid(accuracies.to_numpy(), x, axis=0) / x[-1]
-                rows += [
-                    {"group": group, "kind": kind, "arm": arm, "seed": seed, "area": a}
-                    for seed, a in zip(accuracies.columns, area, strict=True)
-                ]
+    kinds = [(group, kind) for group, kinds in GROUPS.items() for kind in kinds]
+    for (group, kind), arm in itertools.product(kinds, ARMS):
+        accuracies = curve(table, arm, kind)
+        x = accuracies.index.to_numpy(dtype=float)
+        area = np.trapezoid(accuracies.to_numpy(), x, axis=0) / x[-1]
+        same = {"group": group, "kind": kind, "arm": arm}
+        rows += [same | {"seed": s, "area": a} for s, a in zip(accuracies.columns, area, strict=True)]
     return pd.DataFrame(rows)
 
 
@@ -320,14 +312,10 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     ]
     for group, title in TITLES.items():
         own = area_table[area_table.group == group]
-        result.append(
-            Claim(
-                f"the area under the curves of {title} is larger for the noisy network (paired 95 % interval above 0)",
-                above(_difference(own), 0.0),
-                f"noisy minus deterministic {points(_difference(own))}; "
-                + "; ".join(f"{kind} {points(_difference(own[own.kind == kind]))}" for kind in GROUPS[group]),
-            )
-        )
+        each = (f"{kind} {points(_difference(own[own.kind == kind]))}" for kind in GROUPS[group])
+        text = f"the area under the curves of {title} is larger for the noisy network (paired 95 % interval above 0)"
+        evidence = f"noisy minus deterministic {points(_difference(own))}; {'; '.join(each)}"
+        result.append(Claim(text, above(_difference(own), 0.0), evidence))
     return [*result, *_attack_checks(table), *attack_protocol.claims(table, PAIRS)]
 
 
@@ -345,8 +333,7 @@ def _attack_checks(table: pd.DataFrame) -> list[Claim]:
             "PGD is at least as strong as FGSM and as random squares, at every strength, to two standard errors",
             max(fgsm, box) <= error,
             f"accuracy under PGD minus that under FGSM at most {100 * fgsm:+.1f} points, minus that under squares "
-            f"{100 * box:+.1f}; "
-            f"two standard errors are {100 * error:.1f}",
+            f"{100 * box:+.1f}; two standard errors are {100 * error:.1f}",
         ),
         secondary(
             "PGD with unlimited changes of pixels reduces the accuracy to chance",
@@ -358,27 +345,19 @@ def _attack_checks(table: pd.DataFrame) -> list[Claim]:
 
 def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Accuracies under the attack protocol."""
-    return {
-        "Attack protocol: accuracy (%), means over seeds": attack_protocol.accuracies(
-            table, [*DIRECT, NOISE_ON]
-        )
-    }
+    accuracies = attack_protocol.accuracies(table, [*DIRECT, NOISE_ON])
+    return {"Attack protocol: accuracy (%), means over seeds": accuracies}
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Areas of both networks and their paired difference."""
     area_table, rows = areas(table), []
     for (group, kind), own in area_table.groupby(["group", "kind"], sort=False):
-        difference = interval(_difference(own))
-        rows.append(
-            {
-                "group": TITLES[group],
-                "disturbance": kind,
-                **{f"{arm} (%)": f"{100 * by_seed(own, arm, 'area').mean():.1f}" for arm in ARMS},
-                "difference (points)": f"{100 * difference[0]:+.1f}",
-                "95 % interval": f"{100 * difference[1]:+.1f} to {100 * difference[2]:+.1f}",
-            }
-        )
+        mean, low, high = (100 * x for x in interval(_difference(own)))
+        row = {"group": TITLES[group], "disturbance": kind}
+        row |= {f"{arm} (%)": f"{100 * by_seed(own, arm, 'area').mean():.1f}" for arm in ARMS}
+        row |= {"difference (points)": f"{mean:+.1f}", "95 % interval": f"{low:+.1f} to {high:+.1f}"}
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
