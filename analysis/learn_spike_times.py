@@ -160,13 +160,8 @@ def _reliability(o: np.ndarray) -> float:
         return float("nan")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", nsnn.measures.SilentNeuronWarning)
-        values = [
-            nsnn.measures.schreiber_reliability(
-                [np.flatnonzero(one[:, k]) * 1e-3 for one in o], sigma=2 * pq.ms
-            )
-            for k in range(o.shape[2])
-            if o[:, :, k].any()
-        ]
+        trains = ([np.flatnonzero(one[:, k]) * 1e-3 for one in o] for k in np.flatnonzero(o.any(axis=(0, 1))))
+        values = [nsnn.measures.schreiber_reliability(each, sigma=2 * pq.ms) for each in trains]
     return float(np.mean(values)) if values else float("nan")
 
 
@@ -196,12 +191,9 @@ def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> 
                 rows.append(measured | (_evaluated(config, fit, x, y) if first and arm == "noisy" else {}))
                 rows += firing_rows(o, y, arm, sigma) if first else []
         for width in config.widths:
-            weights_of_deterministic = _train(config, "deterministic", width, seed).network.get_weights()
-            rows.append(row("deterministic", 0.0, width, weights_of_deterministic)[0])
-            rows += [
-                row("deterministic in noise", sigma, width, weights_of_deterministic)[0]
-                for sigma in config.sigmas
-            ]
+            w = _train(config, "deterministic", width, seed).network.get_weights()
+            rows.append(row("deterministic", 0.0, width, w)[0])
+            rows += [row("deterministic in noise", sigma, width, w)[0] for sigma in config.sigmas]
     return pd.DataFrame(rows)
 
 
@@ -315,9 +307,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 
 
 def _means(by_sigma: pd.DataFrame) -> str:
-    return ", ".join(
-        f"{sigma:g}: {values.mean():.2f} ± {values.std(ddof=1):.2f}" for sigma, values in by_sigma.items()
-    )
+    return ", ".join(f"{sigma:g}: {v.mean():.2f} ± {v.std(ddof=1):.2f}" for sigma, v in by_sigma.items())
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -376,10 +366,8 @@ def _plot_firing(table: pd.DataFrame) -> Figure:
     axes = figure.subplots(len(sigmas), len(arms), sharex=True, sharey=True, squeeze=False)
     for ax, (sigma, arm) in zip(axes.flat, itertools.product(sigmas, arms), strict=True):
         here = where(rows, sigma=sigma, arm=arm)
-        share, target = (
-            here.pivot(index="neuron", columns="step", values=name).to_numpy(float)
-            for name in ("value", "target")
-        )
+        wide = here.pivot(index="neuron", columns="step")
+        share, target = (wide[name].to_numpy(float) for name in ("value", "target"))
         image = ax.imshow(share, aspect="auto", cmap="Greys", vmin=0, vmax=1, interpolation="nearest")
         neuron, step = np.nonzero(target)
         ax.vlines(step, neuron - 0.5, neuron + 0.5, color=RED, lw=0.8)

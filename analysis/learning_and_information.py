@@ -104,18 +104,16 @@ def _measure(fit: nsnn.Fit, config: Config, seed: int) -> dict[str, Any]:
     images = np.array([np.flatnonzero(y == label)[0] for label in range(10)])
     shown = np.concatenate([np.arange(len(y)), np.repeat(images, config.repeats)])
     trains = measures.as_trains(fit.spikes((X[shown], y[shown]), seed=seed))
-    counts = dict(
-        zip(LAYERS, np.split(trains.counts, np.cumsum([*LAYERS.values()])[:-1], axis=1), strict=True)
-    )
+    parts = np.split(trains.counts, np.cumsum([*LAYERS.values()])[:-1], axis=1)
+    counts = dict(zip(LAYERS, parts, strict=True))
     once, again = ({k: c[part] for k, c in counts.items()} for part in (slice(len(y)), slice(len(y), None)))
-    row: dict[str, Any] = {
-        "accuracy": float((once["output"].argmax(1) == y).mean()),
-        "spikes": float(once["hidden"].mean()),
-    }
+    row: dict[str, Any] = {"accuracy": float((once["output"].argmax(1) == y).mean())}
+    row["spikes"] = float(once["hidden"].mean())
+    decoder = measures.LinearDiscriminant()
     for layer in LAYERS:
-        estimate = measures.decode(
-            y, once[layer], decoder=measures.LinearDiscriminant(), n_shuffle=int(layer != "input"), seed=seed
-        ).information
+        shuffles = int(layer != "input")
+        decoded = measures.decode(y, once[layer], decoder=decoder, n_shuffle=shuffles, seed=seed)
+        estimate = decoded.information
         row |= {layer: estimate.value, f"{layer} null": estimate.null_mean}
     estimates = [measures.mutual_information(y, c, n_shuffle=1, seed=seed) for c in once["hidden"].T]
     # no value: negative beyond its error
@@ -134,19 +132,17 @@ def _measure(fit: nsnn.Fit, config: Config, seed: int) -> dict[str, Any]:
 def variability_over_repeats(trains: measures.Trains, first: int, config: Config) -> dict[str, float]:
     """Fano factor and reliability of hidden neurons, means over images and neurons; repeats start with trial `first`."""
     fano, reliability = [], []
-    with (
-        warnings.catch_warnings()
-    ):  # neurons without spikes are excluded; where none has any, the mean is NaN
+    with warnings.catch_warnings():
+        # neurons without spikes are excluded; where none has any, the mean is NaN
         warnings.simplefilter("ignore", measures.SilentNeuronWarning)
         warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
         for image in range(10):
             hidden = _hidden(trains, first + image * config.repeats, config.repeats)
             fano.append(measures.fano_factor(hidden))
             for neuron in range(0, hidden.n_neurons, config.every):
-                at = hidden.offsets[
-                    [neuron + k * hidden.n_neurons + np.arange(2) for k in range(hidden.n_trials)]
-                ]
-                times = [hidden.times[begin:end] for begin, end in at]
+                first_of = neuron + hidden.n_neurons * np.arange(hidden.n_trials)
+                ends = zip(hidden.offsets[first_of], hidden.offsets[first_of + 1], strict=True)
+                times = [hidden.times[begin:end] for begin, end in ends]
                 reliability.append(measures.schreiber_reliability(times, sigma=1 * pq.ms))
         return {"fano": float(np.nanmean(fano)), "reliability": float(np.nanmean(reliability))}
 
@@ -188,11 +184,8 @@ def _change(table: pd.DataFrame, arm: str, column: str) -> tuple[float, float, s
     """Lower and upper end of the 95 % interval of the change by learning, and a text."""
     before, after = _at_epoch(table, arm, column, last=False), _at_epoch(table, arm, column)
     _, low, high = interval(after - before)
-    return (
-        low,
-        high,
-        f"{arm} {_mean_and_sd(before)} to {_mean_and_sd(after)}, change [{low:+.3f}, {high:+.3f}]",
-    )
+    text = f"{arm} {_mean_and_sd(before)} to {_mean_and_sd(after)}, change [{low:+.3f}, {high:+.3f}]"
+    return low, high, text
 
 
 def _mean_and_sd(values: np.ndarray) -> str:
@@ -204,10 +197,8 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     neuron = [_change(table, arm, "neuron") for arm in ARMS]
     shares = {arm: _at_epoch(table, arm, "output") / _at_epoch(table, arm, "hidden") for arm in ARMS}
     nulls = [abs(float(table[f"{name} null"].mean())) for name in ("neuron", "hidden", "output")]
-    hidden, noise, spike, fano, reliable = (
-        _change(table, "noisy", name)
-        for name in ("hidden", "noise entropy", "per spike", "fano", "reliability")
-    )
+    names = ("hidden", "noise entropy", "per spike", "fano", "reliability")
+    hidden, noise, spike, fano, reliable = (_change(table, "noisy", name) for name in names)
     spikes = _change(table, "noisy", "spikes")[2]
     gain = _at_epoch(table, "noisy", "hidden") - _at_epoch(table, "noisy", "input")
     above = interval(gain)[1:]
@@ -296,10 +287,9 @@ _SHOWN = {
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Mean and standard deviation over seeds against epochs."""
-    groups = table.groupby(["arm", "epochs"], sort=False)
     rows = [
-        {"network": arm, "epochs": epochs} | {new: _mean_and_sd(rows[old]) for old, new in _SHOWN.items()}
-        for (arm, epochs), rows in groups
+        {"network": arm, "epochs": epochs} | {new: _mean_and_sd(own[old]) for old, new in _SHOWN.items()}
+        for (arm, epochs), own in table.groupby(["arm", "epochs"], sort=False)
     ]
     return pd.DataFrame(rows)
 
