@@ -159,10 +159,7 @@ def paired(
 
 
 def result(
-    study: ModuleType,
-    config: Any,
-    results: Path | None = None,
-    progress: Progress = quiet,
+    study: ModuleType, config: Any, results: Path | None = None, progress: Progress = quiet
 ) -> pd.DataFrame:
     """Return a study's table, from a finished run with this configuration and the same code, or else from a new run.
 

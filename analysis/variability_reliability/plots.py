@@ -8,18 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..shared.figures import (
-    BLACK,
-    BLUE,
-    GREEN,
-    ORANGE,
-    SKY,
-    equality,
-    finish,
-    log_axis,
-    means,
-    points,
-)
+from ..shared.figures import BLACK, BLUE, GREEN, ORANGE, SKY, equality, finish, log_axis, means, points
 from ..shared.tables import where
 from .config import CLAIM
 
