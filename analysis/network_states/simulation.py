@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -114,22 +115,18 @@ def _measured(trains: measures.Trains, neurons: int, known: dict, shown: bool) -
         "population fano": counts.var() / counts.mean(),
         "peak": f[np.argmax(power)],
     }
-    rows = [state]
-    rows += [{"part": "correlation", "x": w, "value": value} for w, value in correlation.items()]
-    rows += [{"part": "spectrum", "x": x, "value": value} for x, value in zip(f, power, strict=True)]
+    rows = [state, *_points("correlation", correlation, correlation.values()), *_points("spectrum", f, power)]
     if shown:
         late = max(start, stop - 0.1)
-        rows += [
-            {"part": "count", "x": start + 1e-3 * k - late, "value": value}
-            for k, value in enumerate(counts)
-            if start + 1e-3 * k >= late - 1e-9
-        ]
+        x = start + 1e-3 * np.arange(counts.size)
+        rows += _points("count", x[x >= late - 1e-9] - late, counts[x >= late - 1e-9])
         some = (trains.neuron < SHOWN) & (trains.times >= late)
-        rows += [
-            {"part": "spike", "x": t - late, "value": float(j)}
-            for t, j in zip(trains.times[some], trains.neuron[some], strict=True)
-        ]
+        rows += _points("spike", trains.times[some] - late, trains.neuron[some].astype(float))
     return rows
+
+
+def _points(part: str, x: Iterable[float], values: Iterable[float]) -> list[dict]:
+    return [{"part": part, "x": at, "value": value} for at, value in zip(x, values, strict=True)]
 
 
 def population_counts(times: np.ndarray, start: float, stop: float) -> np.ndarray:
