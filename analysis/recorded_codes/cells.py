@@ -58,27 +58,19 @@ def responses(block: neo.Block, config: Config) -> Responses:
     rng = np.random.default_rng([config.seed, 1])
     if config.sabotage == "common gain":
         trains = _thinned(trains, rng)
-    window = {"t_start": config.onset * pq.s}
     cells = slice(0, config.cells)
-    made = Responses(
-        label,
-        repeat,
-        measures.spike_counts(trains)[kept, cells],
-        measures.first_spike_latency(trains)[kept, cells],
-        {
-            w: measures.words(trains, bin_width=w * pq.s, **window)[kept, cells]
-            for w in (*config.bins, config.fine)
-        },
+    counts, latency = (
+        of(trains)[kept, cells] for of in (measures.spike_counts, measures.first_spike_latency)
     )
+    bins = {
+        w: measures.words(trains, bin_width=w * pq.s, t_start=config.onset * pq.s)[kept, cells]
+        for w in (*config.bins, config.fine)
+    }
     if config.sabotage == "labels shuffled":
         # whole rows are permuted, so that each image keeps its number of trials and folds stay balanced
         order = rng.permutation(label.size)
-        return dataclasses.replace(
-            made,
-            counts=made.counts[order],
-            latency=made.latency[order],
-            bins={w: b[order] for w, b in made.bins.items()},
-        )
+        counts, latency, bins = counts[order], latency[order], {w: b[order] for w, b in bins.items()}
+    made = Responses(label, repeat, counts, latency, bins)
     return exchanged(made, rng) if config.sabotage == "times exchanged" else made
 
 
@@ -194,18 +186,11 @@ def gain_rows(data: Responses, config: Config) -> list[dict[str, Any]]:
         for width in config.bins:
             own = data.bins[width][:, cell]
             value = float(measures.mutual_information(data.image, own, **plain))
-            null = np.array(
-                [
-                    float(measures.mutual_information(data.image, own[order[:, cell]], **plain))
-                    for order in orders
-                ]
-            )
-            rows.append(
-                {
-                    "part": "cell", "cell": cell, "code": "words", "x": width, "quantity": "gain", "value": value - null.mean(),
-                    "se": null.std(ddof=1), "null": null.mean(), "p": (1 + (null >= value).sum()) / (1 + null.size),
-                }
-            )  # fmt: skip
+            mixed = (own[order[:, cell]] for order in orders)
+            null = np.array([float(measures.mutual_information(data.image, one, **plain)) for one in mixed])
+            row = {"part": "cell", "cell": cell, "code": "words", "x": width, "quantity": "gain"}
+            row |= {"value": value - null.mean(), "se": null.std(ddof=1), "null": null.mean()}
+            rows.append(row | {"p": (1 + (null >= value).sum()) / (1 + null.size)})
     return rows
 
 
@@ -223,13 +208,14 @@ def variability_rows(data: Responses) -> list[dict[str, Any]]:
     for cell in range(data.n_cells):
         base, n = {"part": "cell", "cell": cell}, int(used[:, cell].sum())
         value = float(np.nanmean(fano[:, cell])) if n else np.nan
-        rows.append({**base, "quantity": "Fano factor", "value": value, "x": n})
-        rows.append(
-            {**base, "quantity": "excess variance", "value": float(excess[cell]), "se": float(se[cell])}
-        )
+        beyond = {"value": float(excess[cell]), "se": float(se[cell])}
         gain = {"value": float(fit.gain_variance[cell]), "se": float(fit.se[cell]), "p": float(fit.p[cell])}
-        rows.append({**base, "quantity": "gain variance", **gain})
-        rows.append({**base, "quantity": "share of gain", "value": float(fit.share[cell])})
+        rows += [
+            {**base, "quantity": "Fano factor", "value": value, "x": n},
+            {**base, "quantity": "excess variance", **beyond},
+            {**base, "quantity": "gain variance", **gain},
+            {**base, "quantity": "share of gain", "value": float(fit.share[cell])},
+        ]
     return rows
 
 
@@ -249,9 +235,8 @@ def correlation_rows(data: Responses, config: Config) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for where, label in (("", data.image), (" within blocks", image_and_block(data, config))):
         value = correlations(data.counts, label)
-        shuffled = [
-            correlations(shuffled_within(data.counts, label, rng), label) for _ in range(config.shuffles)
-        ]
+        mixed = (shuffled_within(data.counts, label, rng) for _ in range(config.shuffles))
+        shuffled = [correlations(counts, label) for counts in mixed]
         null, mean = np.nanmean(shuffled, axis=1), float(np.nanmean(value))
         rows.append(
             {
@@ -263,12 +248,9 @@ def correlation_rows(data: Responses, config: Config) -> list[dict[str, Any]]:
             rows += [{"part": "correlation", "quantity": name + where, "value": float(v)} for v in values]
     for image in range(data.n_images):
         own = data.counts[data.image == image]
-        rows.append(
-            {
-                "part": "correlation", "image": image, "quantity": "mean over pairs of an image",
-                "value": float(np.nanmean(correlations(own, np.zeros(len(own), int)))),
-            }
-        )  # fmt: skip
+        value = float(np.nanmean(correlations(own, np.zeros(len(own), int))))
+        name = "mean over pairs of an image"
+        rows.append({"part": "correlation", "image": image, "quantity": name, "value": value})
     # the same repeat of all images: a slow change shows in its total count; the ratio is about 1 without one
     total = data.counts.sum(axis=1).reshape(data.n_images, -1)
     deviation = (total - total.mean(axis=1, keepdims=True)).mean(axis=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -38,18 +39,6 @@ def cross_validated(decoder: Decoder, features: np.ndarray, data: Responses, con
     return log_q
 
 
-def linear_decoder(config: Config) -> Decoder:
-    """The linear decoder with the configuration's candidates."""
-
-    def decode(features: np.ndarray, image: np.ndarray, fold: np.ndarray, test: np.ndarray) -> np.ndarray:
-        return posteriors.linear(
-            features, image, fold, test, components=config.components, shrinkages=config.shrinkages,
-            temperatures=config.temperatures,
-        )  # fmt: skip
-
-    return decode
-
-
 def _direct(model: Any) -> Decoder:
     """A decoder of `measures` without settings to choose."""
     return lambda features, image, fold, test: model.fit(features, image).log_posterior(test)
@@ -79,7 +68,12 @@ def of_group(data: Responses, cells: np.ndarray) -> Responses:
 
 def _posteriors(arm: str, data: Responses, config: Config, rng: np.random.Generator) -> list[np.ndarray]:
     """Log posteriors of an arm of `ARMS`, one array for each draw."""
-    linear = linear_decoder(config)
+    linear = functools.partial(
+        posteriors.linear,
+        components=config.components,
+        shrinkages=config.shrinkages,
+        temperatures=config.temperatures,
+    )
     counts = data.counts.astype(float)
     if arm in (POISSON, NB):
         model = measures.PoissonMAP() if arm == POISSON else measures.NegativeBinomialMAP()
@@ -91,14 +85,13 @@ def _posteriors(arm: str, data: Responses, config: Config, rng: np.random.Genera
         label = data.image if arm == MIXED else image_and_block(data, config)
         features = [shuffled_within(counts, label, rng) for _ in range(config.draws)]
     else:
-        features = [
-            {
-                COUNTS: counts,
-                LATENCY: latencies(data),
-                BOTH: np.hstack([counts, latencies(data)]),
-                BINS: data.bins[config.fine].reshape(data.image.size, -1).astype(float),
-            }[arm]
-        ]
+        by_arm = {
+            COUNTS: counts,
+            LATENCY: latencies(data),
+            BOTH: np.hstack([counts, latencies(data)]),
+            BINS: data.bins[config.fine].reshape(data.image.size, -1).astype(float),
+        }
+        features = [by_arm[arm]]
     return [cross_validated(linear, one, data, config) for one in features]
 
 
@@ -119,18 +112,11 @@ def decoder_rows(arm: str, data: Responses, config: Config, large: bool = False)
         for image, value in enumerate(values)
     ]
     p = np.concatenate(q)
-    error = measures.calibration_error(
-        p / p.sum(axis=1, keepdims=True), np.tile(data.image, len(q)), n_shuffle=0
-    )
-    confidence = float(p.max(axis=1).mean())
+    shares = p / p.sum(axis=1, keepdims=True)
+    error = measures.calibration_error(shares, np.tile(data.image, len(q)), n_shuffle=0)
+    same, confidence = {"part": "decoder", "code": name}, float(p.max(axis=1).mean())
     return [
         *rows,
-        {
-            "part": "decoder",
-            "code": name,
-            "quantity": "calibration error",
-            "value": error.value,
-            "se": error.se,
-        },
-        {"part": "decoder", "code": name, "quantity": "mean confidence", "value": confidence},
+        {**same, "quantity": "calibration error", "value": error.value, "se": error.se},
+        {**same, "quantity": "mean confidence", "value": confidence},
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -111,76 +113,75 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         Claim(text, p < c.ALPHA, f"{evidence}; p {p:.2g} (Holm)")
         for (text, (_, evidence)), p in zip(tests.items(), corrected, strict=True)
     ]
-    return [*central, *_secondary(table)]
+    return central + [secondary(*parts) for parts in _secondary(table)]
 
 
-def _secondary(table: pd.DataFrame) -> list[Claim]:
+def _secondary(table: pd.DataFrame) -> list[tuple[str, Any, str]]:
+    """Text, verdict and evidence of each secondary claim."""
     changes = {
-        where: by_image(table, SHUFFLED + end) - by_image(table, COUNTS + end)
-        for where, end in (("groups of 4", ""), ("groups of 12", f", {LARGE}"))
+        size: by_image(table, SHUFFLED + end) - by_image(table, COUNTS + end)
+        for size, end in (("groups of 4", ""), ("groups of 12", f", {LARGE}"))
     }
     words = where(table, part="cell", code="words")
     widths = sorted(words.x.dropna().unique(), reverse=True)
     gains = [of_cells(table, "gain", "words", w) for w in widths]
     gain_p = [of_cells(table, "gain", "words", w, "p") for w in widths]
     correlations = table[table.part == "correlation"].drop_duplicates("quantity").set_index("quantity")
-    mean, near = (correlations.loc[f"mean over pairs{where}"] for where in ("", " within blocks"))
+    mean, near = (correlations.loc[f"mean over pairs{end}"] for end in ("", " within blocks"))
     drift_p, drift = _difference(table, MIXED, SHUFFLED)
     share, gain = of_cells(table, "share of gain"), of_cells(table, "gain variance")
     varies = of_cells(table, "gain variance", column="p")
-    counts_p = [of_cells(table, PT, code, column="p") for code in ("count", "latency")]
+    informed_p = {code: of_cells(table, PT, code, column="p") for code in ("count", "latency")}
     errors = {arm: _single(table, arm, "calibration error") for arm in (POISSON, NB)}
     latency_p, latency = _difference(table, LATENCY, COUNTS)
-    texts = [
+    return [
         (
             "shuffling trials changes the cross-entropy information of decoders of 4 and 12 cells by less than 2 standard errors",
-            all(bool(abs(change.mean()) < 2 * change.sem()) for change in changes.values()),
+            all(abs(change.mean()) < 2 * change.sem() for change in changes.values()),
             "; ".join(
-                f"{where}: {change.mean():+.4f} ± {change.sem():.4f} bit (standard error over images)"
-                for where, change in changes.items()
+                f"{size}: {change.mean():+.4f} ± {change.sem():.4f} bit (standard error over images)"
+                for size, change in changes.items()
             ),
         ),
         (
             "the mean noise correlation over pairs is above that of shuffled trials (p < .05)",
-            bool(mean.p < c.ALPHA and mean.value > mean.null),
+            mean.p < c.ALPHA and mean.value > mean.null,
             f"{mean.value:.4f}; shuffled {mean.null:.4f} ± {mean.se:.4f}, p {mean.p:.2g}; within blocks of repeats "
             f"{near.value:.4f}, shuffled {near.null:.4f} ± {near.se:.4f}",
         ),
         (
             "the recording changes slowly: shuffling trials over blocks of repeats helps the decoder more than within them (over "
             "images, p < .05; added after the quick run)",
-            bool(drift_p < c.ALPHA),
+            drift_p < c.ALPHA,
             f"{drift}; variance of successive differences over that of repeats {correlations.loc['drift ratio', 'value']:.2f}",
         ),
         (
             "latencies of a group of cells carry more than its counts, by linear decoders (over images, p < .05)",
-            bool(latency_p < c.ALPHA),
+            latency_p < c.ALPHA,
             latency,
         ),
         (
             "both counts and latencies inform about the image in every responsive cell (p < .05)",
-            all(bool(len(p) and (p < c.ALPHA).all()) for p in counts_p),
-            ", ".join(
-                f"{code} in {int((p < c.ALPHA).sum())} of {len(p)}" for code, p in zip(("count", "latency"), counts_p, strict=True)
-            ),
+            all(len(p) and (p < c.ALPHA).all() for p in informed_p.values()),
+            ", ".join(f"{code} in {(p < c.ALPHA).sum()} of {len(p)}" for code, p in informed_p.items()),
         ),
         (
             "words carry more than counts explain, in the majority of responsive cells at every bin width (p < .05 each)",
-            all(bool(len(p) and (p < c.ALPHA).mean() > 0.5) for p in gain_p),
+            all(len(p) and (p < c.ALPHA).mean() > 0.5 for p in gain_p),
             "; ".join(
-                f"{1e3 * w:g} ms: {g.mean():+.3f} bit on average, {int((p < c.ALPHA).sum())} of {len(p)}"
+                f"{1e3 * w:g} ms: {g.mean():+.3f} bit on average, {(p < c.ALPHA).sum()} of {len(p)}"
                 for w, g, p in zip(widths, gains, gain_p, strict=True)
             ),
         ),
         (
             "a gain that varies between trials is found in the majority of responsive cells (modulated Poisson model, p < .05)",
-            bool((varies < c.ALPHA).mean() > 0.5),
+            (varies < c.ALPHA).mean() > 0.5,
             f"in {int((varies < c.ALPHA).sum())} of {len(gain)}; medians: variance of the gain {gain.median():.3f}, its share of "
             f"the variance of counts {share.median():.2f}, excess variance {of_cells(table, 'excess variance').median():.3f}",
         ),
         (
             "negative binomial posteriors have a smaller calibration error than Poisson posteriors (two standard errors)",
-            bool(errors[POISSON][0] - errors[NB][0] > 2 * np.hypot(errors[POISSON][1], errors[NB][1])),
+            errors[POISSON][0] - errors[NB][0] > 2 * np.hypot(errors[POISSON][1], errors[NB][1]),
             ", ".join(
                 f"{arm} {value:.3f} ± {se:.3f} (mean confidence {_single(table, arm, 'mean confidence')[0]:.2f}, accuracy "
                 f"{by_image(table, arm, 'accuracy').mean():.2f})"
@@ -188,7 +189,6 @@ def _secondary(table: pd.DataFrame) -> list[Claim]:
             ),
         ),
     ]  # fmt: skip
-    return [secondary(text, holds, evidence) for text, holds, evidence in texts]
 
 
 def _single(table: pd.DataFrame, arm: str, quantity: str) -> tuple[float, float]:
@@ -214,13 +214,10 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     for arm in table[table.part == "decoder"].code.unique():
         bits, right = by_image(table, arm), by_image(table, arm, "accuracy")
         mean, low, high = interval(bits)
-        rows.append(
-            {
-                "decoder": arm, "cross-entropy information (bit)": f"{mean:.3f} [{low:.3f}, {high:.3f}]",
-                "accuracy": f"{right.mean():.3f} ± {right.sem():.3f}",
-                "calibration error": f"{_single(table, arm, 'calibration error')[0]:.3f}",
-            }
-        )  # fmt: skip
+        row = {"decoder": arm, "cross-entropy information (bit)": f"{mean:.3f} [{low:.3f}, {high:.3f}]"}
+        row["accuracy"] = f"{right.mean():.3f} ± {right.sem():.3f}"
+        row["calibration error"] = f"{_single(table, arm, 'calibration error')[0]:.3f}"
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
