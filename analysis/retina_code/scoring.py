@@ -44,31 +44,26 @@ def rows_of_fit(
     rows = []
     for quantity, shown in (("nats", test), ("nats, exchanged", exchanged)):
         each = gain(fitted.log_likelihood(shown), test.o, rates).sum(axis=1)
-        for axis, name in ((0, "cell"), (1, "window")):
-            values = zip(each.sum(axis=axis), spikes.sum(axis=axis), strict=True)
-            rows += [
-                {name: k, "quantity": quantity, "value": v, "spikes": s} for k, (v, s) in enumerate(values)
-            ]
+        rows += _numbered("cell", quantity, each.sum(axis=0), spikes.sum(axis=0))
+        rows += _numbered("window", quantity, each.sum(axis=1), spikes.sum(axis=1))
         if quantity == "nats":
-            values = zip(each[:, 1::2].sum(axis=1), spikes[:, 1::2].sum(axis=1), strict=True)
-            rows += [
-                {"window": k, "quantity": LEFT_OUT_NATS, "value": v, "spikes": s}
-                for k, (v, s) in enumerate(values)
-            ]
+            odd = slice(1, None, 2)
+            rows += _numbered("window", LEFT_OUT_NATS, each[:, odd].sum(axis=1), spikes[:, odd].sum(axis=1))
     drawn = fitted.sample(test, samples, rng)
-    r = _correlations(_psth(drawn), _psth(test.o))
-    rows += [{"cell": k, "quantity": "PSTH correlation", "value": v} for k, v in enumerate(r)]
-    rows += [
-        {"cell": k, "quantity": "excess distance", "value": v}
-        for k, v in enumerate(_distances(test.o, drawn))
-    ]
+    rows += _numbered("cell", "PSTH correlation", _correlations(_psth(drawn), _psth(test.o)))
+    rows += _numbered("cell", "excess distance", _distances(test.o, drawn))
     return rows + _variability(drawn)
+
+
+def _numbered(name: str, quantity: str, values: Any, spikes: Any = None) -> list[dict[str, Any]]:
+    """A row for each value, with its number as a cell or a window, and its number of spikes if there is one."""
+    rows = [{name: k, "quantity": quantity, "value": value} for k, value in enumerate(values)]
+    return rows if spikes is None else [r | {"spikes": n} for r, n in zip(rows, spikes, strict=True)]
 
 
 def rows_of_recording(test: Responses, samples: int) -> list[dict[str, Any]]:
     """The ceiling of the PSTH correlation with so many drawn repeats, and the variability of the recorded spikes."""
-    ceilings = _ceilings(test.o, samples)
-    rows = [{"cell": k, "quantity": "PSTH ceiling", "value": v} for k, v in enumerate(ceilings)]
+    rows = _numbered("cell", "PSTH ceiling", _ceilings(test.o, samples))
     return [{"arm": RECORDED, **row} for row in rows + _variability(test.o)]
 
 
@@ -129,9 +124,7 @@ def _variability(o: np.ndarray) -> list[dict[str, Any]]:
     counts = o.sum(axis=2)
     mean, variance = counts.mean(axis=(0, 1)), counts.var(axis=1, ddof=1).mean(axis=0)
     fano = np.where(mean > 0, variance / np.where(mean > 0, mean, 1.0), np.nan)
-    rows: list[dict[str, Any]] = [
-        {"cell": k, "quantity": "Fano factor", "value": v} for k, v in enumerate(fano)
-    ]
+    rows = _numbered("cell", "Fano factor", fano)
     rest = (counts - counts.mean(axis=1, keepdims=True)).reshape(-1, counts.shape[2])
     rest = rest[:, rest.std(axis=0) > 0]
     if rest.shape[1] > 1:

@@ -204,18 +204,14 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     for arm in dict.fromkeys(table.arm.dropna()):
         if arm == c.RECORDED:
             continue
-        r = by_cell(table, arm, "PSTH correlation").mean()
+        score, r = bits(table, arm), by_cell(table, arm, "PSTH correlation").mean()
+        row = {"arm": arm, "bits per spike": score.text()}
+        row["stimuli exchanged"] = f"{score.value - bits(table, arm, arm, less=EXCHANGED).value:+.3f}"
+        row |= {"PSTH correlation": f"{r:.3f}", "of its ceiling": f"{r / ceiling:.2f}"}
+        row["excess distance"] = f"{by_cell(table, arm, 'excess distance').mean():.3f}"
+        row["median Fano factor"] = f"{by_cell(table, arm, 'Fano factor').median():.2f}"
         same = where(table, arm=arm, quantity="noise correlation")
-        rows.append(
-            {
-                "arm": arm, "bits per spike": bits(table, arm).text(),
-                "stimuli exchanged": f"{-bits(table, arm, arm, less=EXCHANGED).value + bits(table, arm).value:+.3f}",
-                "PSTH correlation": f"{r:.3f}", "of its ceiling": f"{r / ceiling:.2f}",
-                "excess distance": f"{by_cell(table, arm, 'excess distance').mean():.3f}",
-                "median Fano factor": f"{by_cell(table, arm, 'Fano factor').median():.2f}",
-                "noise correlation": f"{same.value.mean():+.3f}",
-            }
-        )  # fmt: skip
+        rows.append(row | {"noise correlation": f"{same.value.mean():+.3f}"})
     return pd.DataFrame(rows)
 
 
