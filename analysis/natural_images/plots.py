@@ -83,15 +83,9 @@ def plot_differences(table: pd.DataFrame) -> Figure:
         if np.isfinite(low):
             ax.errorbar([0.4], [mean], [[mean - low], [high - mean]], color=RED, marker="s", capsize=3)
         bottom, top = ax.get_ylim()
-        bottom, top = (
-            min(bottom, 100 * one.low - 0.5),
-            max(top, 100 * one.high + 0.5 if np.isfinite(one.high) else top),
-        )
+        top = max(top, 100 * one.high + 0.5) if np.isfinite(one.high) else top
         ax.axhspan(100 * one.low, min(100 * one.high, top), color=GREEN, alpha=0.15, lw=0)
-        ax.set_ylim(bottom, top)
-        ax.set_xlim(-0.5, 0.9)
-        ax.set_xticks([])
-        finish(ax)
+        finish(ax, ylim=(min(bottom, 100 * one.low - 0.5), top), xlim=(-0.5, 0.9), xticks=[])
         ax.set_title(title, fontsize=8)
     axes[0].set_ylabel("difference (points)", fontsize=8)
     return figure

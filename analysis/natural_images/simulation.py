@@ -56,9 +56,8 @@ def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> 
     jobs = config.jobs if out else 1  # without a folder the networks are kept in this process
     trained = in_processes(_trained, (config, out), cells, jobs=jobs, progress=progress, what="trained")
     kept = None if out else dict(zip(cells, (weights for weights, _ in trained), strict=True))
-    measured = in_processes(
-        _measured, (config, out, kept), cells, jobs=jobs, progress=progress, what="measured"
-    )
+    given = (config, out, kept)
+    measured = in_processes(_measured, given, cells, jobs=jobs, progress=progress, what="measured")
     rows = [row for _, own in trained for row in own] + [row for own in measured for row in own]
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -185,10 +184,8 @@ def _of_arm(
         seen(c.FRESH, strength, result.images, attacked[1])
         for one in result.table.itertuples():
             row = _row(name, cell, c.ATTACK, strength, config.passes, int(one.images), float(one.worst))
-            rows.append(
-                row | {"source": one.source, "width": float(one.width), "draws": float(one.draws),
-                       "zero_gradients": float(one.zero_gradients)}
-            )  # fmt: skip
+            row |= {"source": one.source, "width": float(one.width), "draws": float(one.draws)}
+            rows.append(row | {"zero_gradients": float(one.zero_gradients)})
     return rows, worst
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import itertools
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -109,12 +110,11 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 def _secondary(table: pd.DataFrame) -> list[Claim]:
     inside, inside_text = [], []
     for kind in c.INSIDE:
-        for strength in sorted(table[table.kind == kind].strength.unique()):
-            for passes in sorted(table[table.kind == kind].passes.unique()):
-                difference = paired(of_kind(table, kind, strength, passes), c.N3, c.D3)
-                _, low, high = interval(difference)
-                inside.append(low > -c.INSIDE_MARGIN and high < c.INSIDE_MARGIN)
-                inside_text.append(f"{kind} {strength:g}, {passes:g} passes {100 * difference.mean():+.1f}")
+        own = table[table.kind == kind]
+        for strength, passes in itertools.product(sorted(own.strength.unique()), sorted(own.passes.unique())):
+            mean, low, high = interval(paired(of_kind(own, kind, strength, passes), c.N3, c.D3))
+            inside.append(low > -c.INSIDE_MARGIN and high < c.INSIDE_MARGIN)
+            inside_text.append(f"{kind} {strength:g}, {passes:g} passes {100 * mean:+.1f}")
     weakest = table[table.kind == c.WORST].strength.min()
     attacked, clean = of_kind(table, c.WORST, weakest), of_kind(table, c.CLEAN, None)
     doubled = paired(attacked, c.PAPER_NOISE, c.N3)
@@ -129,22 +129,17 @@ def _secondary(table: pd.DataFrame) -> list[Claim]:
         secondary(
             "noise counted twice, as in the published code, changes the accuracy under the worst PGD (95 % interval without 0)",
             interval(doubled)[1] > 0 or interval(doubled)[2] < 0,
-            f"N-paper minus N3 {points(doubled)}; clean "
-            f"{points(paired(clean, c.PAPER_NOISE, c.N3))}",
+            f"N-paper minus N3 {points(doubled)}; clean {points(paired(clean, c.PAPER_NOISE, c.N3))}",
         ),
         secondary(
             "the surrogate width of the published code changes the accuracy under the worst PGD (95 % interval without 0)",
             interval(wide)[1] > 0 or interval(wide)[2] < 0,
-            f"D7 minus D3 {points(wide)}; clean "
-            f"{points(paired(clean, c.D7, c.D3))}; {len(wide)} seeds",
+            f"D7 minus D3 {points(wide)}; clean {points(paired(clean, c.D7, c.D3))}; {len(wide)} seeds",
         ),
         secondary(
             "N3 loses accuracy without its noise and with twice its noise (95 % intervals below 0, without a disturbance)",
             all(interval(paired(clean, arm, c.N3))[2] < 0 for arm in (c.NOISE_OFF, c.DOUBLE)),
-            "; ".join(
-                f"{arm} minus N3 {points(paired(clean, arm, c.N3))}"
-                for arm in (c.NOISE_OFF, c.HALF, c.DOUBLE)
-            ),
+            "; ".join(f"{arm} minus N3 {points(paired(clean, arm, c.N3))}" for arm in (c.NOISE_OFF, c.HALF, c.DOUBLE)),
         ),
     ]  # fmt: skip
 
@@ -205,11 +200,9 @@ def headline(table: pd.DataFrame) -> str:
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Accuracy of every arm (%), mean over seeds and learning rates, for every disturbance and strength, all passes."""
-    kinds = (c.CLEAN, c.PIXELS, c.OCCLUSION, *c.INSIDE, c.ONE_STEP, c.WORST, c.FRESH)
     rows = []
-    for kind in kinds:
-        own = of_kind(table, kind, None)
-        for strength, group in own.groupby("strength"):
+    for kind in (c.CLEAN, c.PIXELS, c.OCCLUSION, *c.INSIDE, c.ONE_STEP, c.WORST, c.FRESH):
+        for strength, group in of_kind(table, kind, None).groupby("strength"):
             means = group.groupby("arm").accuracy.mean()
             cells = {arm: f"{100 * means[arm]:.1f}" if arm in means else "" for arm in ARMS}
             rows.append({"disturbance": kind, "strength": strength, **cells})
@@ -218,18 +211,14 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Every cell of clean accuracy, and the attacks one by one."""
-    clean = of_kind(table, c.CLEAN, None)
-    cells = clean.pivot_table(index=["rate", "seed"], columns="arm", values="accuracy") * 100
-    worst = of_kind(table, c.WORST, None).pivot_table(
-        index=["strength", "rate", "seed"], columns="arm", values="accuracy"
-    )
+    wide: dict[str, Any] = {"columns": "arm", "values": "accuracy"}
+    cells = of_kind(table, c.CLEAN, None).pivot_table(index=["rate", "seed"], **wide) * 100
+    worst = of_kind(table, c.WORST, None).pivot_table(index=["strength", "rate", "seed"], **wide)
     attacks = table[table.kind == c.ATTACK]
     single = attacks.groupby(["arm", "strength", "source", "width", "draws"], dropna=False, sort=False)
-    each = single[["accuracy", "images", "zero_gradients"]].mean().reset_index()
+    each = single[["accuracy", "images", "zero_gradients"]].mean().reset_index().round(3)
     return {
         "Accuracy without a disturbance (%), every network": cells.round(1).reset_index(),
         "Accuracy under the worst PGD (%), every network": (100 * worst).round(1).reset_index(),
-        "Attacks in their order: accuracy so far (share), images attacked, share of gradients that are 0": each.round(
-            3
-        ),
+        "Attacks in their order: accuracy so far (share), images attacked, share of gradients that are 0": each,
     }
