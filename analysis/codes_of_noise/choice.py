@@ -54,9 +54,8 @@ def network(drive: float, config: Config) -> nsnn.Network:
         )
         populations += [layer, readout]
         weight = WEIGHT / config.layer * mV
-        projections.append(
-            nsnn.Projection(layer, readout, rule=nsnn.AllToAll(), weight=weight, delay=1e-3 * second)
-        )
+        to_all = {"rule": nsnn.AllToAll(), "weight": weight, "delay": 1e-3 * second}
+        projections.append(nsnn.Projection(layer, readout, **to_all))
     return nsnn.Network(populations, projections)
 
 
@@ -128,17 +127,13 @@ def of_choice(
     single = []
     for j in range(SINGLE):
         cell = measures.bin_counts(cells[:, j], n_bins=config.classes, method="even")[0]
+        told = measures.mutual_information(label, cell, **plain)
+        used = measures.intersection_information(label, cell, choice, **plain)
+        linked = measures.conditional_information(cell, choice, label, **plain)
         single.append(
-            (
-                measures.mutual_information(label, cell, **plain).value,
-                measures.intersection_information(label, cell, choice, **plain).value,
-                measures.conditional_information(cell, choice, label, **plain).value,
-            )
+            {"I(S; cell)": told.value, "intersection, cell": used.value, "I(cell; C | S)": linked.value}
         )
-    names = ("I(S; cell)", "intersection, cell", "I(cell; C | S)")
-    return out + [
-        {"quantity": n, "value": float(v)} for n, v in zip(names, np.mean(single, axis=0), strict=True)
-    ]
+    return out + [{"quantity": n, "value": float(np.mean([s[n] for s in single]))} for n in single[0]]
 
 
 def transfer(config: Config, layer: np.ndarray, readout: np.ndarray) -> list[dict[str, Any]]:

@@ -94,6 +94,21 @@ def private(config: Config, seed: int) -> list[dict[str, Any]]:
     return out
 
 
+def _of_pair(
+    label: np.ndarray,
+    counts: np.ndarray,
+    symbols: np.ndarray,
+    j: int,
+    config: Config,
+    test: str,
+    same: dict[str, Any],
+) -> Iterator[dict[str, Any]]:
+    """Rows of the first cell with cell j."""
+    yield from decomposed(label, symbols[:, 0], symbols[:, j], config, test, **same)
+    noise = measures.noise_correlation(counts[:, [0, j]], stimulus=label)[0, 1]
+    yield {**same, "quantity": "noise correlation", "value": float(noise)}
+
+
 def shared(config: Config, seed: int) -> list[dict[str, Any]]:
     """Equally and oppositely tuned cells at each shared fraction of the noise."""
     rng, out = np.random.default_rng([config.seed, seed, 20]), []
@@ -111,16 +126,9 @@ def shared(config: Config, seed: int) -> list[dict[str, Any]]:
         )  # fmt: skip
         symbols = classes(counts, config)
         for j, tuning in enumerate(TUNINGS, start=1):
-            same: dict[str, Any] = {
-                "part": "shared",
-                "group": seed,
-                "condition": tuning,
-                "level": float(fraction),
-            }
+            same = {"part": "shared", "group": seed, "condition": tuning, "level": float(fraction)}
             test = "r1|s" if fraction in (0.0, TESTED) else ""
-            out += list(decomposed(label, symbols[:, 0], symbols[:, j], config, test, **same))
-            noise = measures.noise_correlation(counts[:, [0, j]], stimulus=label)[0, 1]
-            out.append({**same, "quantity": "noise correlation", "value": float(noise)})
+            out += _of_pair(label, counts, symbols, j, config, test, same)
     return out
 
 
@@ -138,21 +146,12 @@ def gains(config: Config, seed: int) -> list[dict[str, Any]]:
         counts = counts_of(drive, GAIN_SIGMA, trials=1, seed=state(config.seed, seed, 31, number))
         counts = counts.reshape(ORIENTATIONS.size * n, PREFERRED.size)
         label, symbols = stimuli(ORIENTATIONS.size, n, config, rng), classes(counts, config)
+        same = {"part": "gain", "group": seed, "condition": kind}
         for j in range(1, PREFERRED.size):
-            same: dict[str, Any] = {
-                "part": "gain",
-                "group": seed,
-                "condition": kind,
-                "level": float(PREFERRED[j]),
-            }
-            out += list(decomposed(label, symbols[:, 0], symbols[:, j], config, **same))
-            noise = measures.noise_correlation(counts[:, [0, j]], stimulus=label)[0, 1]
-            out.append({**same, "quantity": "noise correlation", "value": float(noise)})
+            here = {**same, "level": float(PREFERRED[j])}
+            out += _of_pair(label, counts, symbols, j, config, "", here)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # trials are in no order here
             fit = measures.modulated_poisson(label, counts)
-        value = float(np.mean(fit.gain_variance))
-        out.append(
-            {"part": "gain", "group": seed, "condition": kind, "quantity": "gain variance", "value": value}
-        )
+        out.append({**same, "quantity": "gain variance", "value": float(np.mean(fit.gain_variance))})
     return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -33,7 +34,8 @@ def stimulus(name: str, seed: int, number: int) -> np.ndarray:
 
 def responses(config: Config, name: str, kind: str, seed: int) -> Iterator[measures.Trains]:
     """The trains of all stimuli at each noise level."""
-    drive = np.stack([stimulus(name, state(config.seed, seed), k) for k in range(config.stimuli)], axis=1)
+    paths = [stimulus(name, state(config.seed, seed), k) for k in range(config.stimuli)]
+    drive = np.tile(np.stack(paths, axis=1), len(config.sigmas))
     sigma = np.repeat(config.sigmas, config.stimuli)
     if config.sabotage == "one noise level":
         sigma = np.full_like(sigma, max(config.sigmas))
@@ -41,36 +43,22 @@ def responses(config: Config, name: str, kind: str, seed: int) -> Iterator[measu
         noise: Any = nsnn.WhiteNoise(sigma * mV)
     else:
         noise = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(AT_THRESHOLD * Hz, sigma * mV))
-    return frozen_stimuli.responses(
-        np.tile(drive, len(config.sigmas)),
-        noise,
-        config.stimuli,
-        config.trials,
-        seed=state(config.seed, seed, KINDS.index(kind), list(SETS).index(name)),
-        shuffle=np.random.default_rng([config.seed, seed, 1])
-        if config.sabotage == "times shuffled"
-        else None,
-    )
+    own_seed = state(config.seed, seed, KINDS.index(kind), list(SETS).index(name))
+    shuffle = np.random.default_rng([config.seed, seed, 1]) if config.sabotage == "times shuffled" else None
+    return frozen_stimuli.responses(drive, noise, config.stimuli, config.trials, own_seed, shuffle)
 
 
 def rows(config: Config, seed: int) -> list[dict[str, Any]]:
     """Rows of one seed: information of each code, its gain over the count, and the mean count."""
     out: list[dict[str, Any]] = []
     rng = np.random.default_rng([config.seed, seed, 2])
-    for name in SETS:
-        for kind in KINDS:
-            for level, trains in zip(config.sigmas, responses(config, name, kind, seed), strict=True):
-                label = np.arange(trains.n_trials) % config.stimuli
-                if config.sabotage == "stimuli shuffled":
-                    label = rng.permutation(label)
-                same = {
-                    "part": "timing",
-                    "group": seed,
-                    "condition": name,
-                    "kind": kind,
-                    "level": float(level),
-                }
-                out += [{**same, **row} for row in of_codes(config, label, trains)]
+    for name, kind in itertools.product(SETS, KINDS):
+        for level, trains in zip(config.sigmas, responses(config, name, kind, seed), strict=True):
+            label = np.arange(trains.n_trials) % config.stimuli
+            if config.sabotage == "stimuli shuffled":
+                label = rng.permutation(label)
+            same = {"part": "timing", "group": seed, "condition": name, "kind": kind, "level": float(level)}
+            out += [{**same, **row} for row in of_codes(config, label, trains)]
     return out
 
 
