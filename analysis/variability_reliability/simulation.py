@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -51,17 +52,13 @@ def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> 
     progress(f"{len(points)} neurons, {config.trials} trials of {config.seconds:g} s")
     trains = simulated(points, config)
     progress("measuring")
-    rows = [
-        row for at, one in zip(_records(points), trains, strict=True) for row in _measured(at, one, config)
-    ]
+    rows = []
+    for at, one in zip(points.to_dict("records"), trains, strict=True):
+        rows += _measured(at, one, config)
     rows += _constant(points, trains, config) + _raster(points, trains, config)
     if config.recordings:
         rows += cell.rows(config.fit, config.seed, progress)
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _records(points: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(k): v for k, v in row.items()} for row in points.to_dict("records")]
 
 
 def simulated(points: pd.DataFrame, config: Config) -> list[measures.Trains]:
@@ -74,20 +71,15 @@ def simulated(points: pd.DataFrame, config: Config) -> list[measures.Trains]:
     own = config.sabotage == "input not frozen"  # one neuron per trial, since trials share their stimulus
     copies = config.trials if own else 1
     n_steps = round(config.seconds / SAMPLE)
-    paths = {
-        (seed, copy): nsnn.FrozenNoise(
-            0.0, 1.0, config.tau_input * second, (config.seed * 1000 + seed) * 1000 + copy
-        ).samples(n_steps, SAMPLE)
-        for seed in range(config.seeds)
-        for copy in range(copies)
-    }
-    drive = np.column_stack(
-        [
-            config.mean + row.fluctuation * paths[row.seed, copy]
-            for row in points.itertuples()
-            for copy in range(copies)
-        ]
+    paths = {}
+    for seed, copy in itertools.product(range(config.seeds), range(copies)):
+        number = (config.seed * 1000 + seed) * 1000 + copy
+        path = nsnn.FrozenNoise(0.0, 1.0, config.tau_input * second, number)
+        paths[seed, copy] = path.samples(n_steps, SAMPLE)
+    scaled = (
+        row.fluctuation * paths[row.seed, copy] for row in points.itertuples() for copy in range(copies)
     )
+    drive = config.mean + np.column_stack(list(scaled))
     block = nsnn.simulate(
         nsnn.LIF(v_rest=0 * mV, **config.neuron),
         nsnn.WhiteNoise(np.repeat(sigma, copies) * mV),
