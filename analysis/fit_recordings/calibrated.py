@@ -46,19 +46,14 @@ def calibrated(fitting: Fitting, names: tuple[str, ...]) -> tuple[dict[str, Arm]
     arms: dict[str, Arm] = {}
     remarks: list[Remark] = []
     for name in names:
-        if name == LIF and not in_white_noise(fitting.recording):
-            continue
+        if name == LIF and fitting.recording.stimulated:
+            continue  # the likelihood in white noise would need many steps per bin
         try:
             arms[name], texts = _arm(fitting, name)
         except nsnn.NsnnError as error:
             texts = [f"not fitted: {error}"]
         remarks += [(name, text) for text in texts]
     return arms, remarks
-
-
-def in_white_noise(r: Recording) -> bool:
-    """Whether the likelihood in white noise needs few steps per bin of this recording."""
-    return not r.stimulated
 
 
 def _arm(fitting: Fitting, name: str) -> tuple[Arm, list[str]]:
@@ -143,11 +138,8 @@ def _drives(
         yield [nsnn.Filtered(sine, **start, delay=0.5 / frequency * second)], free, {}
     elif r.kind == RELAY:
         for tau in SYNAPSES:
-            yield (
-                [nsnn.Filtered(filtered_spikes(s, tau), **start) for s in r.signals],
-                free,
-                {"tau_synapse": tau},
-            )
+            stimuli = [nsnn.Filtered(filtered_spikes(s, tau), **start) for s in r.signals]
+            yield stimuli, free, {"tau_synapse": tau}
     else:
         yield [nsnn.Filtered(s, **start) for s in r.signals], free, {}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import neo
@@ -62,9 +62,8 @@ class Recording:
 
     def data(self, bases: dict[str, Any], t_start: float, t_stop: float) -> Any:
         """Spikes o, filtered stimulus `drive` and `history`: one row per step, repeats concatenated."""
-        model = NeuronModel(
-            dt=self.dt * pq.s, family=nsnn.Gaussian(1.0), channels=self.signals[0].shape[1], **bases
-        )  # fmt: skip
+        channels = self.signals[0].shape[1]
+        model = NeuronModel(dt=self.dt * pq.s, family=nsnn.Gaussian(1.0), channels=channels, **bases)
         return model.data(self.trains, self.signals, t_start=t_start * pq.s, t_stop=t_stop * pq.s)
 
     def signal(self, t_start: float, t_stop: float) -> neo.AnalogSignal:
@@ -86,19 +85,25 @@ def _split(seconds: float, block: float) -> tuple[float, float]:
     return a, b
 
 
-def _shifted(signals: list[np.ndarray], shift: bool) -> list[np.ndarray]:
+def _shifted(signals: list[np.ndarray], config: Any) -> list[np.ndarray]:
+    shift = config.sabotage == "stimulus shifted"
     return [np.roll(s, len(s) // 2, axis=0) for s in signals] if shift else signals
 
 
-def _standard(signals: list[np.ndarray], dt: float, until: float) -> list[neo.AnalogSignal]:
+def _standard(signals: list[np.ndarray], dt: float, until: float, config: Any) -> list[neo.AnalogSignal]:
     """Signals standardised with mean and SD of the training part."""
-    n = round(until / dt)
+    n, signals = round(until / dt), _shifted(signals, config)
     train = np.concatenate([s[:n] for s in signals])
     return [analog((s - train.mean()) / train.std(), dt) for s in signals]
 
 
-def _bases(stimulus: list[RaisedCosines], history: RaisedCosines) -> tuple[dict[str, Basis], ...]:
+def _bases(stimulus: Iterable[RaisedCosines], history: RaisedCosines) -> tuple[dict[str, Basis], ...]:
     return tuple({"stimulus": one, "history": history} for one in stimulus)
+
+
+def _bases_of_current(config: Any, dt: float) -> tuple[dict[str, Basis], ...]:
+    stimulus = (RaisedCosines(n, stop * pq.ms, offset=3 * pq.ms) for n, stop in config.current)
+    return _bases(stimulus, RaisedCosines(config.functions, 60 * pq.ms, start=dt * pq.s, offset=4 * pq.ms))
 
 
 def _grasshopper(which: int, config: Any) -> Recording:
@@ -111,7 +116,7 @@ def _grasshopper(which: int, config: Any) -> Recording:
     times = np.asarray(block.segments[0].spiketrains.multiplexed[1].rescale("s").magnitude)
     return Recording(
         "grasshopper", f"grasshopper {which}", [times[times < borders[1]]],
-        _standard(_shifted([level], config.sabotage == "stimulus shifted"), dt, borders[0]), dt, borders,
+        _standard([level], dt, borders[0], config), dt, borders,
         _bases(
             [RaisedCosines(n, stop * pq.ms) for n, stop in config.sound],
             RaisedCosines(config.functions, 20 * pq.ms, start=dt * pq.s),
@@ -130,12 +135,7 @@ def _cortical(setting: str, config: Any) -> Recording | None:
     currents = [s.current[:n].reshape(-1, each).mean(axis=1) for s in sweeps]
     return Recording(
         "cortical", f"cortical {setting}", [s.spikes[s.spikes < borders[1]] for s in sweeps],
-        _standard(_shifted(currents, config.sabotage == "stimulus shifted"), dt, borders[0]), dt, borders,
-        _bases(
-            [RaisedCosines(n, stop * pq.ms, offset=3 * pq.ms) for n, stop in config.current],
-            RaisedCosines(config.functions, 60 * pq.ms, start=dt * pq.s, offset=4 * pq.ms),
-        ),
-        2e-3, 100.0,
+        _standard(currents, dt, borders[0], config), dt, borders, _bases_of_current(config, dt), 2e-3, 100.0,
     )  # fmt: skip
 
 
@@ -165,7 +165,7 @@ def _punit(cell: str, config: Any) -> Recording | None:
     if eods is not None:
         phase = 2 * np.pi * np.interp(t, eods, np.arange(len(eods)))
         values = np.column_stack([np.cos(phase), np.sin(phase)])
-    (values,) = _shifted([values], config.sabotage == "stimulus shifted")
+    (values,) = _shifted([values], config)
     return Recording(
         "P-unit", f"P-unit {cell[2:]}", [times[(times >= 0) & (times < borders[1])]], [analog(values, dt)], dt, borders,
         tuple(
@@ -210,13 +210,8 @@ def _relay(seed: int, config: Any) -> Recording:
     spikes = np.asarray(block.segments[0].spiketrains[0].rescale("s").magnitude)
     per_bin = counts.reshape(-1, round(dt / fine)).sum(axis=1).astype(float)
     return Recording(
-        RELAY, f"relay neuron {seed}", [spikes],
-        _standard(_shifted([per_bin], config.sabotage == "stimulus shifted"), dt, borders[0]), dt, borders,
-        _bases(
-            [RaisedCosines(n, stop * pq.ms, offset=3 * pq.ms) for n, stop in config.current],
-            RaisedCosines(config.functions, 60 * pq.ms, start=dt * pq.s, offset=4 * pq.ms),
-        ),
-        2e-3,
+        RELAY, f"relay neuron {seed}", [spikes], _standard([per_bin], dt, borders[0], config), dt, borders,
+        _bases_of_current(config, dt), 2e-3,
     )  # fmt: skip
 
 

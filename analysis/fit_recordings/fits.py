@@ -153,9 +153,7 @@ class Fitting:
             )  # fmt: skip
 
         first = best([{**one, "ridge": ridge} for one in bases for ridge in config.ridges]).best
-        choice = best(
-            [first | {"beta": beta, "family": family} for family in FAMILIES for beta in config.betas]
-        )
+        choice = best([first | {"beta": b, "family": family} for family in FAMILIES for b in config.betas])
         of = {name: choice.best.get(name) for name in ("stimulus", "history")}
         return Chosen(choice.fit, choice.values, choice.best, of)
 
@@ -187,27 +185,23 @@ class Fitting:
         data = model.data(r.trains, r.signals, t_stop=self.train * pq.s)
         every = [chosen.fit.values, *chosen.folds]
         lowered = [self._lowered(model, p, data, shifts) for p in every]
-        free = self._smoothing(
-            [one[1][None] for one in lowered], np.array([lowered[0][0]]), smooth_both_sides
-        )
+        spikes, shift = [one[1][None] for one in lowered], lowered[0][0]
+        free = self._smoothing(spikes, np.array([shift]), smooth_both_sides)
         levels = [model.evaluate(p, data).potential.reshape(self.repeats, -1) for p in every]
         given = self._smoothing([fires(a + shifts[:, None, None]) for a in levels], shifts, smooth_causally)
-        dt, level, shift = r.dt, levels[0] + free["shift"], free["shift"]
+        dt, level = r.dt, levels[0] + shift
 
         w, kernel, options = _parts(model, chosen.fit.values)
         options["theta"] = options["theta"] - shift
         drive = self._drive(w, model.data(r.trains, r.signals, t_stop=self.stop * pq.s))
         free_spikes = draw(drive, kernel, fires, self.rng(1), **options)
         p = _apply(free, free_spikes.T.astype(float), dt, smooth_both_sides)[:, self.past :]
-        arms = {
-            DETERMINISTIC: Arm(p, np.repeat(free_spikes[self.past :, :1], self.config.trials, axis=1), free)
-        }
+        drawn = np.repeat(free_spikes[self.past :, :1], self.config.trials, axis=1)
+        arms = {DETERMINISTIC: Arm(p, drawn, free)}
         later = model.data(r.trains, r.signals, t_start=self.train * pq.s, t_stop=self.stop * pq.s)
         a = model.evaluate(chosen.fit.values, later).potential.reshape(self.repeats, -1)
-        # has no free-running simulation
-        arms[GIVEN_SPIKES] = Arm(
-            _apply(given, fires(a + given["shift"]), dt, smooth_causally), arms[DETERMINISTIC].spikes, given
-        )
+        p = _apply(given, fires(a + given["shift"]), dt, smooth_causally)
+        arms[GIVEN_SPIKES] = Arm(p, drawn, given)  # has no free-running simulation
 
         assert isinstance(model.family, nsnn.Family)
         o, cdf = self.trained.reshape(self.repeats, -1), model.family.cdf
@@ -278,10 +272,8 @@ class Fitting:
                 return float(np.log(-np.log1p(-o.mean()))), np.zeros(0)
             size = np.sqrt(np.mean(x**2, axis=0))
             size[size == 0] = 1.0
-            model = PoissonRegressor(
-                alpha=strength / len(o), solver="newton-cholesky", max_iter=300, tol=1e-7
-            )
-            model.fit(x / size, o)
+            how = {"solver": "newton-cholesky", "max_iter": 300, "tol": 1e-7}
+            model = PoissonRegressor(alpha=strength / len(o), **how).fit(x / size, o)
             return float(model.intercept_), model.coef_ / size
 
         o = self.trained
@@ -297,9 +289,8 @@ class Fitting:
 
         tried = {(k, ridge): score(k, ridge) for k in range(len(bases)) for ridge in config.ridges}
         k, _ = max(tried, key=lambda one: tried[one])
-        more = np.geomspace(
-            min(config.ridges) / 10, max(config.ridges) * 10, len(FAMILIES) * len(config.betas)
-        )
+        ends = min(config.ridges) / 10, max(config.ridges) * 10
+        more = np.geomspace(*ends, len(FAMILIES) * len(config.betas))
         tried |= {(k, float(ridge)): score(k, float(ridge)) for ridge in more}
         k, ridge = max((one for one in tried if one[0] == k), key=lambda one: tried[one])
         bias, w = fitted(prepared[k], o, ridge)
@@ -327,9 +318,7 @@ class Fitting:
         # of the observed outcome, given the past
         logs = fit.model.log_likelihood(fit.weights, data, particles=config.particles, seed=config.seed)
         p = np.where(data.o[:, 0] == 1, np.exp(logs), -np.expm1(logs))
-        block = fit.simulate(
-            r.signals[0], trials=config.trials, seed=config.seed
-        )  # fmt: skip
+        block = fit.simulate(r.signals[0], trials=config.trials, seed=config.seed)
         return Arm(p.reshape(self.repeats, -1), self.steps(block), {"hidden": float(config.n_hidden)})
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import neo
 import numpy as np
 import quantities as pq
 
@@ -43,10 +42,8 @@ def per_spike(gain: np.ndarray, spikes: np.ndarray, steps: int) -> dict[str, flo
 
 def interval(value: float, se: float, n: int) -> dict[str, float]:
     """A value with Student's 95 % interval, from its standard error and n."""
-    half = float(student_quantile(n) * se) if n > 1 else np.nan
-    return {
-        "value": float(value), "se": float(se), "low": float(value) - half, "high": float(value) + half, "n": n,
-    }  # fmt: skip
+    value, half = float(value), float(student_quantile(n) * se) if n > 1 else np.nan
+    return {"value": value, "se": float(se), "low": value - half, "high": value + half, "n": n}
 
 
 def mean_of(values: Any) -> dict[str, float]:
@@ -70,9 +67,8 @@ def scores(fitting: Fitting, arms: dict[str, Arm]) -> Iterator[dict[str, Any]]:
     for name, arm in arms.items():
         yield {"part": "score", "model": name, "measure": "bits", **per_spike(bits[name], o, steps)}
         if name != NEURON:
-            yield {
-                "part": "lead", "model": name, "measure": "bits", **per_spike(bits[NEURON] - bits[name], o, steps),
-            }  # fmt: skip
+            ahead = per_spike(bits[NEURON] - bits[name], o, steps)
+            yield {"part": "lead", "model": name, "measure": "bits", **ahead}
         test = Rescaled.of(np.clip(arm.p, LEAST, 1 - LEAST), o, seed=fitting.config.seed)
         yield {"part": "measure", "model": name, "measure": "ks", "value": test.ks, "n": test.n}
         yield {"part": "measure", "model": name, "measure": "p", "value": test.p, "n": test.n}
@@ -96,10 +92,9 @@ def spike_measures(fitting: Fitting, arms: dict[str, Arm]) -> Iterator[dict[str,
     kernel = config.kernel * pq.s
     drawn = {CELL: fitting.o.T, **{name: arm.spikes for name, arm in arms.items() if name != GIVEN_SPIKES}}
     trains = {name: _trains(spikes, r.dt, start) for name, spikes in drawn.items()}
-    blocks: dict[str, neo.Block] = {
-        name: nsnn.to_block([[t] for t in own_trains], **at) for name, own_trains in trains.items()
-    }
+    blocks = {name: nsnn.to_block([[t] for t in own], **at) for name, own in trains.items()}
     for name, own_trains in trains.items():
+        same = {"part": "measure", "model": name}
         side = nsnn.to_block([own_trains], **at)  # trials as neurons
         several = {
             "rate": measures.firing_rate(side),
@@ -109,32 +104,26 @@ def spike_measures(fitting: Fitting, arms: dict[str, Arm]) -> Iterator[dict[str,
         if name != CELL:
             n, both = len(own_trains), [*own_trains, *trains[CELL]]
             several["van rossum"] = measures.van_rossum(both, tau=kernel, **at)[:n, n:].mean(axis=1)
-            several["coincidence"] = np.array(
-                [
-                    _coincidence(t, trains[CELL], r.precision, at) for t in own_trains
-                ]
-            )  # fmt: skip
+            matched = [_coincidence(t, trains[CELL], r.precision, at) for t in own_trains]
+            several["coincidence"] = np.array(matched)
         for measure, values in several.items():
             good = values[np.isfinite(values)]
             spread = float(good.std(ddof=1)) if good.size > 1 else np.nan
             value = float(good.mean()) if good.size else np.nan
-            yield {
-                "part": "measure", "model": name, "measure": measure, "value": value, "se": spread, "n": good.size,
-            }  # fmt: skip
+            yield {**same, "measure": measure, "value": value, "se": spread, "n": good.size}
         if r.stimulated and len(own_trains) > 1:
             value = measures.schreiber_reliability(own_trains, sigma=kernel, **at)
-            yield {"part": "measure", "model": name, "measure": "reliability", "value": float(value)}
+            yield {**same, "measure": "reliability", "value": float(value)}
         if r.stimulated and name != CELL:
             value = measures.rate_correlation(blocks[name], blocks[CELL], sigma=kernel, **at)[0]
-            yield {"part": "measure", "model": name, "measure": "rate correlation", "value": float(value)}
+            yield {**same, "measure": "rate correlation", "value": float(value)}
         if r.f_max is not None:
+            samples = round(r.segment / r.dt)
             information = measures.coherence_information(
-                r.signal(start, stop), blocks[name], f_max=r.f_max * pq.Hz, nperseg=round(r.segment / r.dt),
-                noverlap=round(r.segment / r.dt) // 2, bias="subtract", n_shuffle=0, **at,
+                r.signal(start, stop), blocks[name], f_max=r.f_max * pq.Hz, nperseg=samples, noverlap=samples // 2,
+                bias="subtract", n_shuffle=0, **at,
             )  # fmt: skip
-            yield {
-                "part": "measure", "model": name, "measure": "information", "value": information.value, "se": information.se,
-            }  # fmt: skip
+            yield {**same, "measure": "information", "value": information.value, "se": information.se}
 
 
 def _coincidence(train: np.ndarray, cell: list[np.ndarray], precision: float, at: dict[str, Any]) -> float:
@@ -154,13 +143,10 @@ def across(fitting: Fitting, arms: dict[str, Arm]) -> Iterator[dict[str, Any]]:
     edges = np.arange(0, fitting.o.shape[1] + 1, round(2 * fitting.config.window / r.dt))
     cell = np.add.reduceat(fitting.o, edges[:-1], axis=1)
     trains = _trains(fitting.o.T, r.dt, start)
-    at: dict[str, Any] = {
-        "sigma": fitting.config.kernel * pq.s, "t_start": start * pq.s, "t_stop": stop * pq.s,
-    }  # fmt: skip
+    at = {"sigma": fitting.config.kernel * pq.s, "t_start": start * pq.s, "t_stop": stop * pq.s}
     own = measures.schreiber_reliability(trains, **at)
-    without = np.array(
-        [measures.schreiber_reliability(trains[:k] + trains[k + 1 :], **at) for k in range(repeats)]
-    )
+    others = (trains[:k] + trains[k + 1 :] for k in range(repeats))
+    without = np.array([measures.schreiber_reliability(some, **at) for some in others])
     error = np.sqrt((repeats - 1) / repeats * np.sum((without - without.mean()) ** 2))
     yield {"part": "across", "model": CELL, "measure": "fano", "value": fano_across(cell)}
     yield {"part": "across", "model": CELL, "measure": "reliability", **interval(own, error, repeats)}
