@@ -69,11 +69,10 @@ def run(arguments: argparse.Namespace) -> int:
     if not names:
         print(*listing.lines(), sep="\n")
         return 0
-    if arguments.sabotage and (len(names) != 1 or names == ["all"]):
-        raise NsnnError(f"--sabotage {arguments.sabotage}: expected a single study with it")
     keep_verdict = getattr(arguments, "keep_verdict", False)  # not an option of `nsnn study`
-    if keep_verdict and (len(names) != 1 or names == ["all"]):
-        raise NsnnError("--keep-verdict: expected a single study with it")
+    single = f"--sabotage {arguments.sabotage}" if arguments.sabotage else "--keep-verdict" * keep_verdict
+    if single and (len(names) != 1 or names == ["all"]):
+        raise NsnnError(f"{single}: expected a single study with it")
     if keep_verdict and getattr(arguments, "seeds", None) is not None:
         raise NsnnError("--keep-verdict: expected the study's own number of seeds, without --seeds")
     if arguments.jobs is not None and arguments.jobs < 1:
@@ -112,9 +111,8 @@ def _check_folder(results: Path) -> None:
             pass
     except OSError as error:
         reason = "that is a file" if results.is_file() else f"can't be written ({error.strerror})"
-        raise NsnnError(
-            f"results folder {results.absolute()}: {reason}: expected another folder, -o FOLDER"
-        ) from None
+        text = f"results folder {results.absolute()}: {reason}: expected another folder, -o FOLDER"
+        raise NsnnError(text) from None
 
 
 def _several(modules: list, arguments: argparse.Namespace) -> int:
@@ -129,11 +127,8 @@ def _several(modules: list, arguments: argparse.Namespace) -> int:
                 codes.append(code)
                 print(text, flush=True)
                 outcome = {0: "claims hold", 1: "a claim FAILS"}.get(code, "crashed")
-                print(
-                    f"[{time.perf_counter() - start:5.0f} s] {running[done]}: {outcome}; {len(codes)} of {len(modules)}",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                line = f"{running[done]}: {outcome}; {len(codes)} of {len(modules)}"
+                print(f"[{time.perf_counter() - start:5.0f} s] {line}", file=sys.stderr, flush=True)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -147,21 +142,14 @@ def run_in_process(study, arguments: argparse.Namespace) -> tuple[int, str]:
     record = harness.finished(study, config, arguments.results)
     if record is not None:
         failed = [claim["text"] for claim in record["claims"] if claim["central"] and not claim["holds"]]
-        return int(bool(failed)), f"{name}: already finished with the same code" + "".join(
-            f"\n  FAILS  {text}" for text in failed
-        )
-    command = [
-        sys.executable,
-        "-m",
-        *(["analysis"] if harness.IN_CHECKOUT else ["nsnn_neuro.cli", "study"]),
-        name,
-    ]
-    command += ["-o", str(arguments.results.resolve())]
-    if getattr(arguments, "seeds", None) is not None:
-        command += ["--seeds", str(arguments.seeds)]
-    command += ["--quick"] * arguments.quick + (
-        ["--seed", str(arguments.seed)] if arguments.seed is not None else []
-    )
+        lines = [f"{name}: already finished with the same code", *(f"  FAILS  {text}" for text in failed)]
+        return int(bool(failed)), "\n".join(lines)
+    program = ["analysis"] if harness.IN_CHECKOUT else ["nsnn_neuro.cli", "study"]
+    command = [sys.executable, "-m", *program, name, "-o", str(arguments.results.resolve())]
+    command += ["--quick"] * arguments.quick
+    for option in ("seed", "seeds"):
+        if (value := getattr(arguments, option, None)) is not None:
+            command += [f"--{option}", str(value)]
     variables = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # one core per study
     if not harness.IN_CHECKOUT:  # where the working directory is not this package's
         variables["PYTHONSAFEPATH"] = "1"

@@ -151,9 +151,8 @@ def paired(
         for name in equal:
             values = [sorted(rows[rows.seed == seed][name]) for rows in (one, two)]
             if values[0] != values[1]:
-                raise NsnnError(
-                    f"{first} and {second}, seed {seed}: {name} {values[0]} and {values[1]}: expected equal {name} in both arms"
-                )
+                what = f"{first} and {second}, seed {seed}: {name} {values[0]} and {values[1]}"
+                raise NsnnError(f"{what}: expected equal {name} in both arms")
     difference = one.groupby("seed")[column].mean() - two.groupby("seed")[column].mean()
     return difference.loc[seeds].to_numpy()
 
@@ -167,9 +166,8 @@ def result(
     (of an installed package: in the working directory).
     """
     if results is None:
-        results = Path(
-            os.environ.get("NSNN_RESULTS") or (_FOLDER.parent if IN_CHECKOUT else Path()) / "results"
-        )
+        parent = _FOLDER.parent if IN_CHECKOUT else Path()
+        results = Path(os.environ.get("NSNN_RESULTS") or parent / "results")
     if finished(study, config, results) is None:
         execute(study, config, results, progress)
     return pd.read_csv(_folder(study, config, results) / "table.csv")
@@ -199,12 +197,9 @@ def checksum() -> dict[str, str]:
         return {}
     spec = importlib.util.find_spec("nsnn_neuro")
     package = Path(spec.origin).parent if spec is not None and spec.origin else _FOLDER
-    files = {
-        path for folder in (package, _FOLDER) for path in folder.rglob("*") if path.suffix in (".py", ".h")
-    }
-    return {
-        "checksum": hashlib.sha256(b"\0".join(path.read_bytes() for path in sorted(files))).hexdigest()[:16]
-    }
+    every = {path for folder in (package, _FOLDER) for path in folder.rglob("*")}
+    code = b"\0".join(path.read_bytes() for path in sorted(every) if path.suffix in (".py", ".h"))
+    return {"checksum": hashlib.sha256(code).hexdigest()[:16]}
 
 
 def _read_if_current(path: Path) -> dict[str, Any] | None:

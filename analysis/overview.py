@@ -78,13 +78,12 @@ def _section(name: str, study: dict[str, Any], run: dict[str, Any] | None, resul
             f"</code>.{extra}</p></section>"
         )
     place = html.escape(run["folder"].relative_to(results).as_posix())
-    words = [
-        (f'<b class="{w}">{w}</b> ', c.text)
-        for c in run["claims"]
-        if c.central
-        for w in ["holds" if c.holds else "fails"]
-    ]
-    claims = "".join(f"<li>{'' if run['quick'] else word}{html.escape(text)}</li>" for word, text in words)
+    claims = ""
+    for claim in run["claims"]:
+        if claim.central:
+            word = "holds" if claim.holds else "fails"
+            shown = "" if run["quick"] else f'<b class="{word}">{word}</b> '
+            claims += f"<li>{shown}{html.escape(claim.text)}</li>"
     scale = "quick run" if run["quick"] else "full run"
     result = "<b>quick run, no verdict</b>" if run["quick"] else verdict(run["claims"])
     return (

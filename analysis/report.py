@@ -93,10 +93,6 @@ def _claims(claims: list[Claim], quick: bool) -> str:
     return f'<ul class="claims{" open" if quick else ""}">{"".join(items)}</ul>'
 
 
-def _secondary_claims(claims: list[Claim], quick: bool) -> str:
-    return f"<h2>Secondary claims</h2>{_claims(claims, quick)}" if claims else ""
-
-
 def _quick_note(name: str) -> str:
     return (
         '<p class="quick"><b>Quick run, no verdict.</b> Samples are small, and errors large. The full run, '
@@ -141,6 +137,7 @@ def write(
             f'<figure><img alt="{html.escape(caption)}" src="data:image/png;base64,{image}">'
             f"<figcaption><b>Figure {k}.</b> {html.escape(caption)}</figcaption></figure>"
         )
+    central, others = (_claims([x for x in outcome.claims if x.central == c], quick) for c in (True, False))
     page = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{html.escape(outcome.name)}</title><style>{STYLE}</style></head><body>
@@ -148,8 +145,8 @@ def write(
 <p class="lead">{html.escape(headline)}</p>
 {_quick_note(outcome.name) if quick else ""}
 {parts[0]}
-<h2>{"Claims" if quick else "Verdict"}</h2>{_claims([c for c in outcome.claims if c.central], quick)}
-{_secondary_claims([c for c in outcome.claims if not c.central], quick)}
+<h2>{"Claims" if quick else "Verdict"}</h2>{central}
+{"" if all(claim.central for claim in outcome.claims) else f"<h2>Secondary claims</h2>{others}"}
 <h2>Methods</h2><p class="about">{html.escape(_about(study))}</p>
 {"".join(parts[1:])}
 <h2>Summary</h2>{_table(outcome.summary)}
