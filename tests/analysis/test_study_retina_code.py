@@ -13,7 +13,6 @@ from helpers.studies import failing
 from numpy.testing import assert_allclose
 
 from analysis import retina_code as study
-from analysis.harness import verify
 from analysis.retina_code import (
     config,
     convolution,
@@ -198,7 +197,7 @@ def made_up(**bits: float) -> pd.DataFrame:
 @pytest.mark.slow
 def test_claims_hold_and_fail_one_by_one() -> None:
     table = made_up()
-    verify(study, table)
+    assert not failing(study, table, central=True)
     every = {claim.text for claim in study.claims(table)}
     assert len(every) == 3 + 5 + 3
     assert [claim.text for claim in study.claims(table) if claim.central] == [config.PRIMARY]
