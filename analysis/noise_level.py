@@ -119,7 +119,7 @@ def _attacked(net: Any, config: Config, part: str, seed: int) -> float:
     from nsnn_neuro import deep
 
     X, y = (values[: config.images] for values in nsnn.datasets.digits(part))
-    how = {"strength": config.strength, "steps": config.steps, "draws": config.draws}
+    how: dict[str, Any] = {"strength": config.strength, "steps": config.steps, "draws": config.draws}
     images = deep.pgd(net, (X, y), **how, seed=seed)
     return deep.accuracy(net, (images, y), passes=10, seed=seed)["accuracy"]
 

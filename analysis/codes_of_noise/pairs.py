@@ -111,7 +111,8 @@ def _of_pair(
 
 def shared(config: Config, seed: int) -> list[dict[str, Any]]:
     """Equally and oppositely tuned cells at each shared fraction of the noise."""
-    rng, out = np.random.default_rng([config.seed, seed, 20]), []
+    rng = np.random.default_rng([config.seed, seed, 20])
+    out: list[dict[str, Any]] = []
     label = stimuli(DRIVES.size, config.pair_trials, config, rng)
     for number, fraction in enumerate(config.fractions):
         used = 0.0 if config.sabotage == "noise private" else fraction

@@ -164,7 +164,7 @@ def pair_claims(table: pd.DataFrame) -> list[Claim]:
         Claim(c.SHARED_EQUAL, below(equal, 0.0), interval_text(equal, "bit")),
         Claim(
             c.SHARED_OPPOSITE,
-            above(opposite, 0.0) and (p < c.ALPHA).all() and len(p),
+            above(opposite, 0.0) and (p < c.ALPHA).all() and len(p) > 0,
             f"{interval_text(opposite, 'bit')}; p at most {p.max():.3f}",
         ),
         Claim(

@@ -138,7 +138,9 @@ def _drives(
         yield [nsnn.Filtered(sine, **start, delay=0.5 / frequency * second)], free, {}
     elif r.kind == RELAY:
         for tau in SYNAPSES:
-            stimuli = [nsnn.Filtered(filtered_spikes(s, tau), **start) for s in r.signals]
+            stimuli: list[nsnn.Stimulus] = [
+                nsnn.Filtered(filtered_spikes(s, tau), **start) for s in r.signals
+            ]
             yield stimuli, free, {"tau_synapse": tau}
     else:
         yield [nsnn.Filtered(s, **start) for s in r.signals], free, {}

@@ -120,7 +120,9 @@ def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> 
 def _rows_of_size(config: Config, counts: np.ndarray, expected: tuple[float, float]) -> dict:
     """Information of these neurons, and share of correct trials of a discriminant."""
     n = counts.shape[2]
-    total, single = (_information(*counts, config.ds, shuffled=shuffled) for shuffled in (False, True))
+    total, single = (
+        _information(counts[0], counts[1], config.ds, shuffled=shuffled) for shuffled in (False, True)
+    )
     decoded = measures.decode(
         np.repeat([0, 1], config.trials),
         np.concatenate(counts),
@@ -149,7 +151,7 @@ def _rows_of_size(config: Config, counts: np.ndarray, expected: tuple[float, flo
 def _rows_of_few(config: Config, counts: np.ndarray, trials: int) -> Iterator[dict]:
     """Estimates from disjoint blocks of `trials`, and the estimate from all trials."""
     few = counts[:, :, : config.few_neurons]
-    total = _information(*few, config.ds)
+    total = _information(few[0], few[1], config.ds)
     same = {"part": "few trials", "neurons": config.few_neurons, "trials": trials}
     for k in range(config.trials // trials):
         a, b = few[:, k * trials : (k + 1) * trials]

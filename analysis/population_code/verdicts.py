@@ -162,16 +162,18 @@ def decoding_claims(model: pd.DataFrame) -> list[Claim]:
 
 def few_trials_claims(few: pd.DataFrame) -> list[Claim]:
     """Claim about plug-in and corrected estimates from few trials."""
-    raw, corrected, texts = [], [], []
+    z: dict[str, list[float]] = {"plug-in": [], "information": []}
+    texts = []
     for trials, rows in few.groupby("trials"):
         truth = rows.groupby("population")[["all trials", "se"]].first()
         error = np.sqrt((truth["se"] ** 2).sum()) / len(truth)
-        for column, z in (("plug-in", raw), ("information", corrected)):
+        for column, values in z.items():
             off = rows[column] - rows["all trials"]
-            z.append(off.mean() / np.hypot(rows[column].std(ddof=1) / np.sqrt(len(rows)), error))
+            values.append(off.mean() / np.hypot(rows[column].std(ddof=1) / np.sqrt(len(rows)), error))
         texts.append(
             f"{trials} trials: {rows['plug-in'].mean():.2f}, {rows.information.mean():.2f} of {rows['all trials'].mean():.2f}"
         )
+    raw, corrected = z.values()
     return [
         Claim(
             "with the fewest trials the plug-in estimate is too high by more than 4 standard errors; no corrected one is off by 4",

@@ -248,9 +248,8 @@ def correlation_rows(data: Responses, config: Config) -> list[dict[str, Any]]:
             rows += [{"part": "correlation", "quantity": name + where, "value": float(v)} for v in values]
     for image in range(data.n_images):
         own = data.counts[data.image == image]
-        value = float(np.nanmean(correlations(own, np.zeros(len(own), int))))
-        name = "mean over pairs of an image"
-        rows.append({"part": "correlation", "image": image, "quantity": name, "value": value})
+        row = {"part": "correlation", "image": image, "quantity": "mean over pairs of an image"}
+        rows.append(row | {"value": float(np.nanmean(correlations(own, np.zeros(len(own), int))))})
     # the same repeat of all images: a slow change shows in its total count; the ratio is about 1 without one
     total = data.counts.sum(axis=1).reshape(data.n_images, -1)
     deviation = (total - total.mean(axis=1, keepdims=True)).mean(axis=0)
