@@ -362,7 +362,7 @@ def test_the_page_runs(capsys):
     first, _, _, last, _ = blocks  # training, fits to spikes and the exchange format have tests of their own
     code = f"{first}\n{last}"
     names: dict[str, Any] = {}
-    exec(compile(code.replace("seed=1)", 'seed=1, engine="numpy")'), "deep.md", "exec"), names)
+    exec(compile(re.sub(r"seed=1\s*\)", 'seed=1, engine="numpy")', code), "deep.md", "exec"), names)
     lines = capsys.readouterr().out.splitlines()
     assert [float(line.split()[1]) > 0.85 for line in lines[:2]] == [True, True]
     counts = np.array([[len(t) for t in s.spiketrains[-10:]] for s in names["block"].segments]).sum(0)

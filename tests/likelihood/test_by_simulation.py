@@ -252,10 +252,10 @@ def test_the_page_finds_its_neuron_again(tmp_path, monkeypatch):
     code = re.search(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)[1]
     for old, new in (
         ('out="adex"', 'out="adex", n_simulations=40, n_generations=3, engine="numpy"'),
-        ("0.2 * ms", "1 * ms"),
-        ("seed=1)", 'seed=1, engine="numpy")'),
-        ("3 * ms)", "10 * ms)"),  # for steps of 1 ms
-        ("trials=20, duration=1 * second", "trials=20, duration=0.5 * second"),
+        ("0.2*ms", "1*ms"),
+        ("seed=1\n)", 'seed=1, engine="numpy")'),
+        ("3*ms)", "10*ms)"),  # for steps of 1 ms
+        ("duration=1*second", "duration=0.5*second"),
     ):
         assert old in code
         code = code.replace(old, new)

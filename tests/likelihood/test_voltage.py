@@ -296,7 +296,7 @@ def test_the_page_runs():
     page = (DOCS / "voltage.md").read_text(encoding="utf-8")
     names: dict = {}
     for text in re.findall(r"^```python\n(.*?)^```", page, re.M | re.S):
-        text = text.replace("25_000", "15_000").replace("2.5 * second", "1.5 * second")
+        text = text.replace("25_000", "15_000").replace("2.5*second", "1.5*second")
         exec(compile(text, "voltage.md", "exec"), names)
     assert names["fit"].variance_explained > 0.9
 
