@@ -322,6 +322,14 @@ def test_plot_leaves_out_what_cannot_be_drawn(folder, capsys) -> None:
     assert error(capsys).startswith("bin_width = 2.0 s is longer")
 
 
+def test_info_leaves_the_signals_of_an_address_unread(capsys, monkeypatch) -> None:
+    block, asked = nsnn.to_block([[[0.1]]], t_stop=1 * pq.s), []
+    monkeypatch.setattr("nsnn_neuro.io.save_load.load", lambda _, signals: asked.append(signals) or block)
+    for path in ("https://a.org/a.nwb", "a.nwb"):
+        assert main(["info", path]) == 0
+    assert asked == [False, True]
+
+
 # --- info, and the command itself --------------------------------------------------------------------------
 
 

@@ -454,6 +454,9 @@ def test_phases_are_shares_of_spikes_with_an_arrow_of_the_vector_strength_in_the
     angle, radius = ax.transData.inverted().transform(arrow.xycoords.transform(arrow.xy))
     assert angle == pytest.approx(row.direction % (2 * np.pi))
     assert radius / ax.get_ylim()[1] == pytest.approx(row.vector_strength)
+    ax, start, stop = new_ax("polar"), 0.1 * pq.s, 0.3 * pq.s
+    plotting.phase_histogram(10 * pq.Hz, block, neuron=1, n_bins=4, t_start=start, t_stop=stop, ax=ax)
+    assert [bar.get_height() for bar in ax.patches[:4]] == [1, 0, 0, 0]
 
 
 @pytest.mark.parametrize(("words", "slope"), [("condition of the stimulus", 30), ("", 0)])
