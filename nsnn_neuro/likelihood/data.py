@@ -62,6 +62,8 @@ class Data:
     starts: np.ndarray  # (n_trials,) s, when the trials begin
     design: np.ndarray | None = None
     """(n, 1 + n_drive + n_history) 1, drive and history, of which these two are views; None after unpickling"""
+    weight: np.ndarray | None = None
+    """(n,) of each step in a fit, from 0; None: 1"""
 
     def __getstate__(self) -> dict[str, Any]:
         """Without `design`, whose columns would be kept twice."""
@@ -71,6 +73,13 @@ class Data:
     def before(self) -> np.ndarray:
         """(n,) the spike of the step before, 0 in a trial's first step."""
         return np.where(self.begins, 0.0, np.concatenate([[0.0], self.o[:-1]]))
+
+    def weighted(self, values: np.ndarray, rows: slice) -> np.ndarray:
+        """Values of these rows times their weights, 0 while refractory."""
+        free = self.free[rows]
+        if self.weight is not None:
+            values = self.weight[rows] * values
+        return values if free.all() else np.where(free, values, 0.0)
 
     def without_columns(self) -> Data:
         """The spikes alone, without the large arrays."""

@@ -77,7 +77,7 @@ def maximise(
             start = max(start, there, key=lambda one: _height(evaluate(one), one, penalty))
         elif not fitted:
             start = _start_of_many(model, start, penalty, data, linear, span)
-        return _climb(model, start, penalty, evaluate, span, fitted, most)
+        return climb(model, start, penalty, evaluate, span, fitted, most)
 
     fitted = model.beta == "fit"
     if not fitted:
@@ -137,7 +137,7 @@ def _root(
     )
 
 
-def _climb(
+def climb(
     model: NeuronModel,
     p: np.ndarray,
     penalty: np.ndarray,
@@ -205,7 +205,7 @@ def _start_of_many(
     traces = np.asfortranarray(linear[0][rows]), linear[1][rows]
     evaluate = partial(model.evaluate, data=some, linear=traces, curved=True)
     try:
-        p, _, count = _climb(model, start, len(rows) / n * penalty, evaluate, span, False, _MOST_OF_SOME)
+        p, _, count = climb(model, start, len(rows) / n * penalty, evaluate, span, False, _MOST_OF_SOME)
     except NsnnError:
         return start
     return p if count < _MOST_OF_SOME else start

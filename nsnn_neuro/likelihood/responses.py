@@ -161,7 +161,7 @@ class Value:
             each = getattr(response(family, self.potential[rows], self.data.o[rows]), name)
             if each is None:
                 return None
-            total += gram(self.traces[rows], np.where(self.data.free[rows], each, 0.0))
+            total += gram(self.traces[rows], self.data.weighted(each, rows))
         return total
 
     @property
@@ -189,15 +189,15 @@ def evaluated(
     a, logs, gradient = np.empty(n), np.empty(n), np.zeros(k)
     curvature, known = np.zeros((k, k)) if curved else None, _with_known_scale(family)
     for rows in _pieces(n):
-        x, free = traces[rows], data.free[rows]
-        a[rows] = potential(rows)
+        x, a[rows] = traces[rows], potential(rows)
         seen = response(known, a[rows], data.o[rows])
         logs[rows], slope = seen.log_likelihood, seen.slope
-        gradient += (slope if free.all() else np.where(free, slope, 0.0)) @ x
+        gradient += data.weighted(slope, rows) @ x
         if curvature is not None:
             each = seen.curvature
-            curvature = None if each is None else curvature + gram(x, np.where(free, each, 0.0))
-    total = float((logs if data.free.all() else logs[data.free]).sum())
+            curvature = None if each is None else curvature + gram(x, data.weighted(each, rows))
+    counted = logs if data.weight is None else data.weight * logs
+    total = float((counted if data.free.all() else counted[data.free]).sum())
     return Value(total, gradient, traces, a, logs, family, data, curvature)
 
 
