@@ -26,6 +26,9 @@ from .scores import PerStep as PerStep
 from .scores import Rescaled as Rescaled
 from .selection import CrossValidation as CrossValidation
 from .selection import cross_validate as cross_validate
+from .states.states_fit import StatesFit as StatesFit
+from .states.states_fit import fit_states as fit_states
+from .states.states_model import StatesModel as StatesModel
 from .voltage.spikes import detect_spikes as detect_spikes
 from .voltage.voltage_calibration import VoltageCalibration as VoltageCalibration
 
@@ -47,6 +50,8 @@ __all__ = [
     "RaisedCosines",
     "Rescaled",
     "SimulationCalibration",
+    "StatesFit",
+    "StatesModel",
     "Training",
     "VoltageCalibration",
     "calibrate",
@@ -56,6 +61,7 @@ __all__ = [
     "fit_network",
     "fit_neuron",
     "fit_population",
+    "fit_states",
     "fit_windows",
     "spike_probability",
     "survival",

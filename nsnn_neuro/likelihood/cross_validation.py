@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -35,7 +36,12 @@ def blocks(data: Data, n_folds: Any) -> np.ndarray:
 
 
 def held_out(
-    model: NeuronModel, data: Data, prior: Prior, n_folds: int, near: np.ndarray | None = None
+    model: NeuronModel,
+    data: Data,
+    prior: Prior,
+    n_folds: int,
+    near: np.ndarray | None = None,
+    search: Callable[..., Any] = maximise,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Log-likelihood (n,) of held-out steps, nats; parameters (n_folds, n_parameters).
 
@@ -50,7 +56,7 @@ def held_out(
             raise NsnnError(
                 f"n_folds = {n_folds}: without block {k} no spikes, or no silent steps, are left; expected fewer folds"
             )
-        p = maximise(model, rest, prior, near)[0]
+        p = search(model, rest, prior, near)[0]
         logs[out] = model.probability(p, data)[1][out]
         values.append(p)
     return logs, np.array(values)

@@ -430,11 +430,13 @@ def prepared(
     return model, data
 
 
-def model_of(signal: Any, n_inputs: int, dt: Any, *, family: Any = None, **options: Any) -> NeuronModel:
-    """The model of these arguments of `fit_neuron` for a signal and a number of input neurons."""
+def model_of(
+    signal: Any, n_inputs: int, dt: Any, *, family: Any = None, make: Any = NeuronModel, **options: Any
+) -> Any:
+    """The model, of class `make`, of these arguments of `fit_neuron` for a signal and a number of input neurons."""
     channels, unit = channels_of(signal)
     given: dict[str, Any] = {"n_inputs": n_inputs, "channels": max(channels, 1), "signal_unit": unit}
-    return NeuronModel(dt=dt, family=Gaussian(1.0) if family is None else family, **given, **options)
+    return make(dt=dt, family=Gaussian(1.0) if family is None else family, **given, **options)
 
 
 def check_spikes(model: NeuronModel, data: Data, trains: Any) -> None:

@@ -15,13 +15,18 @@ from ..measures import as_trains
 from .coupling import check_first_lag
 from .cross_validation import blocks, held_out
 from .data import Data
+from .fisher_scoring import maximise
 from .fit import NeuronFit, fit_data, prepared
 from .prior import Prior, strength
 from .scores import bits_per_spike, paired_error, part_sums
+from .states.search import maximise_states
+from .states.states_fit import fit_states_data
+from .states.states_model import StatesModel
 
 _PENALTIES = ("ridge", "smoothness")
 _BASES = ("stimulus", "coupling", "first_input_lag", "products", "history")
-_OPTIONS = (*_BASES, "family", "beta", "theta", "reset", "refractory", *_PENALTIES)
+_OF_STATES = ("n_states", "transitions", "n_starts", "seed")
+_OPTIONS = (*_BASES, "family", "beta", "theta", "reset", "refractory", *_PENALTIES, *_OF_STATES)
 _SCORES = ("bits_per_spike", "se", "behind", "behind_se")
 
 
@@ -75,7 +80,7 @@ def cross_validate(
     t_stop: Time | None = None,
     **options: Any,
 ) -> CrossValidation:
-    """Choose options of `fit_neuron` by cross-validated likelihood, and fit with them.
+    """Choose options of `fit_neuron` or `fit_states` by cross-validated likelihood, and fit with them.
 
     Each trial is cut into `n_folds` blocks in time. For each block a candidate is fitted to the
     others and scored on it. The best score is slightly too high: keep a test part by `t_stop`.
@@ -84,8 +89,9 @@ def cross_validate(
     ----------
     trains, signal, inputs, dt, t_start, t_stop : as of `fit_neuron`
     candidates : dicts of any of stimulus, coupling, first_input_lag, products, history, family,
-        beta, theta, reset, refractory, ridge and smoothness (numbers). A candidate without stimulus
-        does not use the signal, one without coupling not the inputs
+        beta, theta, reset, refractory, ridge and smoothness (numbers); with n_states, and any of
+        transitions, n_starts and seed, a fit of `fit_states`. A candidate without stimulus (and
+        transitions by it) does not use the signal, one without coupling not the inputs
     n_folds : whole number from 2
     **options : the same for all candidates
 
@@ -126,17 +132,23 @@ def cross_validate(
         prior = Prior(
             *(strength(chosen.pop(one, 0.0), one, "a number from 0 for each candidate") for one in _PENALTIES)
         )
+        states = "n_states" in chosen
+        search = {one: chosen.pop(one) for one in ("n_starts", "seed") if states and one in chosen}
         rows.append({**candidate, **dict.fromkeys(_SCORES, np.nan), "refused": ""})
         try:
             if last is None or last[0] != chosen:
-                x = None if chosen.get("stimulus") is None else signal
+                driven = states and chosen.get("transitions") not in (None, "constant")
+                x = signal if driven or chosen.get("stimulus") is not None else None
                 y = None if chosen.get("coupling") is None else given
-                last = chosen, prepared(trains, x, y, dt, (t_start, t_stop), **chosen)
+                make = {"make": StatesModel} if states else {}
+                last = chosen, prepared(trains, x, y, dt, (t_start, t_stop), **make, **chosen)
                 near = None
             model, data = last[1]
-            fit = fit_data(model, data, prior, near)
+            fit = (fit_states_data if states else fit_data)(model, data, prior, near, **search)
             near = None if model.beta == "fit" else fit.values
-            logs, values = held_out(model, data, prior, n_folds, near)
+            logs, values = held_out(
+                model, data, prior, n_folds, near, maximise_states if states else maximise
+            )
             score = bits_per_spike(logs, data.o)
             rows[k] |= {"bits_per_spike": score.value, "se": score.se}
             fitted[k] = fit, data, logs, values

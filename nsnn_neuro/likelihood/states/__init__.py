@@ -1,0 +1,1 @@
+"""Hidden states of a neuron: a Markov chain switches between several sets of parameters."""
