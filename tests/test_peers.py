@@ -1,4 +1,4 @@
-"""The same quantity by statsmodels, NeMoS, pynapple, astropy, pingouin, psignifit; our files read by SpikeInterface, neuroconv.
+"""The same quantity by statsmodels, NeMoS, pynapple, astropy, pingouin, psignifit, hmmlearn; files by SpikeInterface, neuroconv.
 
 Equality to rounding, or to the tolerance of the other package's optimizer where it says so. Each test is skipped where its package
 is absent: `make test-peers` installs them all but pingouin and psignifit, whose licence is the GPL.
@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize_scalar
 
 from nsnn_neuro import Gaussian, Logistic, cut, fit_neuron, load, measures, save, to_block, to_pynapple
-from nsnn_neuro.likelihood import Exponentials, Lags, NeuronModel, Poisson
+from nsnn_neuro.likelihood import Exponentials, Lags, NeuronModel, Poisson, StatesModel, fit_states
 
 # --- statsmodels ---
 
@@ -336,6 +336,26 @@ def test_psychometric_curves_are_those_of_psignifit(model, name):
     at = measures.psychometric(x, right, model=model, guess=0.5, at=0.75)
     theirs_at = law.inverse(0.75, *given[:2], 0.5, p["lapse"])
     assert_allclose(scale(at.threshold.value), theirs_at, rtol=1e-3)  # of two searches
+
+
+# --- hmmlearn ---
+
+
+def test_hidden_states_of_poisson_counts_are_those_of_hmmlearn():
+    """Likelihood of the counts of three trials, posterior and most likely path at parameters that were fitted."""
+    hmm = pytest.importorskip("hmmlearn.hmm")
+    model = StatesModel(dt=20 * pq.ms, family=Poisson(), n_states=3)
+    p = [-3.0, -1.0, 0.5, -3.0, -5.0, -2.5, -3.0, -5.0, -2.0, 0.5, -0.5]
+    block = model.simulate(p, trials=3, duration=20 * pq.s, seed=1)
+    fit = fit_states(block, dt=20 * pq.ms, family=Poisson(), n_states=3, n_starts=1)
+    counts, lengths = model.data(block).o[:, None].astype(int), [1000] * 3
+    theirs = hmm.PoissonHMM(3)
+    theirs.startprob_, theirs.transmat_ = fit.initial, fit.transition
+    theirs.lambdas_ = np.exp([[fit.parameters[f"state[{k}].bias"]] for k in range(3)])
+    value, posterior = theirs.score_samples(counts, lengths)
+    assert_allclose(fit.log_likelihood, value, rtol=1e-12)
+    assert_allclose(fit.posterior(), posterior, atol=1e-10)
+    assert_array_equal(fit.states(), theirs.decode(counts, lengths)[1])
 
 
 # --- files ---
