@@ -13,6 +13,7 @@ from .membranes import membrane
 from .networks import network_graph
 from .spectra import coherence, correlogram, phase_histogram, spectrum
 from .spikes import isi_histogram, psth, raster
+from .states import hidden_states
 from .tables import measure_against
 from .variability import cv_against_rate
 
@@ -24,6 +25,7 @@ __all__ = [
     "cv_against_rate",
     "filters",
     "heatmap",
+    "hidden_states",
     "information_against_resolution",
     "isi_histogram",
     "measure_against",

@@ -68,6 +68,14 @@ def fitted() -> likelihood.NeuronFit:
     return likelihood.fit_neuron(block, signal, dt=1 * pq.ms, stimulus=3, history=2)
 
 
+def with_states() -> tuple[likelihood.StatesFit, neo.Block]:
+    cell = likelihood.StatesModel(dt=5 * pq.ms, family=nsnn.Logistic(1.0), n_states=2)
+    block = cell.simulate([-4.0, -1.5, -4.0, -4.0, 0.0], duration=5 * pq.s)
+    return likelihood.fit_states(
+        block, dt=5 * pq.ms, family=nsnn.Logistic(1.0), n_states=2, n_starts=1
+    ), block
+
+
 POWER = {"sampling_rate": 100 * pq.Hz, "nperseg": 20, "noverlap": 10}
 UNIFORM = likelihood.Rescaled(np.linspace(0.1, 0.9, 20), 0.1, 0.9)
 BINS, WAVE = {"bin_width": 100 * pq.ms}, np.arange(4) / 4
@@ -93,6 +101,7 @@ DRAWINGS = {
     "training_history": lambda ax: plotting.training_history(HISTORY, ax=ax),
     "filters": lambda ax: plotting.filters(fitted(), ax=ax),
     "rescaling": lambda ax: plotting.rescaling(UNIFORM, ax=ax),
+    "hidden_states": lambda ax: plotting.hidden_states(*with_states(), ax=ax),
     "network_graph": lambda ax: plotting.network_graph(nsnn.brunel(g=5, eta=2, n_e=80, n_i=20), ax=ax),
 }
 WITH_COLOUR_BAR = {"heatmap", "rate_map", "confusion"}

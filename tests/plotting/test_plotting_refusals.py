@@ -126,6 +126,8 @@ RESULTS: Rows = [
     (lambda ax: plotting.filters(3, ax=ax), "fit = int object", "expected the result of fit_neuron"),
     (lambda ax: plotting.rescaling(3, ax=ax), "fit = int object", "expected the result of fit_neuron"),
     (lambda ax: plotting.rescaling({}, ax=ax), "fit is empty", ""),
+    (lambda ax: plotting.hidden_states(3, TRIALS, ax=ax), "fit = int object", "fit_states"),
+    (lambda ax: plotting.hidden_states(types.SimpleNamespace(posterior=None), TRIALS, ax=ax), "4 trials", "select("),
     (lambda ax: plotting.rescaling(fitted(), level=2, ax=ax), "level = 2", "expected"),
     (lambda ax: plotting.spectrum(POWER, theory=([1.0, 2.0], [1.0]), ax=ax), "theory has arrays of shapes", ""),
     (lambda ax: plotting.spectrum(3, ax=ax), "result = 3", "expected that of measures.power_spectrum"),

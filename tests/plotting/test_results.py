@@ -12,6 +12,7 @@ import quantities as pq
 from brian2 import mV
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from numpy.testing import assert_allclose
 from scipy.stats import t
 
 import nsnn_neuro as nsnn
@@ -373,3 +374,21 @@ def test_rescaling_draws_the_statistic_and_its_band(fit) -> None:
     assert legend[:2] == ["90 % band, n = 10", f"90 % band, n = {one.n}"]
     assert [text.split(":")[0] for text in legend[2:]] == ["true model", "fit", "other"]
     assert len({patch.get_facecolor() for patch in ax.get_legend().get_patches()}) == 2
+
+
+def test_hidden_states_are_drawn_at_their_times_beside_the_spikes() -> None:
+    times = np.array([0.21, 0.29])
+    posterior = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]])
+    model = types.SimpleNamespace(step=0.1)
+    fit = types.SimpleNamespace(
+        posterior=lambda *_: posterior, table=pd.DataFrame({"rate": [1.0, 20.0]}), model=model
+    )
+    block = nsnn.to_block([[times]], t_start=0.1 * pq.s, t_stop=0.4 * pq.s)
+    ax = plotting.hidden_states(fit, block, ax=new_ax())
+    assert texts(ax.get_legend().get_texts()) == ["state 0, 1 Hz", "state 1, 20 Hz"]
+    low, high, ticks = ax.collections
+    at = high.get_paths()[0].vertices
+    assert sorted(set(at[:, 1].round(3))) == [0.2, 0.5, 0.9, 1.0]
+    assert_allclose([at[:, 0].min(), at[:, 0].max()], [0.1, 0.4])
+    assert_allclose([path.vertices[0, 0] for path in ticks.get_paths()], times)
+    assert low.get_paths()[0].vertices[:, 1].min() == 0

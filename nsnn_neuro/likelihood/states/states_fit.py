@@ -130,13 +130,14 @@ class StatesFit(NeuronFit):
         """
         n = len(self.model.cell.names)
         own = slice(whole(k, 0, "k", self.model.n_states - 1) * n, (k + 1) * n)
-        each = [
+        values, errors = (
             dict(zip(self.model.cell.names, list(one.values())[own], strict=True))
             for one in (self.parameters, self.se)
-        ]
+        )
         return NeuronFit(
-            self.model.cell, *each, self.covariance[own, own], np.nan, np.nan, self.n_spikes, self.n_steps,
-            self.ridge, self.iterations, self._data, smoothness=self.smoothness,
+            model=self.model.cell, parameters=values, se=errors, covariance=self.covariance[own, own],
+            log_likelihood=np.nan, bits_per_spike=np.nan, n_spikes=self.n_spikes, n_steps=self.n_steps,
+            ridge=self.ridge, iterations=self.iterations, _data=self._data, smoothness=self.smoothness,
         )  # fmt: skip
 
     def _filter(self, *_: Any) -> Any:

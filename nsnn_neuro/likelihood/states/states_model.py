@@ -47,8 +47,8 @@ class StatesData(Data):
         if self.drive.shape[1] + self.history.shape[1]:
             return self, slice(None)
         _, first, row = np.unique(np.where(self.free, self.o, -1.0), return_index=True, return_inverse=True)
-        few = [array[first] for array in (self.o, self.begins, self.drive, self.history, self.free)]
-        return Data(*few, self.starts), row
+        some = self.o[first], self.begins[first], self.drive[first], self.history[first], self.free[first]
+        return Data(*some, starts=self.starts), row
 
 
 @dataclass(frozen=True)
