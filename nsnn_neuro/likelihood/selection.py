@@ -133,7 +133,9 @@ def cross_validate(
             *(strength(chosen.pop(one, 0.0), one, "a number from 0 for each candidate") for one in _PENALTIES)
         )
         states = "n_states" in chosen
-        search = {one: chosen.pop(one) for one in ("n_starts", "seed") if states and one in chosen}
+        search = {one: chosen.pop(one) for one in ("n_starts", "seed") if one in chosen}
+        if not states and "transitions" in chosen:
+            raise NsnnError("candidates hold transitions without n_states: expected both, as {'n_states': 2}")
         rows.append({**candidate, **dict.fromkeys(_SCORES, np.nan), "refused": ""})
         try:
             if last is None or last[0] != chosen:
@@ -144,7 +146,10 @@ def cross_validate(
                 last = chosen, prepared(trains, x, y, dt, (t_start, t_stop), **make, **chosen)
                 near = None
             model, data = last[1]
-            fit = (fit_states_data if states else fit_data)(model, data, prior, near, **search)
+            if states:
+                fit: NeuronFit = fit_states_data(model, data, prior, near, **search)
+            else:
+                fit = fit_data(model, data, prior, near)
             near = None if model.beta == "fit" else fit.values
             logs, values = held_out(
                 model, data, prior, n_folds, near, maximise_states if states else maximise

@@ -251,6 +251,7 @@ def test_what_is_refused():
         (lambda: fit_states(block, transitions="fast", **few), "transitions = 'fast'", "Lags(1)"),
         (lambda: fit_states(block, transitions=1, **few), "transitions", "signal missing"),
         (lambda: StatesModel(dt=2 * ms, family=Gaussian(1.0), beta=0.5), "beta = 0.5", "leave beta out"),
+        (lambda: cross_validate(block, None, [{"transitions": 1}], dt=2 * ms), "transitions", "n_states"),
         (fit.history_filter, "filters differ", "of_state"),
         (lambda: fit.to_neuron(), "to_neuron", "fit.simulate"),
         (lambda: fit.of_state(2), "k = 2", "0 to 1"),

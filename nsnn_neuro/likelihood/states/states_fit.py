@@ -38,7 +38,7 @@ class StatesFit(NeuronFit):
 
     States are in the order of their rates. `parameters`, `se`, `interval`, `derived`, `score`,
     `per_step`, `simulate` and `rescaled` are those of `NeuronFit`; each step is predicted from the
-    spikes before it. Errors are from the observed information.
+    spikes before it. Errors are from the observed information; `iterations` counts starts.
 
     >>> from brian2 import ms, second
     >>> from nsnn_neuro.likelihood import Poisson, StatesModel
@@ -56,23 +56,18 @@ class StatesFit(NeuronFit):
 
     def __repr__(self) -> str:
         """The states and their parameters."""
-        lines = (
-            super()
-            .__repr__()
-            .replace("NeuronFit:", f"{type(self).__name__}: {self.model.n_states} states,")
-            .split("\n")
-        )
-        for k, row in self.table.iterrows():
-            stay = (
-                f"stays {row.dwell:.3g} s ({row.dwell_low:.2g} to {row.dwell_high:.2g} s), "
-                if self.model.n_states > 1
+        first, second, *rows = super().__repr__().split("\n")
+        k, states = self.model.n_states, []
+        for j, row in self.table.iterrows():
+            dwell = (
+                f"stays {row.dwell:.3g} s (95 %: {row.dwell_low:.2g} to {row.dwell_high:.2g} s), "
+                if k > 1
                 else ""
             )
-            lines.insert(
-                2 + int(str(k)),
-                f"  state {k}: {row.rate:.3g} Hz, {stay}{row.share:.0%} of the time, {row.visits:.0f} visits",
-            )
-        return "\n".join(lines)
+            share = f"{row.share:.0%} of the time in {row.visits:.0f} visits"
+            states.append(f"  state {j}: {row.rate:.3g} Hz, {dwell}{share}")
+        first = first.replace("NeuronFit:", f"StatesFit: {k} state{'s' * (k > 1)},")
+        return "\n".join([first, second, *states, *rows])
 
     @cached_property
     def _expected(self) -> Expected:
