@@ -175,6 +175,10 @@ def test_states_are_recovered_in_the_order_of_their_rates_and_predict_later_spik
     assert (fit.table.dwell < fit.table.dwell_high).all()
     assert_allclose(fit.table.dwell, 2e-3 / (1 - np.diag(fit.transition)))
     assert_allclose(fit.table.visits.diff().iloc[1], 0, atol=1)  # in turn
+    now = fit.model.expect(fit.values, fit._data)
+    counts = now.transitions[0] + 0.5 * (1 - np.eye(2))  # half a transition, and a trial that begins in each
+    assert_allclose(fit.transition, counts / counts.sum(axis=1, keepdims=True), rtol=1e-5)
+    assert_allclose(fit.initial, (now.first + 1) / 3, rtol=1e-5)
     true = CELL.draw_states(np.array(UP_DOWN)[[1, 0, 3, 2, 4]], duration=40 * second, seed=2)[:15_000, 0] == 0
     assert np.mean((fit.posterior()[:, 1] > 0.5) == true) > 0.8
     assert np.mean((fit.states() == 1) == true) > 0.75
