@@ -139,7 +139,7 @@ def test_the_code_of_a_page_runs(page, printed, capsys, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_the_page_on_likelihood_runs():
     """Held-out scores are above a constant probability's, and the true kind of model isn't refuted."""
-    text, choosing, coupled, calibrating, elsewhere = blocks("likelihood")
+    text, choosing, switching, coupled, calibrating, elsewhere = blocks("likelihood")
     names: dict[str, Any] = {}
     exec(compile(text, "likelihood.md", "exec"), names)
     half = {"t_start": names["half"]}
@@ -148,6 +148,8 @@ def test_the_page_on_likelihood_runs():
     chosen: dict[str, Any] = {}
     exec(compile(choosing, "likelihood.md", "exec"), chosen)
     assert chosen["choice"].best["stimulus"] == 4
+    exec(compile(switching, "likelihood.md", "exec"), names)
+    assert names["choice"].best == {"n_states": 2}
     exec(compile(coupled, "likelihood.md", "exec"), names)
     assert names["population"].coupling_p()[1, 0] < 1e-6
     exec(compile(calibrating, "likelihood.md", "exec"), names)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
+import json
 import pickle
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +32,7 @@ from nsnn_neuro.likelihood.prior import Prior
 from nsnn_neuro.likelihood.states.search import improved
 from nsnn_neuro.likelihood.states.states_model import Priors
 
+ROOT = Path(__file__).resolve().parents[2]
 UP_DOWN = [-5.0, -2.0, -4.5, -4.0, 0.0]  # of a logistic cell in steps of 2 ms: 3 and 60 Hz, for .2 and .1 s
 CELL = StatesModel(dt=2 * ms, family=Logistic(1.0), n_states=2)
 TINY = {
@@ -225,6 +229,17 @@ def test_held_out_blocks_choose_the_number_of_states():
     flat = NeuronModel(dt=2 * ms, family=Logistic(1.0)).simulate([-3.5], duration=20 * second, seed=1)
     choice = cross_validate(flat, None, [{"n_states": n} for n in (1, 2)], **options)
     assert abs(choice.table.bits_per_spike.diff().iloc[1]) < 0.05
+
+
+def test_the_page_has_the_table_of_the_recovery_and_a_recording_is_fitted_as_there(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    recovery = importlib.import_module("states_recovery")
+    kept = json.loads(recovery.RESULTS.read_text(encoding="utf-8"))
+    assert recovery.table(kept) in (ROOT / "docs" / "likelihood.md").read_text(encoding="utf-8")
+    one = recovery.summary([recovery.fit_one(2, 150, seed) for seed in range(4)])
+    assert one.keys() == kept["2 states, 150 spikes"].keys()
+    assert one["rates"] > 0.5
+    assert one["right"] > 0.8
 
 
 def test_doubtful_states_are_named():

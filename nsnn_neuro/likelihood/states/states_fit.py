@@ -46,7 +46,7 @@ class StatesFit(NeuronFit):
     >>> block = cell.simulate([-4.0, -1.5, -4.0, -4.0, 0.0], duration=60*second)
     >>> fit = fit_states(block, dt=5*ms, family=Poisson(), n_states=2)
     >>> fit.transition.shape, fit.posterior().shape, fit.table["rate"].round().tolist()
-    ((2, 2), (12000, 2), [4.0, 46.0])
+    ((2, 2), (12000, 2), [5.0, 48.0])
     """
 
     model: StatesModel

@@ -334,7 +334,7 @@ class StatesModel(NeuronModel):
         >>> state = cell.draw_states(p, duration=2*second)[:, 0]
         >>> index = np.rint(1e3 * block.segments[0].spiketrains[0].magnitude).astype(int)
         >>> [int((state[index] == k).sum()) for k in (0, 1)]
-        [0, 0]
+        [0, 32]
         """
         p, shape = self.vector(parameters), {"inputs": inputs, "trials": trials, "duration": duration}
         path = self.draw_states(p, signal, seed=seed, **shape)
