@@ -17,7 +17,7 @@ from helpers.fits import analog, gaussian_signal
 from helpers.refusals import assert_refused
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nsnn_neuro import Gaussian, Logistic, fit_neuron
+from nsnn_neuro import Gaussian, Logistic, NsnnError, fit_neuron
 from nsnn_neuro.likelihood import (
     Lags,
     NeuronModel,
@@ -29,6 +29,7 @@ from nsnn_neuro.likelihood import (
     fit_states,
 )
 from nsnn_neuro.likelihood.prior import Prior
+from nsnn_neuro.likelihood.states import search
 from nsnn_neuro.likelihood.states.search import improved
 from nsnn_neuro.likelihood.states.states_model import Priors
 
@@ -242,7 +243,7 @@ def test_the_page_has_the_table_of_the_recovery_and_a_recording_is_fitted_as_the
     assert one["right"] > 0.8
 
 
-def test_doubtful_states_are_named():
+def test_doubtful_states_are_named(monkeypatch):
     def messages(block, n_states, **options):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -258,6 +259,17 @@ def test_doubtful_states_are_named():
     once = [np.r_[np.arange(0.05, 10, 0.21), np.arange(10, 20, 0.024)]]
     assert "visited 1.0 times" in messages(once, 2, n_starts=2, t_start=0 * second, t_stop=20 * second)[1]
     assert "the highest likelihood" in messages(CELL.simulate(UP_DOWN, duration=3 * second), 4, n_starts=3)[1]
+    monkeypatch.setattr(search, "_MOST", 1)
+    monkeypatch.setattr(search, "_PASSES", 2)
+    block = CELL.simulate(UP_DOWN, duration=20 * second, seed=1)
+    assert "below the maximum" in messages(block, 2, n_starts=1)[1]
+    monkeypatch.setattr(search, "climb", refusing)
+    with pytest.raises(NsnnError, match="no maximum"):  # in no start
+        fit_states(block, n_states=2, dt=2 * ms, family=Logistic(1.0))
+
+
+def refusing(*_):
+    raise NsnnError("no maximum")
 
 
 def test_what_is_refused():

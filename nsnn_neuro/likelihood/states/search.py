@@ -17,6 +17,8 @@ import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import minimize
 
+from ...core.errors import NsnnError
+from ...core.warn import warn
 from ..fisher_scoring import climb, covariance_at, inverse, maximise, quantile
 from ..prior import Prior
 from ..responses import Poisson
@@ -28,6 +30,7 @@ _FEWEST = 0.01  # expected spikes, and silent steps, of a state whose parameters
 _GRADIENT, _MOST = 1e-5, 300  # nats per standard error at the maximum; iterations of BFGS
 _STEP = 1e-3  # standard errors, over which the gradient is differentiated
 _SPREAD = 1.2  # standard deviation of the logarithm of the states' rates in the starts
+_UNREACHED = 1e-3  # nats of expected gain, beyond which the maximum was not reached
 _RARE = 1e-6  # expected transitions
 
 
@@ -52,18 +55,30 @@ def maximise_states(
     own, rng = Priors.of(plain, constant, prior), np.random.default_rng(seed)
     reached: list[tuple[float, np.ndarray]] = []
     for k in range(n_starts):
-        p, before = _start(plain, constant, q, rng if k else None), -np.inf
-        for _ in range(_PASSES):
-            now = plain.expect(p, constant)
-            p = improved(plain, p, constant, own, now)
-            if now.log_likelihood - before < _GAIN:
-                break
-            before = now.log_likelihood
+        try:
+            p = _passes(plain, _start(plain, constant, q, rng if k else None), constant, own)
+        except NsnnError as error:  # no maximum near this start
+            refused = error
+            continue
         states, odds, first = plain.split(p)
         wide = np.zeros((*odds.shape[:2], data.columns.shape[1]))
         wide[..., :1] = odds
         reached.append(_ascend(model, model.joined(states, wide, first), data, priors))
+    if not reached:
+        raise refused
     return max(reached, key=lambda one: one[0])[1], np.array([height for height, _ in reached])
+
+
+def _passes(model: StatesModel, p: np.ndarray, data: StatesData, priors: Priors) -> np.ndarray:
+    """Parameters after expectation maximisation from p, until its gain is small."""
+    before = -np.inf
+    for _ in range(_PASSES):
+        now = model.expect(p, data)
+        p = improved(model, p, data, priors, now)
+        if now.log_likelihood - before < _GAIN:
+            break
+        before = now.log_likelihood
+    return p
 
 
 def _start(
@@ -172,6 +187,11 @@ def refined(
     result[np.ix_(free, free)] = (slopes @ inverted @ slopes.T)[np.ix_(free, free)]
     value, gradient = objective(np.zeros(len(steps)))
     step = inverted @ gradient
+    if gradient @ step > _UNREACHED:
+        warn(
+            f"the search stopped about {gradient @ step / 2:.2g} nats below the maximum: values and errors are not exact; pass "
+            "fewer states, or ridge=1.0"
+        )
     return (p + slopes @ step if objective(step)[0] >= value else p), result
 
 
