@@ -11,6 +11,7 @@ from .continuous.probability import spike_probability as spike_probability
 from .continuous.probability import survival as survival
 from .fit import NeuronFit as NeuronFit
 from .fit import fit_neuron as fit_neuron
+from .inference import LikelihoodRatio as LikelihoodRatio
 from .model import NeuronModel as NeuronModel
 from .network import NetworkModel as NetworkModel
 from .network import Observed as Observed
@@ -38,6 +39,7 @@ __all__ = [
     "CrossValidation",
     "Exponentials",
     "Lags",
+    "LikelihoodRatio",
     "NetworkFit",
     "NetworkModel",
     "NeuronFit",

@@ -26,6 +26,7 @@ from .cross_validation import best_ridge
 from .data import Data, channels_of, range_of_times
 from .drawing import warn_runaway
 from .fisher_scoring import covariance_at, maximise
+from .inference import Inference
 from .model import NeuronModel
 from .prior import Prior, strength
 from .responses import Poisson
@@ -36,7 +37,7 @@ _BY_CHANCE = 2
 
 
 @dataclass(frozen=True, eq=False)
-class NeuronFit(Scored):
+class NeuronFit(Inference, Scored):
     """Result of `fit_neuron`: parameters with errors, scores, simulated spikes, goodness of fit.
 
     >>> import neo, quantities as pq

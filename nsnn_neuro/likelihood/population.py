@@ -9,7 +9,6 @@ from typing import Any
 import neo
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
 
 from ..core.aliases import Progress, Signal, SpikeSource, Time
 from ..core.checks import suggest_keywords, whole
@@ -83,12 +82,8 @@ class PopulationFit(Scored):
         n = self.n_neurons
         p = np.full((n, n), np.nan)
         for post, fit in enumerate(self.fits):
-            first = 1 + fit.model.channels * fit.model.bases()[0].shape[1]
-            for pre, basis in zip(_others(post, n), fit.model.coupling_bases(), strict=True):
-                own = slice(first, first + basis.shape[1])
-                w = fit.values[own]
-                p[post, pre] = chi2.sf(w @ np.linalg.solve(fit.covariance[own, own], w), len(w))
-                first += basis.shape[1]
+            tests = fit.wald_tests()["p"]
+            p[post, _others(post, n)] = tests[tests.index.str.startswith("coupling[" if n > 2 else "coupling")]
         return p
 
     def score(
