@@ -22,6 +22,7 @@ from .network_windows import fit_windows as fit_windows
 from .network_windows import window_bounds as window_bounds
 from .population import PopulationFit as PopulationFit
 from .population import fit_population as fit_population
+from .responses import NegativeBinomial as NegativeBinomial
 from .responses import Poisson as Poisson
 from .scores import PerStep as PerStep
 from .scores import Rescaled as Rescaled
@@ -40,6 +41,7 @@ __all__ = [
     "Exponentials",
     "Lags",
     "LikelihoodRatio",
+    "NegativeBinomial",
     "NetworkFit",
     "NetworkModel",
     "NeuronFit",

@@ -13,7 +13,7 @@ from ..core.errors import NsnnError
 from ..core.warn import warn
 from ..measures import Estimate
 from .data import Data
-from .fisher_scoring import maximise
+from .dispersion import maximise
 from .model import NeuronModel
 from .prior import Prior
 from .responses import Poisson

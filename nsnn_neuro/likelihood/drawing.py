@@ -13,6 +13,7 @@ from ..models.escape import Family
 from .responses import Poisson
 
 _MOST = 1000.0  # spikes of a Poisson neuron in a step
+_MOST_EVER = 50_000.0  # of a negative binomial one, whose rate has a gain: counts are 16-bit numbers
 _RUNAWAY = 4.0  # times the recorded rate
 
 
@@ -32,6 +33,8 @@ class Cells:
     """(n_lags, n_cells) effect of a spike on later potentials of the neuron, lags from 1"""
     coupling: np.ndarray | None = None
     """(n_lags, post, pre) effect of a spike on the drive of other neurons, lags from 1"""
+    dispersion: Any = 0.0
+    """of counts, a number or (n_cells,)"""
 
 
 def draw(
@@ -50,7 +53,8 @@ def draw(
     m, counts = np.zeros((trials, n_cells)), np.zeros(drive.shape, dtype=np.uint16)
     later = (m, past, effect, synaptic, coupling, theta, cells.reset)
     if isinstance(family, Poisson):
-        if _draw_poisson(rng, counts, drive, cells.silent, *later):
+        dispersion = np.broadcast_to(cells.dispersion, n_cells).astype(float)
+        if _draw_poisson(rng, counts, drive, cells.silent, dispersion, *later):
             warn(
                 f"the simulated rate was limited to {_MOST:g} spikes in a step: a Poisson model with history or coupling runs "
                 "away; take a family such as Logistic(1.0), whose probability is at most 1, a ridge or fewer lags"
@@ -113,6 +117,7 @@ def _draw_poisson(
     counts: np.ndarray,
     drive: np.ndarray,
     silent: int,
+    dispersion: np.ndarray,
     m: np.ndarray,
     past: np.ndarray,
     effect: np.ndarray,
@@ -121,7 +126,7 @@ def _draw_poisson(
     theta: np.ndarray,
     reset: str,
 ) -> bool:
-    """Fill in the spike counts of a Poisson model, which has no membrane; whether its rate was limited.
+    """Fill in the spike counts of a Poisson or negative binomial model, which has no membrane; whether its rate was limited.
 
     500 is the limit of `Poisson.rate`.
     """
@@ -132,7 +137,10 @@ def _draw_poisson(
                 a = drive[t, i, j] + (synaptic[t, i, j] if coupling.size else 0.0)
                 rate = np.exp(min(a + past[i, j, t if effect.size else 0] - theta[j], 500.0))
                 capped |= rate > _MOST
-                count = rng.poisson(min(rate, _MOST))
+                rate = min(rate, _MOST)
+                if dispersion[j] > 0.0:
+                    rate = min(rate * rng.gamma(1.0 / dispersion[j], dispersion[j]), _MOST_EVER)
+                count = rng.poisson(rate)
                 if not counts[max(0, t - silent) : t, i, j].any():
                     counts[t, i, j] = count
         _pass_on(t, counts[t], m, past, effect, synaptic, coupling, theta, reset)

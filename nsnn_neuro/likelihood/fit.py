@@ -24,8 +24,9 @@ from .bases import Basis
 from .coupling import check_first_lag
 from .cross_validation import best_ridge
 from .data import Data, channels_of, range_of_times
+from .dispersion import covariance_with, maximise
 from .drawing import warn_runaway
-from .fisher_scoring import covariance_at, maximise
+from .fisher_scoring import covariance_at
 from .inference import Inference
 from .model import NeuronModel
 from .prior import Prior, strength
@@ -55,9 +56,10 @@ class NeuronFit(Inference, Scored):
     se: dict[str, float]
     """standard errors; with a penalty those of the posterior under its Gaussian prior"""
     covariance: np.ndarray
-    """(n_parameters, n_parameters), inverse of the expected information (plus the prior's)"""
+    """(n_parameters, n_parameters), inverse of the expected information (plus the prior's); with a
+    fitted dispersion of the observed one"""
     log_likelihood: float
-    """nats, of the fitted data; with `Poisson()` of the counts"""
+    """nats, of the fitted data; with `Poisson()` or `NegativeBinomial()` of the counts"""
     bits_per_spike: float
     """of the fitted data; see `score`"""
     n_spikes: int
@@ -88,9 +90,17 @@ class NeuronFit(Inference, Scored):
         return np.array(list(self.parameters.values()))
 
     def interval(self, level: float = 0.95) -> dict[str, tuple[float, float]]:
-        """Confidence intervals by name: value -+ z se, the normal law of large samples."""
+        """Confidence intervals by name: value -+ z se, the normal law of large samples.
+
+        That of a fitted dispersion d is d exp(-+ z se / d), and from 0 to z se where d is 0.
+        """
         z = float(norm.ppf(0.5 + check_level(level) / 2))
-        return {k: (v - z * self.se[k], v + z * self.se[k]) for k, v in self.parameters.items()}
+        ends = {k: (v - z * self.se[k], v + z * self.se[k]) for k, v in self.parameters.items()}
+        if self.model.fits_dispersion:
+            d, se = self.parameters["dispersion"], self.se["dispersion"]
+            factor = float(np.exp(z * se / d)) if d > 0 else np.nan
+            ends["dispersion"] = (d / factor, d * factor) if d > 0 else (0.0, z * se)
+        return ends
 
     def derived(self, function: Callable[[Mapping[str, float]], Any]) -> tuple[Any, Any]:
         """A function of the parameters (a dict by name) and its error by the delta method.
@@ -231,7 +241,7 @@ class NeuronFit(Inference, Scored):
         Raises
         ------
         NsnnError : `simulate` has no neuron of this model: spike history, a refractory time,
-            Poisson counts, a membrane that is not reset, a fitted beta below 0
+            counts, a membrane that is not reset, a fitted beta below 0
 
         >>> import quantities as pq
         >>> from nsnn_neuro import simulate
@@ -249,7 +259,7 @@ class NeuronFit(Inference, Scored):
         for problem, where in (
             ("spike history", model.history is not None),
             ("a refractory time", model.refractory_steps > 0),
-            ("Poisson counts", isinstance(model.family, Poisson)),
+            ("counts", isinstance(model.family, Poisson)),
             ('a membrane with reset="none"', model.reset == "none" and beta != 0),
             (f"beta = {beta:.3g} below 0", beta < 0),
         ):
@@ -354,7 +364,8 @@ def fit_neuron(
         effect
     family : noise F, `Gaussian(1.0)` by default; its scale is the unit of potentials and not
         fitted. `Poisson()`: counts with exp(potential) spikes per step on average, any number of
-        them in a step, no membrane
+        them in a step, no membrane. `NegativeBinomial()`: the same with a larger variance, whose
+        dispersion is fitted
     beta : decay of the membrane per step, a number from 0 to below 1, or "fit"; 0: no membrane
     theta : threshold, a number; None: 0 without a membrane, fitted with one
     reset : effect of a spike on the membrane: "hard", "subtract" or "none"
@@ -456,7 +467,8 @@ def check_spikes(model: NeuronModel, data: Data, trains: Any) -> None:
 def fit_data(model: NeuronModel, data: Data, prior: Prior, near: np.ndarray | None = None) -> NeuronFit:
     """The fit of a model to prepared data; `near` as of `maximise`."""
     p, value, penalty, count = maximise(model, data, prior, near)
-    covariance = covariance_at(value, penalty)
+    dispersed = model.fits_dispersion
+    covariance = covariance_with(p[-1], value, penalty) if dispersed else covariance_at(value, penalty)
     if covariance is None:
         raise NsnnError(
             "parameters can't be distinguished in these data to rounding: take a smaller basis, or pass ridge=1.0"

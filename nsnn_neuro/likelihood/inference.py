@@ -13,6 +13,7 @@ from ..core.checks import instance
 from ..core.errors import NsnnError
 from .data import Data
 from .model import NeuronModel
+from .responses import Poisson
 
 _INDEX = re.compile(r"\[(?:(\d+),)?\d+\]")  # of a basis function, behind that of a channel or an input
 _SHARED = ("beta", "theta", "reset", "dt")  # what nested models must agree in
@@ -57,11 +58,14 @@ class Inference:
         """A row for each parameter: value, se, z = value / se, p of the value 0, and low and high, the 95 % interval.
 
         p is two-sided, by the normal law of large samples. z and p are NaN with a ridge or a
-        smoothness, which shrink the values, so that p would not be uniform where the effect is 0.
+        smoothness, which shrink the values, so that p would not be uniform where the effect is 0,
+        and of a dispersion, which is tested by `likelihood_ratio`.
         """
         value, se = pd.Series(self.parameters), pd.Series(self.se)
         low, high = (pd.Series({k: ends[i] for k, ends in self.interval().items()}) for i in (0, 1))
         z = value / se if not self._penalised else value * np.nan
+        if "dispersion" in z:
+            z["dispersion"] = np.nan
         p = pd.Series(2 * norm.sf(z.abs()), index=z.index)
         return pd.DataFrame({"value": value, "se": se, "z": z, "p": p, "low": low, "high": high})
 
@@ -147,7 +151,8 @@ class Inference:
             raise NsnnError("smaller was fitted to other spikes, trials or times: expected the same data")
         ours, theirs = self.model, smaller.model
         differ = [one for one in _SHARED if repr(getattr(ours, one)) != repr(getattr(theirs, one))]
-        if repr(ours.family) != repr(theirs.family):
+        bounded = ours.fits_dispersion and type(theirs.family) is Poisson
+        if repr(ours.family) != repr(theirs.family) and not bounded:
             differ.append("family")
         missing = sorted(set(theirs.names) - set(ours.names))
         if differ or missing:
@@ -160,4 +165,4 @@ class Inference:
                 raise NsnnError(
                     "smaller has other regressors of the same names: expected the same bases and signals"
                 )
-        return False
+        return bounded

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from .bases import as_basis
 from .coupling import check_products, input_columns, multiplied, read_inputs
 from .data import Data, Steps, check_signal_unit, drawn_block, filtered, on_steps, prepare
 from .drawing import Cells, draw
-from .responses import Poisson, Value, check_family, evaluated, leak
+from .responses import NegativeBinomial, Poisson, Value, check_family, evaluated, leak
 
 LARGEST = 0.9999  # |beta|, while it is fitted
 RESETS = ("hard", "subtract", "none")
@@ -89,7 +89,7 @@ class NeuronModel:
                 instance(value, int | float | np.number, name, 'a number or "fit"')  # no array
         if isinstance(self.family, Poisson) and self.beta != 0:
             raise NsnnError(
-                f"beta = {self.beta!r}: a Poisson model has no membrane, leave beta out or take a family such as Gaussian(1.0)"
+                f"beta = {self.beta!r}: a model of counts has no membrane, leave beta out or take a family such as Gaussian(1.0)"
             )
         one_of(self.reset, RESETS, "reset")
         check_signal_unit(self.signal_unit)
@@ -136,6 +136,15 @@ class NeuronModel:
         silent = 0.0 if self.refractory is None else float(si(self.refractory, "s", "refractory"))
         return round(silent / self.step)
 
+    @property
+    def fits_dispersion(self) -> bool:
+        """Whether the dispersion is a parameter."""
+        return isinstance(self.family, NegativeBinomial) and self.family.dispersion is None
+
+    def at_dispersion(self, dispersion: float) -> NeuronModel:
+        """The model with this dispersion, which then is no parameter."""
+        return replace(self, family=NegativeBinomial(dispersion))
+
     def bases(self) -> tuple[np.ndarray, np.ndarray]:
         """The functions of stimulus and history, (n_lags, n)."""
         none = np.empty((0, 0))
@@ -161,9 +170,14 @@ class NeuronModel:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The parameters in the order of gradients; theta and beta where they are fitted."""
+        """The parameters in the order of gradients; theta, beta and dispersion where they are fitted."""
         names = ["bias", *self.drive_names, *(f"history[{k}]" for k in range(self.bases()[1].shape[1]))]
-        return (*names, *["theta"] * (self.threshold is None), *["beta"] * (self.beta == "fit"))
+        fitted = {
+            "theta": self.threshold is None,
+            "beta": self.beta == "fit",
+            "dispersion": self.fits_dispersion,
+        }
+        return (*names, *(name for name, free in fitted.items() if free))
 
     def vector(self, parameters: Any) -> np.ndarray:
         """Parameters by name, or in the order of `names`, as an array."""
@@ -175,6 +189,8 @@ class NeuronModel:
         array = np.asarray(parameters, dtype=float)
         if array.shape != (len(names),) or not np.all(np.isfinite(array)):
             raise NsnnError(f"parameters = {parameters!r}: expected finite numbers {', '.join(names)}")
+        if self.fits_dispersion and array[-1] < 0:
+            raise NsnnError(f"dispersion = {array[-1]}: expected a number from 0")
         return array
 
     def data(
@@ -295,6 +311,10 @@ class NeuronModel:
         linear : the traces, if known; curved : whether the curvature is needed, which then takes no
             pass of its own
         """
+        if self.fits_dispersion:
+            value = self.at_dispersion(float(p[-1])).evaluate(p[:-1], data, linear, curved=curved)
+            seen: Any = value.response
+            return replace(value, gradient=np.append(value.gradient, seen.by_dispersion[0][data.free].sum()))
         fitted = self.beta == "fit"
         beta, q = (float(p[-1]), p[:-1]) if fitted else (float(self.beta), p)
         e, threshold = self.traces(beta, data) if linear is None else linear
@@ -320,7 +340,7 @@ class NeuronModel:
     def probability(self, p: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
         """(n,) log(1 - P(spike)) and log-likelihood of each step; both 0 while refractory.
 
-        Of a Poisson model, log P(one or more) and log P(none), as of other families; the likelihood
+        Of a model of counts, log P(one or more) and log P(none), as of other families; the likelihood
         of the counts where some step has several spikes.
         """
         value = self.evaluate(p, data)
@@ -401,6 +421,7 @@ class NeuronModel:
             reset=self.reset,
             silent=self.refractory_steps,
             kernel=history @ values[:, first : first + history.shape[1]].T,
+            dispersion=values[:, -1] if self.fits_dispersion else getattr(self.family, "dispersion", 0.0),
         )
 
 

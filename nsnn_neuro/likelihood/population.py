@@ -83,7 +83,7 @@ class PopulationFit(Scored):
         p = np.full((n, n), np.nan)
         for post, fit in enumerate(self.fits):
             tests = fit.wald_tests()["p"]
-            p[post, _others(post, n)] = tests[tests.index.str.startswith("coupling[" if n > 2 else "coupling")]
+            p[post, _others(post, n)] = tests.filter(regex=r"^coupling\[" if n > 2 else "^coupling")
         return p
 
     def score(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaln
 
+from ..core.checks import non_negative
 from ..core.errors import NsnnError
 from ..core.numba_jit import njit
 from ..core.parallel import narrow_products
@@ -18,6 +19,7 @@ from ..models.escape.families import dimensionless
 from ..models.log_odds import curvature, gaussian_curvature, observed, tails
 from .data import Data
 
+_SMALL = 0.01  # dispersion times mean, below which a series is used
 _HIGHEST = 500.0  # potential of a Poisson model; beyond, its rate is infinite to a fit
 _ROWS = 2**12  # of a piece, which fits into the processor's cache
 _ROWS_OF_A_PRODUCT, _WIDE = 2**11, 64  # of a product; columns from which on threads of BLAS pay off
@@ -43,12 +45,39 @@ class Poisson:
         return np.exp(np.minimum(np.asarray(potential, dtype=float), _HIGHEST))
 
 
+@dataclass(frozen=True)
+class NegativeBinomial(Poisson):
+    """Spike counts more variable than Poisson's: mean m = exp(a), variance m + d m^2, d the dispersion.
+
+    They are Poisson counts whose rate is multiplied in each step by a gain of variance d (a gamma distribution of mean 1). Pass it
+    as `family=` to `fit_neuron`, with steps dt in which several spikes are common; d -> 0 is `Poisson()`.
+
+    dispersion : d, a number from 0, or None: fitted, and the last of the parameters
+
+    Source: Lawless 1987, doi 10.2307/3314912; spikes: Goris, Movshon & Simoncelli 2014, doi 10.1038/nn.3711
+
+    >>> NegativeBinomial(0.5).variance(np.log([0.5, 2.0])).round(12).tolist()
+    [0.625, 4.0]
+    """
+
+    dispersion: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.dispersion is not None:
+            non_negative(self.dispersion, "dispersion")
+
+    def variance(self, potential: Any) -> np.ndarray:
+        """m + d m^2 of the count in a step; NaN before d is fitted."""
+        mean = self.rate(potential)
+        return mean + (np.nan if self.dispersion is None else self.dispersion) * mean**2
+
+
 def check_family(family: Any) -> Family | Poisson:
-    """A dimensionless escape family of one scale, or `Poisson()`."""
+    """A dimensionless escape family of one scale, `Poisson()` or `NegativeBinomial()`."""
     if isinstance(family, Poisson):
         return family
     if isinstance(family, type) and issubclass(family, Poisson):
-        raise NsnnError("family = Poisson: expected an object, Poisson()")
+        raise NsnnError(f"family = {family.__name__}: expected an object, {family.__name__}()")
     return dimensionless(family, one_scale=True)
 
 
@@ -100,28 +129,60 @@ class SpikeOrNone:
 
 
 class Counts:
-    """Poisson counts with mean exp(a)."""
+    """Poisson or negative binomial counts with mean exp(a)."""
 
-    def __init__(self, a: np.ndarray, o: np.ndarray) -> None:
-        self.a, self.o, self.rate = a, o, Poisson().rate(a)
-        self.information = self.curvature = self.rate
+    def __init__(self, family: Poisson, a: np.ndarray, o: np.ndarray) -> None:
+        self.a, self.o, self.rate = a, o, family.rate(a)
+        self.dispersion = d = float(getattr(family, "dispersion", 0.0) or 0.0)
         self.slope, self.log_silence = o - self.rate, -self.rate
+        self.information = self.curvature = self.rate
+        if d > 0:
+            self.widened = 1 + d * self.rate
+            self.log_silence = -np.log1p(d * self.rate) / d
+            self.slope, self.information = self.slope / self.widened, self.rate / self.widened
+            self.curvature = self.information * (1 + d * o) / self.widened
 
     @property
     def log_likelihood(self) -> np.ndarray:
         """(n,) nats, of the counts"""
-        return self.o * self.a - self.rate - gammaln(self.o + 1)
+        logs, d = self.o * self.a + self.log_silence - gammaln(self.o + 1), self.dispersion
+        return logs + d * self.o * self.log_silence + self._before(np.log1p, d) if d > 0 else logs
 
     @property
     def log_event(self) -> np.ndarray:
         """(n,) of one spike or more where there is one, else of none: what an escape family gives the probability of"""
-        few = np.maximum(self.rate, 1e-300)
-        return np.where(self.o > 0, np.log(-np.expm1(-few)), -self.rate)
+        few = np.minimum(self.log_silence, -1e-300)
+        return np.where(self.o > 0, np.log(-np.expm1(few)), self.log_silence)
+
+    @property
+    def by_dispersion(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(n,) derivatives of the log-likelihood by d: the first, the second, and that by d and a."""
+        m, d = self.rate, self.dispersion
+        x, widened = d * m, 1 + d * m
+        small, k = np.minimum(x, _SMALL), np.arange(9)
+        # (log(1 + x) - x / (1 + x)) / x^2 and its derivative, by their series where x is small
+        series = [
+            np.polynomial.polynomial.polyval(
+                small, (-1.0) ** (k + i) * (k + 1) ** i * (k + 1 + i) / (k + 2 + i)
+            )
+            for i in (0, 1)
+        ]
+        safe = np.maximum(x, _SMALL)
+        g = np.where(x < _SMALL, series[0], (np.log1p(safe) - safe / (1 + safe)) / safe**2)
+        bend = np.where(x < _SMALL, series[1], 1 / (safe * (1 + safe) ** 2) - 2 * g / safe)
+        first = self._before(lambda j: j / (1 + d * j)) + m**2 * g - self.o * m / widened
+        second = m**3 * bend + self.o * m**2 / widened**2 - self._before(lambda j: (j / (1 + d * j)) ** 2)
+        return first, second, -(self.o - m) * m / widened**2
+
+    def _before(self, function: Callable[[np.ndarray], np.ndarray], scale: float = 1.0) -> np.ndarray:
+        """(n,) sum over j < o of function(scale j)."""
+        j = np.arange(self.o.max(initial=0.0))
+        return np.append(0.0, np.cumsum(function(scale * j)))[self.o.astype(int)]
 
 
 def response(family: Family | Poisson, a: np.ndarray, o: np.ndarray) -> SpikeOrNone | Counts:
     """The observed spikes o (n,) at potentials a (n,)."""
-    return Counts(a, o) if isinstance(family, Poisson) else SpikeOrNone(family, a, o)
+    return Counts(family, a, o) if isinstance(family, Poisson) else SpikeOrNone(family, a, o)
 
 
 def width(family: Family | Poisson) -> float:
@@ -172,8 +233,8 @@ class Value:
     @property
     def log_events(self) -> np.ndarray:
         """(n,) log-likelihood of each step, 0 while refractory; of Poisson counts that are all 0 or 1 that of a spike or none."""
-        few = isinstance(self.family, Poisson) and self.data.o.max(initial=0) <= 1
-        logs = Counts(self.potential, self.data.o).log_event if few else self.logs
+        seen = self.response if self.data.o.max(initial=0) <= 1 else None
+        logs = seen.log_event if isinstance(seen, Counts) else self.logs
         return np.where(self.data.free, logs, 0.0)
 
 

@@ -9,11 +9,11 @@ import pytest
 import quantities as pq
 from helpers.fits import DT, analog, gaussian_signal, train
 from numpy.testing import assert_allclose
-from scipy.stats import binomtest, kstest
+from scipy.stats import binomtest, kstest, nbinom, norm, poisson
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, fit_neuron
-from nsnn_neuro.likelihood import Lags, NeuronModel, Poisson
+from nsnn_neuro.likelihood import Lags, NegativeBinomial, NeuronModel, Poisson
 
 N = 3000
 MS = 1 * pq.ms
@@ -79,8 +79,10 @@ def test_likelihood_ratio_is_twice_the_difference(coupled):
     alone = fit_neuron(block, signal, **{k: v for k, v in options.items() if k not in ("inputs", "coupling")})
     ratio = fit.likelihood_ratio(without)
     assert ratio.statistic == pytest.approx(2 * (fit.log_likelihood - without.log_likelihood))
-    assert ratio.df == 1 and ratio.p == pytest.approx(fit.filter_tests().p["history"], rel=0.5)
-    assert fit.likelihood_ratio(alone).df == 4 and fit.likelihood_ratio(alone).p < 1e-3
+    assert ratio.df == 1
+    assert ratio.p == pytest.approx(fit.filter_tests().p["history"], rel=0.5)
+    assert fit.likelihood_ratio(alone).df == 4
+    assert fit.likelihood_ratio(alone).p < 1e-3
 
 
 def test_p_is_uniform_where_nothing_is_there():
@@ -102,7 +104,8 @@ def test_what_has_no_p(coupled):
     block, signal, options = coupled
     fit = fit_neuron(block, signal, **options)
     shrunken = fit_neuron(block, signal, ridge=1.0, **options)
-    assert shrunken.table.p.isna().all() and shrunken.table.low.notna().all()
+    assert shrunken.table.p.isna().all()
+    assert shrunken.table.low.notna().all()
     other = analog(signal.magnitude[::-1])
     cases = [
         (lambda: shrunken.filter_tests(), "ridge=0"),
@@ -116,6 +119,140 @@ def test_what_has_no_p(coupled):
         ),
         (lambda: fit.likelihood_ratio(fit_neuron(block, other, **options | {"history": None})), "regressors"),
         (lambda: fit.likelihood_ratio(fit_neuron(block, signal, t_stop=2 * pq.s, **options)), "same data"),
+    ]
+    for call, cure in cases:
+        with pytest.raises(NsnnError, match=cure):
+            call()
+
+
+# --- negative binomial counts ---
+
+WIDE = 50 * pq.ms
+COUNTED: dict[str, Any] = {"dt": WIDE, "stimulus": Lags(2), "history": Lags(1), "family": NegativeBinomial()}
+TRUE = [0.2, 0.4, 0.2, -0.05, 0.6]
+
+
+@pytest.fixture(scope="module")
+def counted() -> tuple[Any, Any]:
+    """Counts in 1,500 steps of 50 ms, 1.2 on average, and their signal."""
+    signal = analog(np.random.default_rng(0).normal(size=1500), period=0.05)
+    return NeuronModel(**COUNTED).simulate(TRUE, signal, seed=1), signal
+
+
+@pytest.mark.parametrize(
+    ("n", "mean", "d", "log_p"),
+    [(3, 2.0, 2 / 3, -2.167035), (0, 0.3, 0.5, -0.279524), (9, 5.0, 0.2, -3.131778)],
+)
+def test_probability_of_a_count(n, mean, d, log_p):
+    """Values that were computed elsewhere, SciPy's, and Poisson's in the limit."""
+    spikes, span = [np.arange(n) * 1e-3], {"t_start": 0 * pq.s, "t_stop": WIDE}
+
+    def log_likelihood(family: Any, *more: float) -> float:
+        return NeuronModel(dt=WIDE, family=family).log_likelihood([np.log(mean), *more], spikes, **span)[0]
+
+    value = log_likelihood(NegativeBinomial(d))
+    assert value == pytest.approx(log_p, abs=2e-6)
+    assert value == pytest.approx(nbinom.logpmf(n, 1 / d, 1 / (1 + d * mean)), rel=1e-12)
+    assert log_likelihood(NegativeBinomial(), d) == pytest.approx(value, rel=1e-14)
+    assert log_likelihood(NegativeBinomial(1e-9)) == pytest.approx(poisson.logpmf(n, mean), rel=1e-6)
+    assert log_likelihood(NegativeBinomial(0.0)) == pytest.approx(poisson.logpmf(n, mean), rel=1e-12)
+
+
+@pytest.mark.parametrize("d", [0.0, 1e-4, 0.02, 0.6])
+def test_gradient_of_the_dispersion(counted, d):
+    """Central differences, one-sided at 0; below a dispersion times mean of .01 a series is used."""
+    model, p, h = NeuronModel(**COUNTED), np.array([*TRUE[:-1], d]), 1e-6
+    at = [model.log_likelihood(p + step, *counted)[0] for step in h * np.outer([1, 2], np.eye(5)[-1])]
+    here, gradient = model.log_likelihood(p, *counted)
+    assert gradient[-1] == pytest.approx((4 * at[0] - at[1] - 3 * here) / (2 * h), rel=1e-4, abs=1e-2)
+
+
+def test_a_dispersion_is_that_of_statsmodels(counted):
+    """Values, likelihood and errors (observed information) of its NegativeBinomial; at a given dispersion those of its GLM."""
+    discrete = pytest.importorskip("statsmodels.discrete.discrete_model")
+    generalized = pytest.importorskip("statsmodels.genmod.generalized_linear_model")
+    families = pytest.importorskip("statsmodels.genmod.families")
+    fit = fit_neuron(*counted, **COUNTED)
+    o, columns = fit._data.o, fit._data.design
+    theirs = discrete.NegativeBinomial(o, columns).fit(disp=0, method="newton", tol=1e-12, start_params=TRUE)
+    assert_allclose(fit.values, theirs.params, rtol=1e-6)
+    assert_allclose(list(fit.se.values()), theirs.bse, rtol=1e-5)
+    assert fit.log_likelihood == pytest.approx(theirs.llf, rel=1e-10)
+    assert fit.table.p.tolist()[:-1] == pytest.approx(theirs.pvalues[:-1], rel=1e-3)
+    assert np.isnan(fit.table.p["dispersion"])
+    given = fit_neuron(*counted, **COUNTED | {"family": NegativeBinomial(0.3)})
+    glm = generalized.GLM(o, columns, family=families.NegativeBinomial(alpha=0.3)).fit(tol=1e-13)
+    assert_allclose(given.values, glm.params, rtol=1e-6)
+    assert_allclose(list(given.se.values()), glm.bse, rtol=1e-5)
+    low, high = fit.interval()["dispersion"]
+    assert low * high == pytest.approx(fit.parameters["dispersion"] ** 2)
+    assert np.log(high / low) == pytest.approx(
+        2 * norm.ppf(0.975) * fit.se["dispersion"] / fit.parameters["dispersion"]
+    )
+
+
+def test_counts_that_are_drawn_have_the_variance(counted):
+    """Standardised residuals of 20 simulated trials, and SciPy's probability of each count."""
+    fit = fit_neuron(*counted, **COUNTED)
+    assert np.all(np.abs((fit.values - TRUE) / list(fit.se.values())) < 4)
+    block = fit.simulate(counted[1], trials=20, seed=2)
+    data = fit.model.data(block, counted[1])
+    mean = np.exp(data.design @ fit.values[:-1])
+    z = (data.o - mean) / np.sqrt(NegativeBinomial(fit.parameters["dispersion"]).variance(np.log(mean)))
+    assert abs(z.mean()) < 4 / np.sqrt(z.size)
+    assert abs((z**2).mean() - 1) < 4 * (z**2).std() / np.sqrt(z.size)
+    logs = fit.per_step(block, counted[1]).log_likelihood
+    r, d = 1 / fit.parameters["dispersion"], fit.parameters["dispersion"]
+    assert_allclose(logs, nbinom.logpmf(data.o, r, 1 / (1 + d * mean)), rtol=1e-8)
+    assert fit.score(block, counted[1]).value > 0
+
+
+def test_the_dispersion_of_poisson_counts():
+    """It is 0 in about half of 150 recordings, and p follows the mean of the laws with 0 and 1 degree of freedom."""
+    rng, p = np.random.default_rng(8), []
+    options = {"dt": WIDE, "history": 1, "t_start": 0 * pq.s, "t_stop": 10 * pq.s}
+    for _ in range(150):
+        spikes = [np.sort(rng.random(rng.poisson(300)) * 10)]
+        fit = fit_neuron(spikes, family=NegativeBinomial(), **options)
+        p.append(fit.likelihood_ratio(fit_neuron(spikes, family=Poisson(), **options)).p)
+        assert (p[-1] == 1) == (fit.parameters["dispersion"] == 0)
+        if p[-1] == 1:
+            assert fit.interval()["dispersion"] == (0.0, pytest.approx(1.96 * fit.se["dispersion"], rel=1e-3))
+    below = np.array([one for one in p if one < 1])
+    assert binomtest(len(below), 150, 0.45).pvalue > 1e-3  # of 200 steps: less than half
+    assert kstest(2 * below, "uniform").pvalue > 1e-3
+
+
+def test_a_population_of_negative_binomial_neurons():
+    """Coupled neurons draw from their dispersions; a ridge that is chosen; time rescaling with one spike in a step at most."""
+    rng = np.random.default_rng(9)
+    gain = rng.gamma(2, 1 / 2, (2, 400))
+    counts = rng.poisson(2 * gain)
+    times = [np.sort(np.repeat(np.arange(400), one) * 0.05 + rng.random(one.sum()) * 0.05) for one in counts]
+    block = nsnn.to_block([times], t_stop=20 * pq.s)
+    fit = nsnn.fit_population(block, dt=WIDE, coupling=1, family=NegativeBinomial())
+    drawn = fit.simulate(duration=500 * pq.s, seed=1)
+    for k, one in enumerate(fit.fits):
+        d, se = one.parameters["dispersion"], one.se["dispersion"]
+        assert abs(d - 0.5) < 4 * se
+        x = np.bincount(
+            (drawn.segments[0].spiketrains[k].magnitude / 0.05 + 1e-6).astype(int), minlength=10_000
+        )
+        assert (x.var() - x.mean()) / x.mean() ** 2 == pytest.approx(d, rel=0.15)
+    one = block.segments[0].spiketrains[0]
+    assert fit_neuron(one, dt=WIDE, history=1, family=NegativeBinomial(), ridge="cv").ridges
+    alone = train(np.bincount(np.unique((one.magnitude * 1000).astype(int)), minlength=20_000))
+    fine = fit_neuron(alone, dt=MS, history=1, family=NegativeBinomial())
+    assert fine.rescaled().n == len(alone)
+
+
+def test_what_is_no_dispersion(counted):
+    cases = [
+        (lambda: NegativeBinomial(-1.0), "dispersion"),
+        (lambda: fit_neuron(*counted, **COUNTED | {"family": NegativeBinomial}), "NegativeBinomial()"),
+        (lambda: fit_neuron(*counted, beta=0.5, **COUNTED), "leave beta out"),
+        (lambda: NeuronModel(**COUNTED).simulate([*TRUE[:-1], -0.1], counted[1]), "dispersion"),
+        (lambda: fit_neuron(*counted, **COUNTED | {"history": None}).to_neuron(counted[1]), "counts"),
     ]
     for call, cure in cases:
         with pytest.raises(NsnnError, match=cure):

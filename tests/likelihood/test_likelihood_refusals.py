@@ -296,7 +296,7 @@ REFUSED = {
     ],
     moved: [
         ({"history": 1}, "spike history", "no neuron of simulate"),
-        ({"family": Poisson()}, "Poisson counts", "no neuron of simulate"),
+        ({"family": Poisson()}, "counts", "no neuron of simulate"),
         ({"beta": 0.5, "reset": "none"}, 'a membrane with reset="none"', "no neuron of simulate"),
     ],
     Rescaled.of: [
@@ -330,7 +330,7 @@ REFUSED = {
          "products = ", "expected pairs of 'stimulus' and 'coupling'"),
         ({"history": 1, "products": [("stimulus", "stimulus")]},
          "products = ", "the model has no stimulus to multiply"),
-        ({"history": 1, "family": Poisson(), "beta": 0.5}, "beta = 0.5", "a Poisson model has no membrane"),
+        ({"history": 1, "family": Poisson(), "beta": 0.5}, "beta = 0.5", "has no membrane"),
         ({"history": 1, "family": Poisson}, "family = Poisson", "expected an object, Poisson()"),
         ({"history": 1, "smoothness": -1.0}, "smoothness = -1.0", "expected a number from 0"),
     ],
