@@ -53,6 +53,7 @@ ELSEWHERE = {  # script: why `make bench` does not run it
     "recovery": "a study of hours: coverage of intervals, for docs/likelihood.md",
     "regular_spikes": "half an hour of fits: coverage of intervals of regular neurons, for docs/likelihood.md",
     "voltage_coverage": "a study of hours: coverage of intervals, for docs/voltage.md",
+    "count_coverage": "coverage of intervals of dispersions and shared gains, for docs/likelihood.md",
     "cost_model": "costs of runs and sweeps, checked on sizes that were held out; writes a page of its own",
     "large_file": "memory and bytes of a file of 0.8 GB; writes docs/large_file.json, for docs/performance.md",
     "random_words": "random numbers for batteries of tests, for docs/noise.md",

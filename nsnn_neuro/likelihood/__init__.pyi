@@ -28,6 +28,8 @@ from .scores import PerStep as PerStep
 from .scores import Rescaled as Rescaled
 from .selection import CrossValidation as CrossValidation
 from .selection import cross_validate as cross_validate
+from .shared_gain import SharedGain as SharedGain
+from .shared_gain import fit_shared_gain as fit_shared_gain
 from .states.states_fit import StatesFit as StatesFit
 from .states.states_fit import fit_states as fit_states
 from .states.states_model import StatesModel as StatesModel
@@ -53,6 +55,7 @@ __all__ = [
     "Profile",
     "RaisedCosines",
     "Rescaled",
+    "SharedGain",
     "SimulationCalibration",
     "StatesFit",
     "StatesModel",
@@ -65,6 +68,7 @@ __all__ = [
     "fit_network",
     "fit_neuron",
     "fit_population",
+    "fit_shared_gain",
     "fit_states",
     "fit_windows",
     "spike_probability",

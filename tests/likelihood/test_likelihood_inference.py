@@ -9,11 +9,12 @@ import pytest
 import quantities as pq
 from helpers.fits import DT, analog, gaussian_signal, train
 from numpy.testing import assert_allclose
-from scipy.stats import binomtest, kstest, nbinom, norm, poisson
+from scipy.optimize import minimize_scalar
+from scipy.stats import binomtest, chi2, gamma, kstest, nbinom, norm, poisson
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError, fit_neuron
-from nsnn_neuro.likelihood import Lags, NegativeBinomial, NeuronModel, Poisson
+from nsnn_neuro import NsnnError, fit_neuron, measures
+from nsnn_neuro.likelihood import Lags, NegativeBinomial, NeuronModel, Poisson, fit_shared_gain
 
 N = 3000
 MS = 1 * pq.ms
@@ -253,6 +254,118 @@ def test_what_is_no_dispersion(counted):
         (lambda: fit_neuron(*counted, beta=0.5, **COUNTED), "leave beta out"),
         (lambda: NeuronModel(**COUNTED).simulate([*TRUE[:-1], -0.1], counted[1]), "dispersion"),
         (lambda: fit_neuron(*counted, **COUNTED | {"history": None}).to_neuron(counted[1]), "counts"),
+    ]
+    for call, cure in cases:
+        with pytest.raises(NsnnError, match=cure):
+            call()
+
+
+# --- a gain that neurons share ---
+
+RATES = np.array([[2.0, 3.0, 1.0, 4.0], [1.0, 6.0, 4.0, 2.0]])
+
+
+def shared_counts(
+    n: int, variance: float, seed: int, follows: Any = 1.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Stimuli, gains and counts of four neurons in n trials; `follows`: exponents of the gain."""
+    rng = np.random.default_rng(seed)
+    stimulus, gain = np.arange(n) % 2, rng.gamma(1 / variance, variance, n)
+    return stimulus, gain, rng.poisson(RATES[stimulus] * gain[:, None] ** np.broadcast_to(follows, 4))
+
+
+def test_a_shared_gain_is_that_of_the_marginal_likelihood_by_quadrature():
+    """Its maximum, its ends 1.92 nats below, the mean and SD of each trial's gain: integrals over the gain, of all counts."""
+    stimulus, _, x = shared_counts(12, 0.5, 1)
+    rates = RATES[stimulus]
+    node, weight = np.polynomial.legendre.leggauss(400)
+    g = 4 * (node + 1)  # from 0 to 8
+    given = np.exp(poisson.logpmf(x[:, None], rates[:, None] * g[:, None]).sum(axis=2)) * 4 * weight
+
+    def marginal(s2: float) -> float:
+        return float(np.log(given @ gamma(1 / s2, scale=s2).pdf(g)).sum())
+
+    fit = fit_shared_gain(None, x, expected=rates)
+    best = minimize_scalar(
+        lambda s2: -marginal(s2), bounds=(0.05, 5), method="bounded", options={"xatol": 1e-9}
+    )
+    assert fit.gain_variance == pytest.approx(best.x, rel=1e-5)
+    for end in (fit.lower, fit.upper):
+        assert marginal(end) == pytest.approx(-best.fun - chi2.isf(0.05, 1) / 2, abs=1e-5)
+    curvature = -np.diff([marginal(best.x + h) for h in (-1e-3, 0, 1e-3)], 2)[0] / 1e-6
+    assert fit.se == pytest.approx(curvature**-0.5, rel=1e-3)
+    posterior = given * gamma(1 / best.x, scale=best.x).pdf(g)
+    posterior /= posterior.sum(axis=1)[:, None]
+    assert_allclose(fit.gain, posterior @ g, rtol=1e-5)
+    assert_allclose(fit.gain_sd**2, posterior @ g**2 - (posterior @ g) ** 2, rtol=1e-4)
+    none = poisson.logpmf(x, rates).sum()
+    assert fit.p == pytest.approx(0.5 * chi2.sf(2 * (-best.fun - none), 1), rel=1e-6)
+
+
+def test_means_of_stimuli_are_fitted_with_the_gain():
+    """Without the adjustment the maximum is that at the mean counts; with it the fit of the summed counts."""
+    stimulus, gain, x = shared_counts(300, 0.2, 2)
+    fit = fit_shared_gain(stimulus, x, bias=None)
+    means = np.array([x[stimulus == k].mean(axis=0) for k in (0, 1)])[stimulus]
+    assert fit.gain_variance == pytest.approx(
+        fit_shared_gain(None, x, expected=means).gain_variance, rel=1e-6
+    )
+    adjusted = fit_shared_gain(stimulus, x)
+    alone = measures.modulated_poisson(stimulus, x.sum(axis=1))
+    assert (adjusted.gain_variance, adjusted.lower, adjusted.p) == (alone.gain_variance, alone.lower, alone.p)
+    assert adjusted.lower < 0.2 < adjusted.upper
+    z = (gain - adjusted.gain) / adjusted.gain_sd
+    assert abs(z.mean()) < 4 / np.sqrt(300)
+    assert 0.8 < z.std() < 1.2
+    assert np.all(np.abs(adjusted.coupling - 1) < 4 * adjusted.coupling_se)
+
+
+def test_coupling_of_a_neuron_that_does_not_follow():
+    stimulus, _, x = shared_counts(600, 0.3, 3, follows=[1.0, 1.0, 1.0, 0.0])
+    fit = fit_shared_gain(stimulus, x)
+    assert abs(fit.coupling[3]) < 4 * fit.coupling_se[3]
+    assert np.all(fit.coupling[:3] > 0.7)
+
+
+def test_a_gain_in_windows_of_a_block():
+    """Each window of each trial has a gain, and means of its own; the counts are those of the windows."""
+    rng = np.random.default_rng(4)
+    gain = rng.gamma(4, 1 / 4, (30, 2))
+    counts = rng.poisson(5 * gain[:, :, None], (30, 2, 3))
+    times = [
+        [np.sort(np.repeat([0.0, 1.0], one) + rng.random(one.sum())) for one in trial.T] for trial in counts
+    ]
+    fit = fit_shared_gain(None, nsnn.to_block(times, t_stop=2 * pq.s), window=1 * pq.s)
+    flat = fit_shared_gain(np.tile([0, 1], 30), counts.reshape(60, 3))
+    assert fit.gain.shape == (30, 2)
+    assert_allclose(fit.gain.ravel(), flat.gain)
+    assert fit.gain_variance == flat.gain_variance
+
+
+def test_no_shared_gain():
+    """Half of the fits are 0, and have gains of 1; known rates and fitted ones."""
+    ends = []
+    for seed in range(60):
+        x = np.random.default_rng(seed).poisson(RATES[[0] * 40])
+        fit = fit_shared_gain(None, x, expected=RATES[[0] * 40])
+        ends.append(fit.p < 1)
+        if fit.p == 1:
+            assert (fit.gain_variance, fit.lower, fit.gain_sd.max()) == (0, 0, 0)
+            assert np.isnan(fit.coupling).all()
+    assert binomtest(sum(ends), 60, 0.5).pvalue > 1e-3
+
+
+def test_what_is_no_shared_gain():
+    x = np.array([[1, 2], [3, 4], [2, 2]])
+    cases = [
+        (lambda: fit_shared_gain(None, x[:, :1]), "two or more"),
+        (lambda: fit_shared_gain([0, 1, 1], x), "at least two"),
+        (lambda: fit_shared_gain([0, 0, 0], x, expected=x), "other None"),
+        (lambda: fit_shared_gain(None, x, expected=x[:2]), "above 0"),
+        (lambda: fit_shared_gain(None, x, expected=x - 1), "above 0"),
+        (lambda: fit_shared_gain(None, x - 2), "whole numbers"),
+        (lambda: fit_shared_gain(None, x - 2, expected=x), "whole numbers"),
+        (lambda: fit_shared_gain(x, [0, 1, 1]), "swapped"),
     ]
     for call, cure in cases:
         with pytest.raises(NsnnError, match=cure):

@@ -1,0 +1,165 @@
+"""`fit_shared_gain`: a gain of each trial that multiplies the rates of all neurons, its variance, and its value in each trial.
+
+Given the gain g of a trial, counts are Poisson with means f_j g. With g from a gamma distribution of mean 1 and variance s2 the
+counts of a trial are negative multinomial. Their sum N is negative binomial with mean F = sum f_j and dispersion s2, and how N is
+divided among the neurons says nothing about s2. So s2 is the gain variance of the summed counts, and g given the counts is gamma
+distributed with shape N + 1/s2 and rate F + 1/s2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.stats import chi2
+
+from ..core.aliases import Time, Values
+from ..core.checks import suggest_keywords
+from ..core.errors import NsnnError
+from ..core.units import floats
+from ..measures import modulated_poisson
+from ..measures.estimate import Report
+from ..measures.response_checks import refuse_swapped
+from ..measures.trial_counts import means_of, read_labels, read_windows
+from .dispersion import best_dispersion
+from .responses import Counts, NegativeBinomial
+
+
+@dataclass(frozen=True, eq=False)
+class SharedGain(Report):
+    """Result of `fit_shared_gain`.
+
+    >>> fit = fit_shared_gain(None, [[1, 4], [4, 9], [2, 3], [5, 12], [1, 2]])
+    >>> round(fit.gain_variance, 3), fit.gain.round(2).tolist()
+    (0.375, [0.68, 1.39, 0.68, 1.75, 0.5])
+    """
+
+    gain_variance: float
+    """s2, variance of the gain, whose mean is 1"""
+    se: float
+    """of s2, from the information"""
+    lower: float
+    """lower limit of s2, 95 %, from the likelihood; 0 where it reaches 0"""
+    upper: float
+    p: float
+    """of no shared gain, s2 = 0: half the tail of chi-square with one degree of freedom"""
+    gain: np.ndarray
+    """(n_trials,) or (n_trials, n_windows) mean of the gain given the counts"""
+    gain_sd: np.ndarray
+    """its standard deviation given the counts; the error of s2 and of the rates is not included"""
+    coupling: np.ndarray
+    """(n_neurons,) covariance of each neuron's count with the sum of the others, over that of the fitted gain: 1 of a neuron that
+    follows it, 0 of one without; NaN where s2 is 0"""
+    coupling_se: np.ndarray
+    """of `coupling`, from the spread over trials, at the fitted s2"""
+
+
+@suggest_keywords
+def fit_shared_gain(
+    stimulus: Values | None,
+    counts: Values,
+    *,
+    window: Time | None = None,
+    expected: Values | None = None,
+    bias: str | None = "cox-reid",
+) -> SharedGain:
+    """Fit a gain that all neurons share: n_ij ~ Poisson(r_ij g_i), g_i gamma distributed with mean 1 and variance s2.
+
+    The gain is integrated out, so that s2 has a likelihood, limits and a test; each trial's gain is
+    its mean given the counts. `measures.modulated_poisson` fits a gain of each neuron alone, which
+    also contains what neurons don't share.
+
+    Parameters
+    ----------
+    stimulus : (n_trials,) labels, whose means r are fitted to at least two trials of each; None: one
+        stimulus. None with `expected`
+    counts : (n_trials, n_neurons) numbers of spikes, or a neo.Block, whose trials are counted
+    window : time, of a Block: windows that tile each trial, each with a gain and means of its own,
+        for gains that change within a trial; gains of different windows are taken as independent
+    expected : rates r, in spikes, of the shape of the counts (n_trials, n_windows, n_neurons with a
+        window), such as the predictions of a fit; then nothing else is fitted
+    bias : as of `measures.modulated_poisson`; without effect with `expected`
+
+    Raises
+    ------
+    NsnnError : fewer than two neurons, a stimulus with one trial, counts that aren't whole numbers,
+        expected rates of another shape or not above 0
+
+    Source: Goris, Movshon & Simoncelli 2014, doi 10.1038/nn.3711; gains that neurons share: Lin et
+    al. 2015, doi 10.1016/j.neuron.2015.06.035; Rabinowitz et al. 2015, doi 10.7554/eLife.08998
+
+    >>> rng = np.random.default_rng(0)
+    >>> stimulus, gain = np.repeat([0, 1], 100), rng.gamma(5, 1 / 5, 200)  # variance 0.2
+    >>> rates = np.array([[2, 3, 1], [1, 6, 4]])[stimulus]
+    >>> fit = fit_shared_gain(stimulus, rng.poisson(rates * gain[:, None]))
+    >>> f"{fit.gain_variance:.2f}, {fit.lower:.2f} to {fit.upper:.2f}", bool(np.corrcoef(fit.gain, gain)[0, 1] > 0.7)
+    ('0.23, 0.17 to 0.32', True)
+    """
+    if stimulus is not None:
+        refuse_swapped(stimulus, counts, "fit_shared_gain(stimulus, counts)")
+    each = read_windows(counts, window)
+    n_trials, n_windows, n_neurons = each.shape
+    if n_neurons < 2:
+        raise NsnnError(f"counts has {n_neurons} neuron: expected two or more; modulated_poisson fits one")
+    x = each.reshape(-1, n_neurons)
+    if np.any((x < 0) | (x != np.floor(x))) or not x.any():
+        raise NsnnError(
+            f"counts has values from {x.min():g} to {x.max():g}: expected whole numbers of spikes, not all 0"
+        )
+    shape = (n_trials, n_windows) if window is not None else (n_trials,)
+    if expected is None:
+        label = (read_labels(stimulus, n_trials)[:, None] * n_windows + np.arange(n_windows)).ravel()
+        total = modulated_poisson(label, x.sum(axis=1), bias=bias)
+        s2, limits = total.gain_variance, (total.lower, total.upper)
+        se, p = total.se, total.p
+        means, n = means_of(x, label)
+        rates, free = means[label], (n / (n - 1.0))[label]
+    else:
+        if stimulus is not None:
+            raise NsnnError("stimulus and expected are given: expected one of them, the other None")
+        rates, free = (
+            floats(expected, "expected", "rates in spikes, of the shape of the counts"),
+            np.ones(len(x)),
+        )
+        if rates.size != x.size or not np.all(np.isfinite(rates) & (rates > 0)):
+            raise NsnnError(
+                f"expected has shape {rates.shape}: expected {each.shape}, rates in spikes above 0"
+            )
+        rates = rates.reshape(x.shape)
+        s2, se, *limits, p = _of_known_rates(x.sum(axis=1), rates.sum(axis=1))
+    number, rate = x.sum(axis=1), rates.sum(axis=1)
+    gain, sd = (s2 * number + 1) / (s2 * rate + 1), np.sqrt(s2 * (s2 * number + 1)) / (s2 * rate + 1)
+    off, rest = x - rates, rate[:, None] - rates
+    products = free[:, None] * off * (off.sum(axis=1)[:, None] - off)
+    of_gain = s2 * np.mean(rates * rest, axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        coupling, coupling_se = (
+            np.where(of_gain > 0, one / of_gain, np.nan)
+            for one in (products.mean(axis=0), products.std(axis=0, ddof=1) / np.sqrt(len(x)))
+        )
+    return SharedGain(s2, se, *limits, p, gain.reshape(shape), sd.reshape(shape), coupling, coupling_se)
+
+
+def _of_known_rates(number: np.ndarray, rate: np.ndarray) -> tuple[float, float, float, float, float]:
+    """Gain variance, its error, both limits and p, of summed counts with known means."""
+    a = np.log(rate)
+
+    def at(s2: float) -> Any:
+        return Counts(NegativeBinomial(s2), a, number)
+
+    def height(s2: float) -> float:
+        return float(at(s2).log_likelihood.sum())
+
+    s2, drop = best_dispersion(a, number), 0.5 * chi2.isf(0.05, 1)
+    top = height(s2)
+    high = 2 * s2 + 1e-3
+    while height(high) > top - drop:
+        high *= 2
+    upper = float(brentq(lambda one: height(one) - top + drop, s2, high, rtol=1e-10))
+    above = height(0.0) < top - drop
+    lower = float(brentq(lambda one: height(one) - top + drop, 0.0, s2, rtol=1e-10)) if above else 0.0
+    ratio = 2 * (top - height(0.0))
+    information = -float(at(s2).by_dispersion[1].sum()) if s2 > 0 else 0.5 * float(np.sum(rate**2))
+    return s2, information**-0.5, lower, upper, 0.5 * float(chi2.sf(ratio, 1)) if s2 > 0 else 1.0
