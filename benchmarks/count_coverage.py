@@ -1,9 +1,9 @@
 """How often 95 % intervals of the dispersion and of a shared gain's variance hold the true value, in simulated counts.
 
-`python benchmarks/count_coverage.py [--recordings N] [--json FILE]`: N recordings of about 150, 500 and 2,000 spikes each, drawn by NumPy.
-Dispersion: one neuron, a count in each step with mean exp(-.1 + .4 x), x normal; the interval of `NeuronFit.interval`. Shared gain: five
-neurons with 2 spikes each on average, two stimuli; the limits of `fit_shared_gain`. Columns: the share of intervals that hold the true
-value, the estimates' mean and SD, the share that is 0.
+`python benchmarks/count_coverage.py [--recordings N] [--json FILE]`: N recordings of about 150, 500 and 2,000 spikes each, drawn
+by NumPy. Dispersion: one neuron, a count in each step with mean exp(-.1 + .4 x), x normal; `NeuronFit.interval`. Shared gain:
+five neurons with 2 spikes each on average, two stimuli; the limits of `fit_shared_gain`. Columns: the share of intervals that
+hold the true value, the estimates' mean and SD, the share that is 0.
 """
 
 from __future__ import annotations

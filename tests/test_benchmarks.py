@@ -94,6 +94,22 @@ def test_pages_on_likelihood_and_voltage_show_what_is_kept(engine: Any) -> None:
         assert all(row["two_errors"] > 0.9 * n - 4 * np.sqrt(0.09 * n) for row in one["parameters"].values())
 
 
+def test_intervals_of_counts_hold_the_true_value_as_often_as_the_page_says(engine: Any) -> None:
+    counts, page = importlib.import_module("count_coverage"), FOLDER.parent / "docs" / "likelihood.md"
+    kept = json.loads((FOLDER.parent / "docs" / "count_coverage.json").read_text())["rows"]
+    for first in range(0, len(kept), len(counts.SPIKES)):
+        shares = [f"{one['covered']:.3f}" for one in kept[first : first + len(counts.SPIKES)]]
+        assert f" {kept[first]['true']} | {' | '.join(shares)} |" in page.read_text(encoding="utf-8")
+    for one in kept:
+        assert abs(one["covered"] - 0.95) < 4 * np.sqrt(0.95 * 0.05 / one["n"])
+    for name in counts.CASES:
+        again, (one,) = (
+            counts.row(name, 0.6, 500, 40),
+            [r for r in kept if r["spikes"] == 500 and r["what"] == name][-1:],
+        )
+        assert again["covered"] > one["covered"] - 4 * np.sqrt(0.05 / 40)
+
+
 def test_recovery_counts_intervals_that_contain_the_truth_and_goes_on_where_it_was(
     engine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
