@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,44 @@ def read_inputs(inputs: Any, n_inputs: int) -> Trains:
     return trains
 
 
+def spike_columns(
+    inputs: Trains,
+    starts: np.ndarray,
+    lengths: Sequence[int],
+    bases: Sequence[np.ndarray],
+    dt: float,
+    first: int = 1,
+) -> Iterator[Iterator[np.ndarray]]:
+    """Columns (n_steps,) of each trial: the spikes of each input, also those before a trial's start (s), filtered by its basis."""
+    if inputs.n_trials != len(lengths):
+        raise NsnnError(f"inputs have {inputs.n_trials} trials, trains {len(lengths)}: expected the same")
+    share = slack(dt, inputs.resolution, "dt")
+    for trial, (start, n) in enumerate(zip(starts.tolist(), lengths, strict=True)):
+        window = float(inputs.t_start[trial]), float(inputs.t_stop[trial])
+        if window[0] > start + share * dt or window[1] < start + (n - share) * dt - dt / 2:
+            raise NsnnError(
+                f"inputs last from {window[0]:.6g} s to {window[1]:.6g} s in trial {trial}, trains from {start:.6g} s to "
+                f"{start + n * dt:.6g} s: expected inputs for all of it; or pass t_start and t_stop"
+            )
+        yield _columns_of_trial(inputs, trial, (start, n), bases, (dt, share, first))
+
+
+def _columns_of_trial(
+    inputs: Trains,
+    trial: int,
+    span: tuple[float, int],
+    bases: Sequence[np.ndarray],
+    grid: tuple[float, float, int],
+) -> Iterator[np.ndarray]:
+    (start, n), (dt, share, first) = span, grid
+    for neuron, basis in enumerate(bases):
+        k, reach = trial * inputs.n_neurons + neuron, len(basis)
+        times = inputs.times[inputs.offsets[k] : inputs.offsets[k + 1]]
+        step = index(times, start, dt, share) + reach + first - 1  # `past` begins at lag 1
+        counts = np.bincount(step[(step >= 0) & (step < n + reach)], minlength=n + reach)
+        yield from past(counts.astype(float), basis)[reach:].T
+
+
 def input_columns(
     inputs: Trains,
     starts: np.ndarray,
@@ -35,28 +73,9 @@ def input_columns(
     dt: float,
     first: int = 1,
 ) -> list[np.ndarray]:
-    """The spikes of each input neuron, also those before a trial's start (s), filtered by its basis, per trial (n_steps, n)."""
-    if inputs.n_trials != len(lengths):
-        raise NsnnError(f"inputs have {inputs.n_trials} trials, trains {len(lengths)}: expected the same")
-    share = slack(dt, inputs.resolution, "dt")
-    result = []
-    for trial, (start, n) in enumerate(zip(starts.tolist(), lengths, strict=True)):
-        window = float(inputs.t_start[trial]), float(inputs.t_stop[trial])
-        if window[0] > start + share * dt or window[1] < start + (n - share) * dt - dt / 2:
-            raise NsnnError(
-                f"inputs last from {window[0]:.6g} s to {window[1]:.6g} s in trial {trial}, trains from {start:.6g} s to "
-                f"{start + n * dt:.6g} s: expected inputs for all of it; or pass t_start and t_stop"
-            )
-        columns = []
-        for neuron, basis in enumerate(bases):
-            k = trial * inputs.n_neurons + neuron
-            times = inputs.times[inputs.offsets[k] : inputs.offsets[k + 1]]
-            reach = len(basis)
-            step = index(times, start, dt, share) + reach + first - 1  # `past` begins at lag 1
-            counts = np.bincount(step[(step >= 0) & (step < n + reach)], minlength=n + reach)
-            columns.append(past(counts.astype(float), basis)[reach:])
-        result.append(np.concatenate(columns, axis=1) if columns else np.empty((n, 0)))
-    return result
+    """`spike_columns` as an array (n_steps, n) per trial."""
+    each = zip(spike_columns(inputs, starts, lengths, bases, dt, first), lengths, strict=True)
+    return [np.column_stack([*columns, np.empty((n, 0))]) for columns, n in each]
 
 
 def check_first_lag(inputs: Trains | None, data: Data, dt: float, first: int) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +13,7 @@ import numpy as np
 import quantities as pq
 
 from ..core.errors import NsnnError
+from ..core.memory import free_memory
 from ..core.units import described, floats, si
 from ..core.warn import warn
 from ..io.block import build_block
@@ -20,6 +23,7 @@ from ..io.spikes.arrays import seconds
 from ..io.spikes.bins import rounding, slack
 
 _FAR_LONGER = 10  # times the trials
+_MEMORY_SHARE = 0.5  # of the free memory, beyond which regressors lie in a file
 _STRETCH = 2**13  # steps, of which the history fits into the processor's cache
 
 
@@ -231,11 +235,14 @@ def prepare(
     span: tuple[Any, Any],
     unit: Any = None,
     several: bool = False,
-    more: Callable[[list[np.ndarray], np.ndarray], list[np.ndarray]] | None = None,
+    coupled: Callable[[np.ndarray, list[int]], Iterable[Iterable[np.ndarray]]] | None = None,
+    n_coupled: int = 0,
+    products: Sequence[tuple[int, int]] = (),
 ) -> Data:
     """Spikes and stimulus within a span of time as a `Data`, through the bases of stimulus and history.
 
-    `more` makes the drive from the stimulus columns of each trial and the trials' starts (s)."""
+    `coupled` makes the columns of other neurons' spikes, per trial, from the trials' starts (s) and lengths; `products` are
+    pairs of columns of stimulus and coupling."""
     stimulus, history = bases
     listed = isinstance(signal, Sequence)
     _warn_long(trains, signal[0] if listed and len(signal) else signal, dt)
@@ -264,17 +271,11 @@ def prepare(
                 f"refractory = {refractory * dt:.6g} s: trial {k} has a spike at {t:.6g} s within that time after another: "
                 "expected no shorter interval; take a smaller refractory"
             )
-    if more is None:
-        n_drive = stimulus.shape[1] * channels * bool(signals)
-        drive = [_filtered_columns(one, stimulus) for one in signals]
-    else:
-        each = [np.empty((len(o), 0)) for o in spikes]
-        if signals:
-            columns = [filtered(one, stimulus) for one in signals]
-            each = [columns[k if len(signals) > 1 else 0][own] for k, own in enumerate(where)]
-        each = more(each, repeats.t_start)
-        n_drive, drive, where = each[0].shape[1], [iter(x.T) for x in each], [slice(None)] * len(each)
-    design = _design(drive, where, spikes, history, n_drive)
+    drive = [_filtered_columns(one, stimulus) for one in signals]
+    others = () if coupled is None else coupled(repeats.t_start, [len(o) for o in spikes])
+    n_drive = stimulus.shape[1] * channels * bool(signals) + n_coupled
+    design = _design(drive, where, spikes, history, others, n_drive - n_coupled, n_drive, products)
+    n_drive += len(products)
     begins = [np.arange(len(o)) == 0 for o in spikes]
     o, begun, possible, starts = map(_joined, (spikes, begins, free, [repeats.t_start]))
     return Data(o, begun, design[:, 1 : 1 + n_drive], design[:, 1 + n_drive :], possible, starts, design)
@@ -285,22 +286,47 @@ def _design(
     where: Sequence[slice],
     spikes: Sequence[np.ndarray],
     history: np.ndarray,
+    others: Iterable[Iterable[np.ndarray]],
+    n_stimulus: int,
     n_drive: int,
+    products: Sequence[tuple[int, int]],
 ) -> np.ndarray:
-    """1, drive and history (n, 1 + n_drive + n_history), written column by column: no other array is as large.
+    """1, drive, products and history (n, 1 + n_drive + ...), written column by column: no other array is as large.
 
     `drive` has the columns of each trial, or once of all; `where` has the rows of these that belong to each trial."""
     ends = np.cumsum([len(o) for o in spikes]).tolist()
     rows = [slice(end - len(o), end) for o, end in zip(spikes, ends, strict=True)]
-    design = np.zeros((ends[-1], 1 + n_drive + history.shape[1]), order="F")
+    first = 1 + n_drive + len(products)
+    design = _zeros(ends[-1], first + history.shape[1])
     design[:, 0] = 1.0
     for k, columns in enumerate(drive):
         for j, column in enumerate(columns, 1):
             for trial in range(len(rows)) if len(drive) == 1 else [k]:
                 design[rows[trial], j] = column[where[trial]]
+    for own, each in zip(rows, others, strict=False):
+        for j, column in enumerate(each, 1 + n_stimulus):
+            design[own, j] = column
+    for k, (i, j) in enumerate(products, 1 + n_drive):
+        np.multiply(design[:, 1 + i], design[:, 1 + j], out=design[:, k])
     for own, o in zip(rows, spikes, strict=True) if history.size else ():
-        past(o, history, design[own, 1 + n_drive :])
+        past(o, history, design[own, first:])
     return design
+
+
+def _zeros(n: int, k: int) -> np.ndarray:
+    """Zeros (n, k), column after column; in a temporary file, mapped, if they take more than half of the free memory."""
+    if 8 * n * k <= _MEMORY_SHARE * free_memory():
+        return np.zeros((n, k), order="F")
+    with tempfile.TemporaryFile() as file:
+        try:
+            if hasattr(os, "posix_fallocate"):  # else a full disk would end the process later
+                os.posix_fallocate(file.fileno(), 0, 8 * n * k)
+            return np.asarray(np.memmap(file, dtype=float, mode="r+", shape=(n, k), order="F"))
+        except OSError as error:
+            raise NsnnError(
+                f"{n} steps with {k} regressors take {8e-9 * n * k:.3g} GB, more than half of the free memory, and don't fit into "
+                f"{tempfile.gettempdir()} either ({error.strerror}): set TMPDIR to a folder on a larger disk, or take a longer dt"
+            ) from None
 
 
 def _joined(parts: Sequence[Any]) -> np.ndarray:

@@ -306,7 +306,7 @@ def _check_columns(model: NeuronModel, columns: np.ndarray, free: np.ndarray) ->
 
 
 def _diverges(model: NeuronModel, now: Value, step: np.ndarray) -> NsnnError:
-    moved = np.max(np.abs(now.traces * step), axis=0)
+    moved = np.maximum(now.traces.max(axis=0), -now.traces.min(axis=0)) * np.abs(step)
     names = ", ".join(np.array(model.names)[moved > 0.1 * moved.max()])
     return NsnnError(
         f"the likelihood has no maximum: it grows without end with {names}, because these separate steps with spikes "

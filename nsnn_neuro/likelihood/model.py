@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -17,7 +17,7 @@ from ..core.units import si
 from ..io.spikes import Trains
 from ..models.escape import Family
 from .bases import as_basis
-from .coupling import check_products, input_columns, multiplied, read_inputs
+from .coupling import check_products, input_columns, multiplied, read_inputs, spike_columns
 from .data import Data, Steps, check_signal_unit, drawn_block, filtered, on_steps, prepare
 from .drawing import Cells, draw
 from .responses import NegativeBinomial, Poisson, Value, check_family, evaluated, leak
@@ -204,23 +204,21 @@ class NeuronModel:
     ) -> Data:
         """Spikes, stimulus and inputs on steps: the design matrix is [1, drive, history]."""
         given = None if inputs is None else read_inputs(inputs, self.n_inputs)
-        return self.columns(trains, signal, self._input_columns(given), (t_start, t_stop))
+        return self.columns(trains, signal, self._coupled(spike_columns, given), (t_start, t_stop))
 
     def columns(
         self,
         trains: SpikeSource,
         signal: Signal,
-        coupled: Callable[..., list[np.ndarray]] | None,
+        coupled: Callable[..., Iterable[Iterable[np.ndarray]]] | None,
         span: tuple[Any, Any],
     ) -> Data:
         """`data`, with columns of inputs as a function of starts and lengths of trials."""
         self.check_given(signal, coupled)
 
-        def more(drive: list[np.ndarray], starts: np.ndarray) -> list[np.ndarray]:
-            none = [None] * len(drive)
-            each = none if coupled is None else coupled(starts, [len(x) for x in drive])
-            return [self._with_products(x, y) for x, y in zip(drive, each, strict=True)]
-
+        n, bases = self.channels * self.bases()[0].shape[1], self.coupling_bases()
+        n_coupled = sum(basis.shape[1] for basis in bases)
+        places = {"stimulus": range(n), "coupling": range(n, n + n_coupled)}
         return prepare(
             trains,
             signal,
@@ -231,7 +229,9 @@ class NeuronModel:
             unit=self.signal_unit,
             span=span,
             several=isinstance(self.family, Poisson),
-            more=more if self.n_inputs or self.products else None,
+            coupled=coupled,
+            n_coupled=n_coupled,
+            products=multiplied(self.products, places),
         )
 
     def check_given(self, signal: Signal, inputs: Any) -> None:
@@ -239,12 +239,10 @@ class NeuronModel:
         _check_both("stimulus", self.stimulus, "signal", signal is not None)
         _check_both("coupling", self.coupling, "inputs", inputs is not None)
 
-    def _input_columns(self, inputs: Trains | None) -> Callable[..., list[np.ndarray]] | None:
+    def _coupled(self, columns: Callable[..., Any], inputs: Trains | None) -> Callable[..., Any] | None:
         if inputs is None:
             return None
-        return partial(
-            input_columns, inputs, bases=self.coupling_bases(), dt=self.step, first=self.first_input_lag
-        )
+        return partial(columns, inputs, bases=self.coupling_bases(), dt=self.step, first=self.first_input_lag)
 
     def _with_products(self, stimulus: np.ndarray, coupled: np.ndarray | None) -> np.ndarray:
         """Columns of stimulus and coupling, and their products."""
@@ -405,7 +403,7 @@ class NeuronModel:
             n = max(1, int(np.floor((stop - start) / self.step + 1e-6)))
             steps = Steps(np.empty((n, 0)), start, self.step)
         stimulus, n = filtered(steps, self.bases()[0]), len(steps.values)
-        coupled, n_trials = self._input_columns(given), 1 if given is None else given.n_trials
+        coupled, n_trials = self._coupled(input_columns, given), 1 if given is None else given.n_trials
         each = [None] if coupled is None else coupled(np.full(n_trials, steps.start), [n] * n_trials)
         return steps, np.stack([self._with_products(stimulus, one) for one in each])
 

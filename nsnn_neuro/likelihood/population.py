@@ -279,7 +279,7 @@ class Regressors:
             if self._every is None:
                 bases = [basis] * self.trains.n_neurons
                 self._every = input_columns(self.trains, starts, lengths, bases, self.model.step)
-            return [np.delete(one, slice(neuron * n, (neuron + 1) * n), axis=1) for one in self._every]
+            return [np.delete(one.T, slice(neuron * n, (neuron + 1) * n), axis=0) for one in self._every]
 
         return self.model.columns(self.trains.of_neuron(neuron), self.signal, columns, self.span)
 

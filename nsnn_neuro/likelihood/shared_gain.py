@@ -112,8 +112,7 @@ def fit_shared_gain(
     if expected is None:
         label = (read_labels(stimulus, n_trials)[:, None] * n_windows + np.arange(n_windows)).ravel()
         total = modulated_poisson(label, x.sum(axis=1), bias=bias)
-        s2, limits = total.gain_variance, (total.lower, total.upper)
-        se, p = total.se, total.p
+        s2, se, lower, upper, p = total.gain_variance, total.se, total.lower, total.upper, total.p
         means, n = means_of(x, label)
         rates, free = means[label], (n / (n - 1.0))[label]
     else:
@@ -128,7 +127,7 @@ def fit_shared_gain(
                 f"expected has shape {rates.shape}: expected {each.shape}, rates in spikes above 0"
             )
         rates = rates.reshape(x.shape)
-        s2, se, *limits, p = _of_known_rates(x.sum(axis=1), rates.sum(axis=1))
+        s2, se, lower, upper, p = _of_known_rates(x.sum(axis=1), rates.sum(axis=1))
     number, rate = x.sum(axis=1), rates.sum(axis=1)
     gain, sd = (s2 * number + 1) / (s2 * rate + 1), np.sqrt(s2 * (s2 * number + 1)) / (s2 * rate + 1)
     off, rest = x - rates, rate[:, None] - rates
@@ -139,7 +138,7 @@ def fit_shared_gain(
             np.where(of_gain > 0, one / of_gain, np.nan)
             for one in (products.mean(axis=0), products.std(axis=0, ddof=1) / np.sqrt(len(x)))
         )
-    return SharedGain(s2, se, *limits, p, gain.reshape(shape), sd.reshape(shape), coupling, coupling_se)
+    return SharedGain(s2, se, lower, upper, p, gain.reshape(shape), sd.reshape(shape), coupling, coupling_se)
 
 
 def _of_known_rates(number: np.ndarray, rate: np.ndarray) -> tuple[float, float, float, float, float]:

@@ -370,3 +370,27 @@ def test_what_is_no_shared_gain():
     for call, cure in cases:
         with pytest.raises(NsnnError, match=cure):
             call()
+
+
+# --- recordings that don't fit into memory ---
+
+
+def test_regressors_in_a_file_give_the_same_fit(coupled, monkeypatch, tmp_path):
+    """All kinds of regressors, to the last bit; nothing is left in the folder, and a full disk is an error with a cure."""
+    block, signal, options = coupled
+    options = options | {"products": [("stimulus", "coupling")]}
+    within = fit_neuron(block, signal, **options)
+    monkeypatch.setattr("nsnn_neuro.likelihood.data.free_memory", lambda: 0)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    fit = fit_neuron(block, signal, **options)
+    assert isinstance(fit._data.design.base, np.memmap)
+    assert fit.parameters == within.parameters
+    assert (fit.log_likelihood, fit.se) == (within.log_likelihood, within.se)
+    assert not list(tmp_path.iterdir())
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full, raising=False)
+    with pytest.raises(NsnnError, match="TMPDIR"):
+        fit_neuron(block, signal, **options)
