@@ -14,7 +14,14 @@ from scipy.stats import binomtest, chi2, gamma, kstest, nbinom, norm, poisson
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, fit_neuron, measures
-from nsnn_neuro.likelihood import Lags, NegativeBinomial, NeuronModel, Poisson, fit_shared_gain
+from nsnn_neuro.likelihood import (
+    Lags,
+    NegativeBinomial,
+    NeuronModel,
+    Poisson,
+    cross_validate,
+    fit_shared_gain,
+)
 
 N = 3000
 MS = 1 * pq.ms
@@ -190,6 +197,23 @@ def test_a_dispersion_is_that_of_statsmodels(counted):
     assert np.log(high / low) == pytest.approx(
         2 * norm.ppf(0.975) * fit.se["dispersion"] / fit.parameters["dispersion"]
     )
+
+
+def test_a_dispersion_without_a_block_of_time(counted):
+    """Each fold of a cross-validation is statsmodels' fit to the steps of the others."""
+    discrete = pytest.importorskip("statsmodels.discrete.discrete_model")
+    options = {"dt": WIDE, "stimulus": 1}
+    choice = cross_validate(
+        *counted, [{"family": NegativeBinomial()}, {"family": Poisson()}], n_folds=3, **options
+    )
+    assert choice.best == {"family": NegativeBinomial()}
+    data = choice.fit._data
+    for k, values in enumerate(choice.values):
+        o, x = data.o[choice.folds != k], data.design[choice.folds != k]
+        theirs = discrete.NegativeBinomial(o, x).fit(
+            disp=0, method="newton", tol=1e-12, start_params=[0.2, 0.4, 0.6]
+        )
+        assert_allclose(values, theirs.params, rtol=1e-6)
 
 
 def test_counts_that_are_drawn_have_the_variance(counted):
