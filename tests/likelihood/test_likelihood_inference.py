@@ -162,6 +162,12 @@ def test_probability_of_a_count(n, mean, d, log_p):
     assert value == pytest.approx(log_p, abs=2e-6)
     assert value == pytest.approx(nbinom.logpmf(n, 1 / d, 1 / (1 + d * mean)), rel=1e-12)
     assert log_likelihood(NegativeBinomial(), d) == pytest.approx(value, rel=1e-14)
+    gradient = NeuronModel(dt=WIDE, family=NegativeBinomial()).log_likelihood(
+        [np.log(mean), 0.0015], spikes, **span
+    )[1]
+    j, x = np.arange(n), 0.0015 * mean
+    slope = np.sum(j / (1 + 0.0015 * j)) + np.log1p(x) / 0.0015**2 - (n + 1 / 0.0015) * mean / (1 + x)
+    assert gradient[1] == pytest.approx(slope, rel=1e-8)
     assert log_likelihood(NegativeBinomial(1e-9)) == pytest.approx(poisson.logpmf(n, mean), rel=1e-6)
     assert log_likelihood(NegativeBinomial(0.0)) == pytest.approx(poisson.logpmf(n, mean), rel=1e-12)
 
@@ -242,6 +248,8 @@ def test_the_dispersion_of_poisson_counts():
         p.append(fit.likelihood_ratio(fit_neuron(spikes, family=Poisson(), **options)).p)
         assert (p[-1] == 1) == (fit.parameters["dispersion"] == 0)
         if p[-1] == 1:
+            mean = np.exp(fit._data.design @ fit.values[:-1])
+            assert fit.se["dispersion"] == pytest.approx((0.5 * mean @ mean) ** -0.5)
             assert fit.interval()["dispersion"] == (0.0, pytest.approx(1.96 * fit.se["dispersion"], rel=1e-3))
     below = np.array([one for one in p if one < 1])
     assert binomtest(len(below), 150, 0.45).pvalue > 1e-3  # of 200 steps: less than half
@@ -345,6 +353,10 @@ def test_means_of_stimuli_are_fitted_with_the_gain():
 
 
 def test_coupling_of_a_neuron_that_does_not_follow():
+    one = shared_counts(20, 0.5, 5)[2]
+    fit, others = fit_shared_gain(None, one), one.sum(axis=1)[:, None] - one
+    covariance = [np.cov(one[:, j], others[:, j])[0, 1] for j in range(4)]
+    assert_allclose(fit.coupling, covariance / (one.mean(axis=0) * others.mean(axis=0) * fit.gain_variance))
     stimulus, _, x = shared_counts(600, 0.3, 3, follows=[1.0, 1.0, 1.0, 0.0])
     fit = fit_shared_gain(stimulus, x)
     assert abs(fit.coupling[3]) < 4 * fit.coupling_se[3]
