@@ -15,7 +15,7 @@ from ..measures import as_trains
 from .coupling import check_first_lag
 from .cross_validation import blocks, held_out
 from .data import Data
-from .fisher_scoring import maximise
+from .dispersion import maximise
 from .fit import NeuronFit, fit_data, prepared
 from .prior import Prior, strength
 from .scores import bits_per_spike, paired_error, part_sums

@@ -20,6 +20,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from nsnn_neuro import Gaussian, Logistic, NsnnError, fit_neuron
 from nsnn_neuro.likelihood import (
     Lags,
+    NegativeBinomial,
     NeuronModel,
     Poisson,
     StatesFit,
@@ -282,6 +283,11 @@ def test_what_is_refused():
         (lambda: fit_states(block, transitions="fast", **few), "transitions = 'fast'", "Lags(1)"),
         (lambda: fit_states(block, transitions=1, **few), "transitions", "signal missing"),
         (lambda: StatesModel(dt=2 * ms, family=Gaussian(1.0), beta=0.5), "beta = 0.5", "leave beta out"),
+        (
+            lambda: StatesModel(dt=2 * ms, family=NegativeBinomial(), n_states=2),
+            "family = ",
+            "NegativeBinomial(0.2)",
+        ),
         (lambda: cross_validate(block, None, [{"transitions": 1}], dt=2 * ms), "transitions", "n_states"),
         (fit.history_filter, "filters differ", "of_state"),
         (lambda: fit.to_neuron(), "to_neuron", "fit.simulate"),

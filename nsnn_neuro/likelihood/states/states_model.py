@@ -126,6 +126,10 @@ class StatesModel(NeuronModel):
         whole(self.n_states, 1, "n_states", _MOST_STATES)
         if self.beta != 0:
             raise NsnnError(f"beta = {self.beta!r}: a model with states has no membrane; leave beta out")
+        if self.fits_dispersion:
+            raise NsnnError(
+                f"family = {self.family!r}: states need a given dispersion, such as NegativeBinomial(0.2)"
+            )
         constant = self.transitions is None or isinstance(self.transitions, str)
         if constant and self.transitions not in (None, "constant"):
             raise NsnnError(
