@@ -84,6 +84,7 @@ from .models.noise import ConductanceNoise as ConductanceNoise
 from .models.noise import MultiplicativeNoise as MultiplicativeNoise
 from .models.noise import Noise as Noise
 from .models.noise import OUNoise as OUNoise
+from .models.noise import PoissonInput as PoissonInput
 from .models.noise import PoissonNoise as PoissonNoise
 from .models.noise import ThresholdNoise as ThresholdNoise
 from .models.noise import WhiteNoise as WhiteNoise
@@ -193,6 +194,7 @@ __all__ = [
     "PairSTDP",
     "Plasticity",
     "PlesserGerstner",
+    "PoissonInput",
     "PoissonNoise",
     "PoissonSource",
     "Population",

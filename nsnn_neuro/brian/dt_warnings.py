@@ -14,7 +14,7 @@ from ..core.warn import warn
 from ..models.network import Network
 from ..models.neurons import ConductanceBased, IntegrateAndFire, Neuron
 from ..models.neurons.expressions import value_of
-from ..models.noise import OUNoise
+from ..models.noise import OUNoise, PoissonInput
 from ..models.step_length import in_ms, long_steps
 from ..models.stimuli import Step, Stimulus
 from ..models.weight_distributions import Distribution
@@ -33,6 +33,8 @@ def check_step(network: Network, dt: float) -> None:
             continue
         noise = None if isinstance(population.noise, OUNoise) else population.noise
         reach = [p.synapse for p in network.projections if p.post is population]
+        if isinstance(noise, PoissonInput):
+            reach += [one.synapse for one in noise.inputs]
         gate = fastest_gate(population.neuron)
         gates = [] if gate is None else [("the time constant of the fastest gate", gate)]
         for one in long_steps(dt, population.neuron, (noise, *reach), gates):

@@ -235,7 +235,7 @@ def _functions() -> dict[str, Function]:
     }
 
 
-def draw(kind: str, stream: philox.Stream, *further: str, neuron: str = "noise_neuron") -> str:
+def draw(kind: str, stream: int, *further: str, neuron: str = "noise_neuron") -> str:
     """Brian2 text of one draw, "normal", "uniform", or "crossed", "summit" and "passage" (with `further` arguments) of a stream.
 
     neuron="-1" gives the draw that all neurons of a trial share.

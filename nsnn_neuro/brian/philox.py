@@ -78,6 +78,7 @@ class Stream(IntEnum):
     SHARED_BRIDGE = 19
     CURRENT_PATH = 20
     SHARED_CURRENT_PATH = 21
+    INPUT = 22  # and, up to 127, those of further inputs
 
 
 def key(seed: int, *path: int) -> tuple[int, int]:

@@ -29,7 +29,7 @@ from ..core.checks import did_you_mean
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import check_regular
 from ..core.parameters import Model
-from ..models import escape, neurons, noise, stimuli
+from ..models import escape, neurons, noise, stimuli, synapses
 from .quantities import EXAMPLES, key_text, quantity, shown
 from .toml_positions import Keys, key_lines, longest_key
 
@@ -197,15 +197,15 @@ def _as_in_a_file(message: str) -> str:
 
 def _kinds(base: type[Model]) -> dict[str, type[Model]]:
     """The public models under `base` that can be written in a file, by name."""
-    public = [
-        getattr(module, name) for module in (neurons, noise, escape, stimuli) for name in module.__all__
-    ]
+    modules = neurons, noise, escape, stimuli
+    public = [getattr(module, name) for module in modules for name in module.__all__]
+    public += [kind for kind in vars(synapses).values() if getattr(kind, "on_arrival", None)]
     return {
         kind.__name__: kind
         for kind in public
         if isinstance(kind, type)
         and issubclass(kind, base)
-        and dataclasses.fields(kind)
+        and (dataclasses.fields(kind) or issubclass(kind, synapses.Synapse))
         and _can_be_written(kind)
     }
 

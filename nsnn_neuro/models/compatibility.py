@@ -7,7 +7,7 @@ from ..core.errors import NsnnError
 from .escape import DoubleNoise, EscapeNoise
 from .neurons import ConductanceBased, IntegrateAndFire, Neuron, NSNNNeuron, PoissonSource, Relay
 from .neurons.expressions import STATEMENT, statements
-from .noise import Noise
+from .noise import Noise, PoissonInput
 from .stimuli import Stimulus
 
 
@@ -33,8 +33,11 @@ def check_compatible(neuron: Neuron, noise: Noise | None, stimulus: Stimulus | N
                 f"{units.describe(unit)}: give its scale that unit"
             )
     elif noise is not None:
-        for name in noise.in_membrane_units():
-            noise.check_membrane(name, unit, neuron)
+        for one in noise.inputs if isinstance(noise, PoissonInput) else (noise,):
+            for name in one.in_membrane_units():
+                one.check_membrane(name, unit, neuron)
+            if isinstance(one, PoissonInput) and one.synapse.reversal is not None:
+                one.synapse.check_membrane(one.synapse.reversal, unit, neuron)
 
 
 def _check_reset(neuron: Neuron, noise: Noise | None, who: str) -> None:

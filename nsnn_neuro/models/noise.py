@@ -15,12 +15,17 @@ To define a noise whose strength depends on the membrane, subclass `Multiplicati
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import quantities as pq
 
-from ..core.parameters import Model, choice, parameter
+from ..core import units
+from ..core.checks import instance, whole
+from ..core.errors import NsnnError
+from ..core.parameters import Model, checked, choice, parameter
+from .synapses import Synapse
 
 __all__ = [
     "SQRT2",
@@ -28,6 +33,7 @@ __all__ = [
     "MultiplicativeNoise",
     "Noise",
     "OUNoise",
+    "PoissonInput",
     "PoissonNoise",
     "ThresholdNoise",
     "WhiteNoise",
@@ -224,3 +230,81 @@ class PoissonNoise(Noise):
         super().__post_init__()
         if self.inhibited:
             self._same_unit("weight", "weight_inh")
+
+
+_SYNAPSE = "a synapse such as ExponentialSynapse(5*ms)"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PoissonInput(Noise):
+    """Poisson spikes through a synapse, without source neurons: each neuron has `n` private sources that fire at `rate`.
+
+    `PoissonInput(...) + PoissonInput(...)` is the sum of two inputs, or of more, such as AMPA and GABA conductances. The second one
+    is the attribute `plus` of the first: sweeps, fits and files name its parameters "noise.plus.rate", "noise.plus.synapse.tau_syn".
+
+    The number of spikes in a step is a Poisson number of mean n rate dt. They act at its end, as those of source neurons do, and
+    currents and conductances take their exact step: the law of the membrane has an error of order dt^2. Currents and conductances
+    are 0 at the start of a trial and go on during the refractory time; the threshold is tested at grid points. A `DeltaSynapse`
+    makes this the `PoissonNoise` of rate n rate, spike for spike: jumps in the refractory time are lost, and with the bridge the
+    threshold is tested along the path. A sum has at most two of these.
+
+    Parameters
+    ----------
+    rate : scalar or (n_neurons,), frequency >= 0: of each source; at most 500 spikes of all n per step
+    weight : scalar or (n_neurons,), effect of a spike: in the membrane's unit, of either sign, for jumps and currents; in units
+        of the leak conductance, >= 0, for conductances
+    synapse : `DeltaSynapse()`, `ExponentialSynapse(tau_syn)`, `AlphaSynapse(tau_syn)`, `ConductanceSynapse(tau_syn, e_rev)`, or
+        your own, which changes either the membrane or states
+    n : whole number of sources of each neuron
+    plus : a further `PoissonInput`, or None
+
+    Source: Richardson & Gerstner 2005, doi 10.1162/0899766053429444 (shot-noise conductances)
+
+    >>> from brian2 import Hz, ms, mV
+    >>> from nsnn_neuro import ConductanceSynapse
+    >>> excitation = PoissonInput(5*Hz, 0.01, synapse=ConductanceSynapse(2*ms, 0*mV), n=800)
+    >>> inhibition = PoissonInput(8*Hz, 0.04, synapse=ConductanceSynapse(5*ms, -80*mV), n=200)
+    >>> [one.n for one in (excitation + inhibition).inputs]
+    [800, 200]
+    """
+
+    rate: Any = parameter("Hz", bound="non-negative")
+    weight: Any = parameter("V", "1")
+    synapse: Synapse = checked(partial(instance, kind=Synapse, expected=_SYNAPSE), kw_only=True)
+    n: int = checked(partial(whole, least=1), default=1, kw_only=True)
+    plus: PoissonInput | None = dataclasses.field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        instance(self.plus, PoissonInput | None, "plus", "a PoissonInput, or None")
+        kind = type(self.synapse).__name__
+        if self.jumps and self.synapse.states:
+            raise NsnnError(
+                f"synapse = {kind}(...): it changes the membrane and has states: expected one of the two, such as the sum of two inputs"
+            )
+        if self.synapse.conductance is None:
+            return
+        if self.unit("weight") != "1" or np.any(np.asarray(self.si("weight")) < 0):
+            raise NsnnError(
+                f"weight = {units.short(self.weight)}: the weight of a {kind} is a conductance in units of the leak, expected a "
+                f"plain number >= 0; {self.synapse.reversal} makes it excitatory or inhibitory"
+            )
+
+    def __add__(self, other: PoissonInput) -> PoissonInput:
+        if not isinstance(other, PoissonInput):
+            raise NsnnError(f"PoissonInput(...) + {units.shown(other)}: expected a PoissonInput")
+        return dataclasses.replace(self, plus=other if self.plus is None else self.plus + other)
+
+    @property
+    def inputs(self) -> tuple[PoissonInput, ...]:
+        """All inputs of the sum, each with the attributes of its own."""
+        return (self,) if self.plus is None else (self, *self.plus.inputs)
+
+    @property
+    def jumps(self) -> bool:
+        """True if a spike changes the membrane itself, as with a `DeltaSynapse`."""
+        return "v" in self.synapse.on_arrival
+
+    def in_membrane_units(self) -> list[str]:
+        """Names of the parameters in the unit of the membrane."""
+        return ["weight"] if self.synapse.conductance is None else []

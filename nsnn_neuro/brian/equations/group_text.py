@@ -61,6 +61,7 @@ class Terms:
     crossed : further conditions for a spike
     top : the condition that a path with jumps reaches the threshold within the step
     reset : further lines of the reset
+    synapses : the number of synapses that have been added
     """
 
     group: GroupText
@@ -79,6 +80,7 @@ class Terms:
     crossed: list[str] = dataclasses.field(default_factory=list)
     top: str = ""
     reset: list[str] = dataclasses.field(default_factory=list)
+    synapses: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,7 +173,7 @@ class GroupText:
             value = np.tile(value, self.layout.trials) if value.shape == (self.layout.n_neurons,) else value
             self.initial[name] = value if unit in ("1", "integer") else units.brian(value, unit)
 
-    def draw(self, kind: str, stream: Stream, neuron: str = "noise_neuron") -> str:
+    def draw(self, kind: str, stream: int, neuron: str = "noise_neuron") -> str:
         """Text of a "normal" or "uniform" number per step; large groups draw the numbers of four steps at once."""
         if not self.many:
             return engine.draw(kind, stream, neuron=neuron)
@@ -185,7 +187,7 @@ class GroupText:
         self.ahead += [f"{name} = {text.replace('(', f'({turn}, ', 1)}" for turn, name in enumerate(names)]
         return f"in_turn(t_in_timesteps, {', '.join(names)})"
 
-    def _drawn(self, kind: str, stream: Stream, neuron: str, turn: int) -> np.ndarray:
+    def _drawn(self, kind: str, stream: int, neuron: str, turn: int) -> np.ndarray:
         """The numbers of one of the four steps among which the first step is."""
         fill = philox.normal_in_turn if kind == "normal" else philox.uniform_in_turn
         who, trial, point = (self.initial[f"noise_{word}"] for word in ("neuron", "trial", "point"))

@@ -32,7 +32,7 @@ from brian2 import NeuronGroup
 from ...models.escape import EscapeNoise, Family
 from ...models.neurons import ConductanceBased, IntegrateAndFire
 from ...models.neurons.refractory import initial_voltage, release
-from ...models.noise import ConductanceNoise, Noise, ThresholdNoise, WhiteNoise
+from ...models.noise import ConductanceNoise, Noise, PoissonInput, ThresholdNoise, WhiteNoise
 from ...models.synapses import Synapse
 from .. import engine, philox
 from ..philox import Stream
@@ -64,7 +64,10 @@ def membrane(
             "integer",
             np.asarray(initial_voltage(neuron) <= np.asarray(neuron.si(neuron.threshold))).astype(int),
         )
-    conductances = isinstance(noise, ConductanceNoise) or any(s.conductance for s in synapses)
+    reach = (
+        [*synapses, *(one.synapse for one in noise.inputs)] if isinstance(noise, PoissonInput) else synapses
+    )
+    conductances = isinstance(noise, ConductanceNoise) or any(s.conductance for s in reach)
     loaded = bool(neuron.channels) or conductances
     terms = Terms(group, neuron, h, loaded, bridge=bridge and resets)
     start_slow(group, neuron)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core import special
+from ...core import special, units
 from ...core.errors import NsnnError
 from ...models.escape import EscapeNoise
 from ...models.noise import (
@@ -19,6 +19,7 @@ from ...models.noise import (
     MultiplicativeNoise,
     Noise,
     OUNoise,
+    PoissonInput,
     PoissonNoise,
     ThresholdNoise,
     WhiteNoise,
@@ -26,9 +27,11 @@ from ...models.noise import (
 from .. import engine, philox
 from ..philox import Stream
 from .group_text import GroupText, Terms, either, substitute
+from .synapses import add_synapses, increments, names_of
 
 _NEVER = 1e30  # replaces 1/0 in the bridge of a neuron without noise: the probability underflows to 0, also in single precision
 _MOST_JUMPS = 500
+_LAST_STREAM = 121
 SMOOTH = 10.0  # correlation time in steps above which OU noise is smooth enough to test the threshold at grid points
 PIECES = 5  # pieces per correlation time, if it is shorter; the path in a piece is a cubic
 _FAR = 3.5  # standard deviations of the end of a step: seven of the middle of a path with both ends given
@@ -59,6 +62,8 @@ def add_noise(terms: Terms, noise: Noise | None) -> bool:
             _conductances(terms, noise)
         case PoissonNoise():
             _poisson(terms, noise)
+        case PoissonInput():
+            _inputs(terms, noise)
         case EscapeNoise() | ThresholdNoise():
             pass  # at the threshold, not in the membrane
         case _:
@@ -332,11 +337,7 @@ def _poisson(terms: Terms, noise: PoissonNoise) -> None:
     path, total = [], []
     kinds = ("rate", "weight", Stream.POISSON), ("rate_inh", "weight_inh", Stream.POISSON_INH)
     for rate, weight, stream in kinds:
-        mean = np.asarray(noise.si(rate)) * group.layout.dt
-        if np.any(mean * 1.5 > _MOST_JUMPS):
-            raise NsnnError(
-                f"{rate} = {getattr(noise, rate)}: expected at most {_MOST_JUMPS} jumps in a step and a half"
-            )
+        mean = _jumps_in_a_step(noise, rate, group.layout.dt)
         group.bind(f"noise_{weight}", noise.si(weight), one)
         count = f"jumps_{int(stream)}"
         group.state(count, one, 0.0)
@@ -363,3 +364,58 @@ def _poisson(terms: Terms, noise: PoissonNoise) -> None:
         further = [text for pair in path for text in pair] + ["way", room.replace("- v)", "- v_prev)")]
         highest = engine.draw("summit", Stream.POISSON_ORDER, *further)
         terms.top = f"near_top > 0 and v_prev + one_unit * {highest} > {terms.level}"
+
+
+def _jumps_in_a_step(noise: PoissonNoise | PoissonInput, rate: str, dt: float, n: int = 1) -> np.ndarray:
+    """The mean number of jumps in a step."""
+    mean = n * np.asarray(noise.si(rate)) * dt
+    if np.any(mean * 1.5 > _MOST_JUMPS):
+        raise NsnnError(
+            f"{rate} = {getattr(noise, rate)}{f' of n = {n} sources' if n > 1 else ''}: expected at most {_MOST_JUMPS} jumps in a "
+            "step and a half"
+        )
+    return mean
+
+
+def _inputs(terms: Terms, noise: PoissonInput) -> None:
+    """Poisson numbers of spikes at the end of each step, added to the states of synapses; jumps of the membrane as `_poisson`."""
+    group, unit, stream = terms.group, terms.neuron.membrane_unit, int(Stream.INPUT)
+    if jumps := [one for one in noise.inputs if one.jumps]:
+        _poisson(terms, _as_noise(jumps, unit))
+    for one in noise.inputs:
+        if one.jumps:
+            continue
+        number, count = terms.synapses, f"jumps_{stream}"
+        add_synapses(terms, [one.synapse])
+        mean = _jumps_in_a_step(one, "rate", group.layout.dt, one.n)
+        if not np.any(mean > 0):
+            continue
+        if stream > _LAST_STREAM:
+            raise NsnnError(
+                f"noise has {len(noise.inputs)} inputs: expected at most 100, whose numbers are independent"
+            )
+        group.state(count, "1", 0.0)
+        group.bind(f"{count}_mean", mean, "1")
+        group.bind(f"{count}_none", np.exp(-mean), "1")
+        drawn = group.draw("uniform", stream)
+        group.counts.append(f"{count} = jumps_of({drawn}, {count}_mean, {count}_none)")
+        names, weight_unit = names_of(one.synapse, number), one.synapse.weight_unit(unit)
+        for target, amount in increments(one.synapse, one.si("weight"), slice(None)).items():
+            group.bind(f"{names[target]}_jump", amount, weight_unit)
+            terms.last.append(f"{names[target]} = {names[target]} + {names[target]}_jump * {count}")
+        stream += 1
+
+
+def _as_noise(jumps: list[PoissonInput], unit: str) -> PoissonNoise:
+    """One or two inputs of jumps as the noise that they are."""
+    if len(jumps) > 2:
+        raise NsnnError(
+            f"noise has {len(jumps)} inputs through a {type(jumps[-1].synapse).__name__}, whose jumps are ordered within the step: "
+            "expected at most two; add rates of equal weights, or use ExponentialSynapse"
+        )
+    given = {}
+    for one, kind in zip(jumps, ("", "_inh"), strict=False):
+        jump = increments(one.synapse, one.si("weight"), slice(None))["v"]
+        given["rate" + kind] = units.brian(one.n * np.asarray(one.si("rate")), "Hz")
+        given["weight" + kind] = jump if unit == "1" else units.brian(jump, unit)
+    return PoissonNoise(**given)

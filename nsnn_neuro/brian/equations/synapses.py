@@ -36,11 +36,11 @@ def linear(text: str, synapse: Synapse) -> list[Any]:
     return [lambdify(known, a, "numpy")(*values.values()) for a in slopes]
 
 
-def increments(synapse: Synapse, weight: Any, post: np.ndarray) -> dict[str, Any]:
+def increments(synapse: Synapse, weight: Any, post: np.ndarray | slice) -> dict[str, Any]:
     """What a spike adds to each state and to the membrane, "v", in SI: numbers, or arrays with a value for each synapse.
 
     weight : SI number, or (n_synapses,)
-    post : the postsynaptic neuron of each synapse
+    post : the postsynaptic neuron of each synapse, or a slice of all
     """
     values = {"weight": weight}
     for field in synapse.parameter_fields():
@@ -71,7 +71,8 @@ def add_synapses(terms: Terms, synapses: Sequence[Synapse]) -> None:
     The effect is the exact integral of a current over the step or, with conductances, the mean over the step."""
     group, neuron = terms.group, terms.neuron
     unit, dt, tau = neuron.membrane_unit, group.layout.dt, np.asarray(neuron.si("tau_m"))
-    for number, synapse in enumerate(synapses):
+    for number, synapse in enumerate(synapses, terms.synapses):
+        terms.synapses += 1
         if not synapse.states:
             continue
         names = names_of(synapse, number)

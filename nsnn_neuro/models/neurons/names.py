@@ -21,7 +21,7 @@ _STEP = {
 }  # fmt: skip
 # and those that are made of the number of a synapse or of random numbers, or of the name of a parameter of a noise or stimulus
 _MADE = re.compile(
-    r"""syn\d+_\w+ | (kick|mean|seen|keep|next|pull)_syn\d+\w* | (normal|uniform|jumps)_\d+(_\d)?
+    r"""syn\d+_\w+ | (kick|mean|seen|keep|next|pull)_syn\d+\w* | (normal|uniform|jumps)_\d+(_\d|_mean|_none)?
     | noise_(neuron|trial|point|key[01]|common|private|sigma|shared|v_zero|least|least_b|z|sd|b|b_[01]|(mean|keep|root|rev|g)_[ei])
     | noise_(weight(_inh)?|(none_)?rate(_inh)?(_part)?|left(_part)?)
     | stim_(samples|v|t_on|t_off|mean|amplitude|frequency|phase)
