@@ -26,8 +26,16 @@ from ..models.neurons import (
     Relay,
     WangBuzsaki,
 )
-from ..models.noise import MultiplicativeNoise, Noise, PoissonNoise, ThresholdNoise, WhiteNoise
+from ..models.noise import (
+    MultiplicativeNoise,
+    Noise,
+    PoissonInput,
+    PoissonNoise,
+    ThresholdNoise,
+    WhiteNoise,
+)
 from ..models.stimuli import Constant, Step, Stimulus
+from ..models.synapses import AlphaSynapse, ExponentialSynapse
 from . import expected
 
 mV, ms, Hz = units.brian(1e-3, "V"), units.brian(1e-3, "s"), units.brian(1.0, "Hz")
@@ -157,6 +165,11 @@ def multiplicative(neuron: Any, drive: float, sigma: float, v_zero: float, **mor
 
 JUMPS = PoissonNoise(2000 * Hz, 0.5 * mV, rate_inh=600 * Hz, weight_inh=-0.5 * mV)
 """Up and down by a twentieth of the distance to threshold."""
+_EXCITED, _INHIBITED = (
+    PoissonInput(20 * Hz, w * mV, synapse=ExponentialSynapse(5 * ms), n=1000) for w in (0.9, -0.9)
+)
+CURRENTS = _EXCITED + _INHIBITED
+"""4 mV, and symmetric, so that only the fourth cumulant differs from that of OU noise, by 0.4 % of the squared variance."""
 THRESHOLDS = ThresholdNoise(1.4 * mV)
 EXPONENTIAL = EscapeNoise(hazard=escape.ExponentialHazard(100 * Hz, 2 * mV))
 
@@ -191,6 +204,15 @@ def perfect_poisson(_: Any) -> Iterator[Case]:
     noise = PoissonNoise(1000 * Hz, 0.8 * mV, rate_inh=250 * Hz, weight_inh=-0.8 * mV)
     one = case(PIF_NEURON, noise, 0, expected.perfect_shot_noise, "excitation and inhibition")
     yield dataclasses.replace(one, stimulus=None)
+
+
+def perfect_input(_: Any) -> Iterator[Case]:
+    """PIF without a refractory time in spikes through synapses of 1 mV mean current: the rate is that of the mean current."""
+    neuron = dataclasses.replace(PIF_NEURON, tau_refrac=0 * ms)
+    for synapse, weight in ((ExponentialSynapse(5 * ms), 8.0), (AlphaSynapse(2 * ms), 8.0 / np.e * 2.5)):
+        noise = PoissonInput(4 * Hz, weight * mV, synapse=synapse, n=50)
+        one = case(neuron, noise, 0, expected.perfect_input, type(synapse).__name__, dts=(0.1, 0.4))
+        yield dataclasses.replace(one, stimulus=None)
 
 
 def _slow(

@@ -16,7 +16,14 @@ from .. import theory
 from ..core import units
 from ..models.escape import EscapeNoise
 from ..models.neurons import EIF, QIF, IntegrateAndFire
-from ..models.noise import MultiplicativeNoise, OUNoise, PoissonNoise, ThresholdNoise, WhiteNoise
+from ..models.noise import (
+    MultiplicativeNoise,
+    OUNoise,
+    PoissonInput,
+    PoissonNoise,
+    ThresholdNoise,
+    WhiteNoise,
+)
 from ..theory.fokker_planck.coloured import coloured_fp_rate_and_cv
 
 
@@ -92,6 +99,19 @@ def perfect_shot_noise(neuron: Any, noise: PoissonNoise, _: float) -> dict[str, 
     n = np.ceil((neuron.si("v_thresh") - neuron.si("v_reset")) / weight)
     rate = 1 / (neuron.si("tau_refrac") + n / (up - down))
     return {"rate": float(rate), "cv": float(rate * np.sqrt(n * (up + down) / (up - down) ** 3))}
+
+
+def perfect_input(neuron: Any, noise: PoissonInput, _: float) -> dict[str, float]:
+    """No drive, no refractory time, a current that is never negative: mean current over tau_m and the distance to threshold."""
+    current, _ = theory.shot_noise_moments(noise, 0 * noise.weight, tau_m=neuron.tau_m)
+    return {"rate": current / neuron.si("tau_m") / (neuron.si("v_thresh") - neuron.si("v_reset"))}
+
+
+def balanced_input(neuron: Any, noise: PoissonInput, drive: float) -> dict[str, float]:
+    """Exponential currents of one time constant: OU noise of their mean and variance, the limit of many small weights."""
+    mean, sd = theory.shot_noise_moments(noise, 0 * noise.weight, tau_m=neuron.tau_m)
+    tau_noise = units.brian(noise.synapse.si("tau_syn"), "s")
+    return fokker_planck(neuron, OUNoise(units.brian(sd, "V"), tau_noise), drive + mean)
 
 
 # a function, its arguments, those with names

@@ -33,12 +33,13 @@ from ..models.noise import (
     MultiplicativeNoise,
     Noise,
     OUNoise,
+    PoissonInput,
     PoissonNoise,
     ThresholdNoise,
     WhiteNoise,
 )
 from . import cases, expected, ranges, short_term
-from .cases import JUMPS, NEURON, THRESHOLDS, WHITE, Case, Hz, case, ms, mV
+from .cases import CURRENTS, JUMPS, NEURON, THRESHOLDS, WHITE, Case, Hz, case, ms, mV
 from .expected import fokker_planck
 
 
@@ -61,7 +62,7 @@ CONDUCTANCE = ConductanceNoise(
 EXAMPLE: dict[type[Noise], Noise] = {
     WhiteNoise: WHITE, OUNoise: OUNoise(3 * mV, 5 * ms), MultiplicativeNoise: MultiplicativeNoise(0.2, -90 * mV, calculus="ito"),
     ConductanceNoise: CONDUCTANCE, ThresholdNoise: ThresholdNoise(1 * mV), PoissonNoise: PoissonNoise(1000 * Hz, 0.5 * mV),
-    EscapeNoise: EscapeNoise(escape.Gaussian(2 * mV)), DoubleNoise: DoubleNoise(0.4),
+    PoissonInput: CURRENTS, EscapeNoise: EscapeNoise(escape.Gaussian(2 * mV)), DoubleNoise: DoubleNoise(0.4),
 }  # fmt: skip
 
 THREE = "first passage in three dimensions (voltage and two conductances): no formula and no solver here"
@@ -70,7 +71,7 @@ GATED = "four-dimensional with a voltage-dependent drift; the tests compare its 
 # why a pair that runs has no theory, by neuron and noise model; None: all noise models
 NO_THEORY: dict[tuple[type[Neuron], type[Noise] | None], str] = {
     **{(n, ConductanceNoise): THREE for n in (LIF, PIF, EIF, QIF, AdEx, GIF)},
-    **{(n, PoissonNoise): SHOT for n in (EIF, QIF, AdEx)},
+    **{(n, noise): SHOT for n in (EIF, QIF, AdEx) for noise in (PoissonNoise, PoissonInput)},
     (WangBuzsaki, None): GATED,
     (Relay, None): "its spikes are those of its stimulus",
 }
@@ -81,6 +82,7 @@ _GIF = {"mode": "b = b_thresh = 0, the LIF", "dts": (0.1,)}
 _LATE = "dt of .05 ms: the spike of an upstroke faster than a step is up to half a step late"
 _EIF_DTS = {"dts": (0.05, 0.1, 0.2), "reason": _LATE}
 _OU = OUNoise(3 * mV, 5 * ms)
+_BALANCED: dict[str, Any] = {"mode": "exponential currents of 20 kHz, excitation and inhibition"}
 
 
 def _one(noise: Noise, drive: float, law: Any, **more: Any) -> Callable[[Any], Iterable[Case]]:
@@ -92,6 +94,7 @@ CASES: dict[tuple[type[Neuron], type[Noise] | None], Callable[[Any], Iterable[Ca
     (LIF, OUNoise): _one(OUNoise(4 * mV, 5 * ms), 27, fokker_planck),
     (LIF, MultiplicativeNoise): lambda n: cases.multiplicative(n, 27, 0.25, 0),
     (LIF, PoissonNoise): _one(JUMPS, 13, expected.leaky_shot_noise, mode="excitation and inhibition"),
+    (LIF, PoissonInput): _one(CURRENTS, 27, expected.balanced_input, **_BALANCED),
     (LIF, ThresholdNoise): _one(THRESHOLDS, 30, expected.leaky_threshold),  # a drive above all thresholds
     (LIF, EscapeNoise): lambda n: cases.escape_modes(n, LIF),
     (PIF, WhiteNoise): _one(WhiteNoise(3 * mV), 8, expected.perfect_white),
@@ -99,6 +102,7 @@ CASES: dict[tuple[type[Neuron], type[Noise] | None], Callable[[Any], Iterable[Ca
     (PIF, MultiplicativeNoise): lambda n: cases.multiplicative(n, 8, 0.2, -10),
     (PIF, ThresholdNoise): _one(ThresholdNoise(2 * mV), 6, expected.perfect_threshold),
     (PIF, PoissonNoise): cases.perfect_poisson,
+    (PIF, PoissonInput): cases.perfect_input,
     (PIF, EscapeNoise): lambda n: cases.escape_modes(n, PIF),
     (EIF, WhiteNoise): _one(WhiteNoise(3 * mV), 8, fokker_planck, **_EIF_DTS),
     (EIF, OUNoise): _one(_OU, 8, fokker_planck, **_EIF_DTS),
@@ -113,6 +117,9 @@ CASES: dict[tuple[type[Neuron], type[Noise] | None], Callable[[Any], Iterable[Ca
     (GIF, OUNoise): _one(OUNoise(4 * mV, 5 * ms), 27, fokker_planck, **_GIF),
     (GIF, MultiplicativeNoise): lambda n: cases.multiplicative(n, 27, 0.25, 0, calculi=("ito",), **_GIF),
     (GIF, PoissonNoise): _one(JUMPS, 13, expected.leaky_shot_noise, **_GIF),
+    (GIF, PoissonInput): _one(
+        CURRENTS, 27, expected.balanced_input, mode=f"{_BALANCED['mode']}, {_GIF['mode']}", dts=(0.1,)
+    ),
     (GIF, ThresholdNoise): _one(THRESHOLDS, 30, expected.leaky_threshold, **_GIF),
     (GIF, EscapeNoise): cases.gif_escape,
     (NSNNNeuron, EscapeNoise): cases.nsnn_escape,

@@ -239,8 +239,8 @@ _SYNAPSE = "a synapse such as ExponentialSynapse(5*ms)"
 class PoissonInput(Noise):
     """Poisson spikes through a synapse, without source neurons: each neuron has `n` private sources that fire at `rate`.
 
-    `PoissonInput(...) + PoissonInput(...)` is the sum of two inputs, or of more, such as AMPA and GABA conductances. The second one
-    is the attribute `plus` of the first: sweeps, fits and files name its parameters "noise.plus.rate", "noise.plus.synapse.tau_syn".
+    `PoissonInput(...) + PoissonInput(...)` is the sum of two inputs or more, such as AMPA and GABA conductances. The second is the
+    attribute `plus` of the first: sweeps, fits and files call its parameters "noise.plus.rate", "noise.plus.synapse.tau_syn".
 
     The number of spikes in a step is a Poisson number of mean n rate dt. They act at its end, as those of source neurons do, and
     currents and conductances take their exact step: the law of the membrane has an error of order dt^2. Currents and conductances
@@ -280,7 +280,7 @@ class PoissonInput(Noise):
         kind = type(self.synapse).__name__
         if self.jumps and self.synapse.states:
             raise NsnnError(
-                f"synapse = {kind}(...): it changes the membrane and has states: expected one of the two, such as the sum of two inputs"
+                f"synapse = {kind}(...): it changes the membrane and has states: expected one of the two, or a sum of inputs"
             )
         if self.synapse.conductance is None:
             return

@@ -24,6 +24,7 @@ from .information import channel_information as channel_information
 from .information import suprathreshold_information as suprathreshold_information
 from .information import threshold_information as threshold_information
 from .lif.conductance_noise import conductance_moments as conductance_moments
+from .lif.conductance_noise import shot_noise_moments as shot_noise_moments
 from .lif.multiplicative import geometric_mean as geometric_mean
 from .lif.multiplicative import multiplicative_cv as multiplicative_cv
 from .lif.multiplicative import multiplicative_rate as multiplicative_rate
@@ -91,6 +92,7 @@ __all__ = [
     "renewal_rate",
     "short_term_efficacy",
     "shot_noise_cv",
+    "shot_noise_moments",
     "shot_noise_rate",
     "siegert_cv",
     "siegert_gain",

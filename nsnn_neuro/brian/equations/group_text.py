@@ -15,7 +15,6 @@ from ...core.parameters import Model, substitute
 from ...models.neurons import IntegrateAndFire
 from ...models.stimuli import Stimulus
 from .. import engine, philox
-from ..philox import Stream
 
 BRIAN_UNIT = {"V": "volt", "1/V": "1/volt", "1": "1", "s": "second", "Hz": "hertz"}
 
