@@ -350,10 +350,12 @@ def _poisson(terms: Terms, noise: PoissonNoise) -> None:
             group.bind(f"noise_none_{rate}{suffix}", np.exp(-mean * length), one)
         chances = f"{either(f'noise_{rate}')}, {either(f'noise_none_{rate}')}"
         group.counts.append(f"{count} = jumps_of({group.draw('uniform', stream)}, {chances})")
-    for suffix, length in lengths:
-        lapse = length * group.layout.dt / tau * neuron.leaky
-        group.bind(f"noise_left{suffix}", special.exprel(-lapse), one)
-    terms.jumps.append(f"one_unit * ({either('noise_left')}) * ({' + '.join(total)})")
+    left = "exprel(-lapse * load)" if terms.loaded else f"({either('noise_left')})"
+    if not terms.loaded:
+        for suffix, length in lengths:
+            lapse = length * group.layout.dt / tau * neuron.leaky
+            group.bind(f"noise_left{suffix}", special.exprel(-lapse), one)
+    terms.jumps.append(f"one_unit * {left} * ({' + '.join(total)})")
     if terms.bridge:
         group.state("way", one)
         group.state("near_top", "integer", 0)
