@@ -55,6 +55,8 @@ EXAMPLES: dict[type, Any] = {
     ),
     nsnn.ThresholdNoise: nsnn.ThresholdNoise(0.3),
     nsnn.PoissonNoise: nsnn.PoissonNoise(600 * Hz, 0.1, rate_inh=100 * Hz, weight_inh=-0.2),
+    nsnn.PoissonInput: nsnn.PoissonInput(60 * Hz, 0.3, synapse=nsnn.ExponentialSynapse(3 * ms), n=10)
+    + nsnn.PoissonInput(200 * Hz, 0.1, synapse=nsnn.ConductanceSynapse(5 * ms, 4.0)),
     nsnn.EscapeNoise: nsnn.EscapeNoise(nsnn.Logistic(0.1)),
     nsnn.DoubleNoise: nsnn.DoubleNoise(0.2),
     nsnn.Constant: nsnn.Constant(0.8),
@@ -125,6 +127,8 @@ IN_VOLTS: dict[type, Any] = {
         e_rev_i=-75 * mV,
     ),
     nsnn.PoissonNoise: nsnn.PoissonNoise(600 * Hz, 3 * mV, rate_inh=100 * Hz, weight_inh=-2 * mV),
+    nsnn.PoissonInput: nsnn.PoissonInput(60 * Hz, 3 * mV, synapse=nsnn.ExponentialSynapse(3 * ms), n=10)
+    + nsnn.PoissonInput(200 * Hz, 0.1, synapse=nsnn.ConductanceSynapse(5 * ms, 0 * mV)),
     nsnn.Constant: nsnn.Constant(12 * mV),
     nsnn.Step: nsnn.Step(15 * mV, 20 * ms, 180 * ms),
     nsnn.Sinusoid: nsnn.Sinusoid(12 * mV, 5 * mV, 20 * Hz),

@@ -275,6 +275,11 @@ class PoissonInput(Noise):
     plus: PoissonInput | None = dataclasses.field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        if units.unit_of(self.weight) == "S":
+            raise NsnnError(
+                f"weight = {units.short(self.weight)}: expected a plain number: divide it by the leak conductance, the "
+                "unit of conductances"
+            )
         super().__post_init__()
         instance(self.plus, PoissonInput | None, "plus", "a PoissonInput, or None")
         kind = type(self.synapse).__name__

@@ -17,7 +17,7 @@ from .compatibility import check_compatible
 from .connectivity import ConnectionRule, FromList
 from .escape import Family, Hazard
 from .neurons import Neuron, NSNNNeuron, PoissonSource, Relay
-from .noise import Noise
+from .noise import Noise, PoissonInput
 from .pair_sampling import summary
 from .plasticity import Plasticity
 from .short_term import TsodyksMarkram
@@ -255,7 +255,11 @@ class Projection(SuggestsKeywords):
 
 
 def refuse_bare(noise: Any) -> None:
-    """Raise NsnnError for an escape family or hazard that is not wrapped in `EscapeNoise`."""
+    """Raise NsnnError for an escape family or hazard that is not wrapped in `EscapeNoise`, and for a list of Poisson inputs."""
+    if isinstance(noise, list | tuple) and noise and all(isinstance(one, PoissonInput) for one in noise):
+        raise NsnnError(
+            f"noise is a list of {len(noise)} PoissonInput: expected their sum, input_1 + input_2"
+        )
     if isinstance(noise, Family | Hazard):
         keyword = "hazard=" if isinstance(noise, Hazard) else ""
         kind = type(noise).__name__

@@ -33,7 +33,7 @@ RUNS: dict[str, tuple[Any, Any, Any, dict[str, Any]]] = {
     "current noise": (CELL, nsnn.OUNoise(4 * mV, 0.3 * ms), DRIVE, {}),
     "noisy threshold": (CELL, nsnn.ThresholdNoise(1.4 * mV), nsnn.Constant(30 * mV), {}),
     "jumps": (CELL, nsnn.PoissonNoise(2000 * Hz, 0.5 * mV), nsnn.Constant(10 * mV), {}),
-
+    "Poisson input": (CELL, nsnn.PoissonInput(20 * Hz, 2 * mV, synapse=nsnn.AlphaSynapse(2 * ms), n=50), DRIVE, {}),
     "adaptation that sees the drive": (
         nsnn.AdEx(
             tau_m=10 * ms, v_rest=-65 * mV, v_reset=-68 * mV, v_thresh=-60 * mV, delta_T=3 * mV, v_spike=-30 * mV,

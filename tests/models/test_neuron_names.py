@@ -88,6 +88,7 @@ def test_every_name_of_the_generated_code_is_refused(monkeypatch: pytest.MonkeyP
         nsnn.WhiteNoise(1 * mV, shared=0.5), nsnn.OUNoise(1 * mV, 5 * ms), nsnn.OUNoise(1 * mV, 0.5 * ms), background,
         nsnn.MultiplicativeNoise(0.1, -10 * mV, calculus="ito"),
         nsnn.PoissonNoise(600 * Hz, 1 * mV, rate_inh=100 * Hz, weight_inh=-1 * mV),
+        nsnn.PoissonInput(600 * Hz, 1 * mV, synapse=nsnn.AlphaSynapse(5 * ms)),
     ]  # fmt: skip
     sharp = [
         nsnn.ThresholdNoise(1 * mV), nsnn.EscapeNoise(nsnn.Gaussian(1 * mV)),
