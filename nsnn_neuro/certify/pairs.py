@@ -82,7 +82,7 @@ _GIF = {"mode": "b = b_thresh = 0, the LIF", "dts": (0.1,)}
 _LATE = "dt of .05 ms: the spike of an upstroke faster than a step is up to half a step late"
 _EIF_DTS = {"dts": (0.05, 0.1, 0.2), "reason": _LATE}
 _OU = OUNoise(3 * mV, 5 * ms)
-_BALANCED: dict[str, Any] = {"mode": "exponential currents of 20 kHz, excitation and inhibition"}
+_CURRENTS = "exponential currents"
 
 
 def _one(noise: Noise, drive: float, law: Any, **more: Any) -> Callable[[Any], Iterable[Case]]:
@@ -94,7 +94,7 @@ CASES: dict[tuple[type[Neuron], type[Noise] | None], Callable[[Any], Iterable[Ca
     (LIF, OUNoise): _one(OUNoise(4 * mV, 5 * ms), 27, fokker_planck),
     (LIF, MultiplicativeNoise): lambda n: cases.multiplicative(n, 27, 0.25, 0),
     (LIF, PoissonNoise): _one(JUMPS, 13, expected.leaky_shot_noise, mode="excitation and inhibition"),
-    (LIF, PoissonInput): _one(CURRENTS, 27, expected.balanced_input, **_BALANCED),
+    (LIF, PoissonInput): _one(CURRENTS, 27, expected.balanced_input, mode=_CURRENTS),
     (LIF, ThresholdNoise): _one(THRESHOLDS, 30, expected.leaky_threshold),  # a drive above all thresholds
     (LIF, EscapeNoise): lambda n: cases.escape_modes(n, LIF),
     (PIF, WhiteNoise): _one(WhiteNoise(3 * mV), 8, expected.perfect_white),
@@ -118,7 +118,7 @@ CASES: dict[tuple[type[Neuron], type[Noise] | None], Callable[[Any], Iterable[Ca
     (GIF, MultiplicativeNoise): lambda n: cases.multiplicative(n, 27, 0.25, 0, calculi=("ito",), **_GIF),
     (GIF, PoissonNoise): _one(JUMPS, 13, expected.leaky_shot_noise, **_GIF),
     (GIF, PoissonInput): _one(
-        CURRENTS, 27, expected.balanced_input, mode=f"{_BALANCED['mode']}, {_GIF['mode']}", dts=(0.1,)
+        CURRENTS, 27, expected.balanced_input, mode=f"{_CURRENTS}, {_GIF['mode']}", dts=(0.1,)
     ),
     (GIF, ThresholdNoise): _one(THRESHOLDS, 30, expected.leaky_threshold, **_GIF),
     (GIF, EscapeNoise): cases.gif_escape,

@@ -83,7 +83,7 @@ def certify(
 
     >>> table = certify("Relay")
     >>> table["verdict"].value_counts().to_dict()
-    {'not offered': 8, 'no theory': 1}
+    {'not offered': 9, 'no theory': 1}
     """
     flag(ranges, "ranges")
     chosen, target, seed = _chosen(models), engines.choose(engine, auto=True), check_seed(seed)

@@ -83,7 +83,7 @@ def calibrate(
     v_thresh, out of `free`. Otherwise an error names the parameters that cannot be distinguished.
 
     method="simulation" is for neurons without such a likelihood (`AdEx`, `WangBuzsaki`, `OUNoise`,
-    `ConductanceNoise`): it compares statistics of simulated and recorded spikes. Where both methods
+    `PoissonInput`): it compares statistics of simulated and recorded spikes. Where both methods
     apply, "likelihood" is faster and its errors are smaller.
 
     method="voltage" fits a neuron with escape noise to its recorded membrane potential and the

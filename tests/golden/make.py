@@ -53,6 +53,8 @@ NOISES = {
     ),
     "ThresholdNoise": nsnn.ThresholdNoise(0.3),
     "PoissonNoise": nsnn.PoissonNoise(600 * Hz, 0.1, rate_inh=100 * Hz, weight_inh=-0.2),
+    "PoissonInput": nsnn.PoissonInput(60 * Hz, 0.3, synapse=nsnn.ExponentialSynapse(3 * ms), n=10)
+    + nsnn.PoissonInput(200 * Hz, 0.1, synapse=nsnn.ConductanceSynapse(5 * ms, 4.0)),
     "EscapeNoise": nsnn.EscapeNoise(nsnn.Logistic(0.1)),
     "EscapeNoise, hazard": nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(50 * Hz, 0.1)),
     "DoubleNoise": nsnn.DoubleNoise(0.2),
