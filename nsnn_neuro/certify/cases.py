@@ -207,9 +207,9 @@ def perfect_poisson(_: Any) -> Iterator[Case]:
 
 
 def perfect_input(_: Any) -> Iterator[Case]:
-    """PIF without a refractory time in spikes through synapses of 1 mV mean current: the rate is that of the mean current."""
+    """PIF without a refractory time in spikes through synapses, of 8 mV mean current: the rate is that of a constant one."""
     neuron = dataclasses.replace(PIF_NEURON, tau_refrac=0 * ms)
-    for synapse, weight in ((ExponentialSynapse(5 * ms), 8.0), (AlphaSynapse(2 * ms), 8.0 / np.e * 2.5)):
+    for synapse, weight in ((ExponentialSynapse(5 * ms), 8.0), (AlphaSynapse(2 * ms), 20 * np.exp(-1))):
         noise = PoissonInput(4 * Hz, weight * mV, synapse=synapse, n=50)
         one = case(neuron, noise, 0, expected.perfect_input, type(synapse).__name__, dts=(0.1, 0.4))
         yield dataclasses.replace(one, stimulus=None)

@@ -209,7 +209,8 @@ def _moments(
     def along(k: int, matrix: Any) -> Any:
         return functools.reduce(sparse.kron, [matrix if j == k else one for j in range(len(sd))])
 
-    start, motions = np.ones(1), []
+    start: np.ndarray = np.ones(1)
+    motions = []
     for d in shot:
         arriving = degree - _shots(order, d) if d else degree
         stationary = np.zeros(order + 1)
