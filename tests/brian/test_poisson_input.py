@@ -226,6 +226,13 @@ def test_parameters_of_each_neuron_in_sweeps_networks_and_files() -> None:
     trains = spikes(CELL, last, point=7, **run)
     assert table.value.iloc[-1] == pytest.approx(sum(map(len, trains)) / 2 / 0.08)
     assert table.value.nunique() > 3
+    # a point without spikes of the first input keeps the numbers of the second
+    rates = {"noise.rate": [0 * Hz, 5 * Hz]}
+    both = INHIBITED + EXCITED
+    table = nsnn.sweep(CELL, rates, noise=both, measures=[nsnn.measures.firing_rate], **run | {"trials": 20})
+    trains = spikes(CELL, dataclasses.replace(both, rate=0 * Hz), **run | {"trials": 20})
+    assert table.value.iloc[0] > 0
+    assert table.value.iloc[0] == pytest.approx(sum(map(len, trains)) / 20 / 0.08)
     each = PoissonInput([0, 900] * Hz, [0.1, 0.1], synapse=nsnn.ConductanceSynapse([2, 4] * ms, 0 * mV))
     net = nsnn.Network([nsnn.Population(2, CELL, noise=each, stimulus=nsnn.Constant(8 * mV), name="cells")])
     silent, active = spikes(net, **run | {"trials": 1})
@@ -297,6 +304,11 @@ REFUSALS = [
     (lambda: spikes(CELL, PoissonInput(9 * kHz, 0.1, synapse=AMPA, n=10**4), duration=1 * ms), "of n = 10000", "at most 500"),
     (lambda: with_free(), "noise = PoissonInput", 'method="simulation"'),
     (lambda: theory.shot_noise_moments(MIXED, 0 * mV, tau_m=20 * ms), "currents or jumps beside conductances", "simulate"),
+    (lambda: theory.shot_noise_moments(EXCITED, 0.5, tau_m=20 * ms), "mu = 0.5", "voltage"),
+    (
+        lambda: theory.shot_noise_moments(PoissonInput([1, 2] * Hz, 1 * mV, synapse=SLOW), 0 * mV, tau_m=20 * ms),
+        "rate = ", "not an array",
+    ),
     (lambda: theory.shot_noise_moments(nsnn.WhiteNoise(1 * mV), 0 * mV, tau_m=20 * ms), "noise = WhiteNoise", "PoissonInput"),
     (
         lambda: theory.shot_noise_moments(PoissonInput(20 * Hz, 1.0, synapse=GABA), 0 * mV, tau_m=20 * ms),

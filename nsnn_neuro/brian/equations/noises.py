@@ -31,7 +31,7 @@ from .synapses import add_synapses, increments, names_of
 
 _NEVER = 1e30  # replaces 1/0 in the bridge of a neuron without noise: the probability underflows to 0, also in single precision
 _MOST_JUMPS = 500
-_LAST_STREAM = 121
+_MOST_INPUTS = 100  # streams of random numbers end at 127
 SMOOTH = 10.0  # correlation time in steps above which OU noise is smooth enough to test the threshold at grid points
 PIECES = 5  # pieces per correlation time, if it is shorter; the path in a piece is a cubic
 _FAR = 3.5  # standard deviations of the end of a step: seven of the middle of a path with both ends given
@@ -381,10 +381,12 @@ def _jumps_in_a_step(noise: PoissonNoise | PoissonInput, rate: str, dt: float, n
 
 def _inputs(terms: Terms, noise: PoissonInput) -> None:
     """Poisson numbers of spikes at the end of each step, added to the states of synapses; jumps of the membrane as `_poisson`."""
-    group, unit, stream = terms.group, terms.neuron.membrane_unit, int(Stream.INPUT)
+    group, unit = terms.group, terms.neuron.membrane_unit
+    if len(noise.inputs) > _MOST_INPUTS:
+        raise NsnnError(f"noise has {len(noise.inputs)} inputs: expected at most {_MOST_INPUTS}")
     if jumps := [one for one in noise.inputs if one.jumps]:
         _poisson(terms, _as_noise(jumps, unit))
-    for one in noise.inputs:
+    for stream, one in enumerate(noise.inputs, Stream.INPUT):
         if one.jumps:
             continue
         number, count = terms.synapses, f"jumps_{stream}"
@@ -392,10 +394,6 @@ def _inputs(terms: Terms, noise: PoissonInput) -> None:
         mean = _jumps_in_a_step(one, "rate", group.layout.dt, one.n)
         if not np.any(mean > 0):
             continue
-        if stream > _LAST_STREAM:
-            raise NsnnError(
-                f"noise has {len(noise.inputs)} inputs: expected at most 100, whose numbers are independent"
-            )
         group.state(count, "1", 0.0)
         group.bind(f"{count}_mean", mean, "1")
         group.bind(f"{count}_none", np.exp(-mean), "1")
@@ -405,7 +403,6 @@ def _inputs(terms: Terms, noise: PoissonInput) -> None:
         for target, amount in increments(one.synapse, one.si("weight"), slice(None)).items():
             group.bind(f"{names[target]}_jump", amount, weight_unit)
             terms.last.append(f"{names[target]} = {names[target]} + {names[target]}_jump * {count}")
-        stream += 1
 
 
 def _as_noise(jumps: list[PoissonInput], unit: str) -> PoissonNoise:

@@ -122,9 +122,18 @@ def shot_noise_moments(noise: PoissonInput, mu: Voltage, *, tau_m: Time) -> tupl
     >>> round(mean * 1e3, 4), round(sd * 1e3, 4)
     (-65.7724, 0.9924)
     """
-    rest, tau = float(np.asarray(voltages(mu=mu)[0])), float(np.asarray(times(tau_m=tau_m)[0]))
     if not isinstance(noise, PoissonInput):
         raise NsnnError(f"noise = {units.shown(noise)}: expected a PoissonInput")
+    for one in noise.inputs:
+        name = one.synapse.reversal
+        voltages(mu=mu, **{name: getattr(one.synapse, name)} if name else {"weight": one.weight})
+        for model in (one, one.synapse):
+            for field in model.parameter_fields():
+                if np.ndim(model.si(field.name)):
+                    raise NsnnError(
+                        f"{field.name} = {getattr(model, field.name)}: expected one number, not an array"
+                    )
+    rest, tau = (float(np.asarray(x).item()) for x in (voltages(mu=mu)[0], times(tau_m=tau_m)[0]))
     inputs = [one for one in noise.inputs if one.si("rate") > 0 and one.si("weight") != 0]
     conductances = [one for one in inputs if one.synapse.conductance]
     if not conductances:
@@ -135,8 +144,8 @@ def shot_noise_moments(noise: PoissonInput, mu: Voltage, *, tau_m: Time) -> tupl
             "noise has currents or jumps beside conductances, or a conductance of several exponentials: expected none of these; "
             "simulate it with a threshold that is out of reach"
         )
-    drift, jump = zip(*((s[0][0, 0], s[1][0]) for s in map(_spikes, conductances)), strict=True)
-    slow = -1 / np.array(drift)
+    each = [_spikes(one) for one in conductances]
+    slow, jump = np.array([(-1 / drift.item(), (jumps @ seen).item()) for drift, jumps, seen, _ in each]).T
     mean = np.array([one.n * one.si("rate") for one in conductances]) * jump * slow
     sd = np.sqrt(mean * jump / 2)
     ends = np.array([one.synapse.si(one.synapse.reversal or "") for one in conductances])
