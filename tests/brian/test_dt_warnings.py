@@ -49,6 +49,7 @@ def said(model, noise=None, **given):
     [
         (GIF, None, {"n_neurons": 2}, "a third of tau_thresh = 0.2 ms: .* use dt of at most 0.06667 ms"),
         (LIF, OPEN, {}, "a third of tau_e = 0.25 ms"),
+        (LIF, nsnn.PoissonInput(9 * Hz, 1 * mV, synapse=nsnn.AlphaSynapse(0.2 * ms)), {}, "a third of tau_syn = 0.2 ms"),
         (pair(1 * mV, synapse=nsnn.AlphaSynapse(0.2 * ms)), None, {}, "a third of tau_syn = 0.2 ms of 'cells'"),
         (nsnn.WangBuzsaki(), None, {}, "a third of the time constant of the fastest gate = 0.2 ms"),
         (dataclasses.replace(LIF, tau_m=0.4 * ms), None, {}, "a fifth of tau_m = 0.4 ms"),
