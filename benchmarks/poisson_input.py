@@ -91,15 +91,32 @@ def rates() -> None:
         exact, se = _rate(exact_counts(np.random.default_rng(1), 4 * N, 5.0 * n, weight, WINDOW, BURN_IN))
         cells = [f"{exact:.3f} ± {se:.3f}"]
         noise = nsnn.PoissonInput(5 * Hz, weight * mV, synapse=nsnn.ExponentialSynapse(5 * ms), n=n)
-        for dt in DTS:
-            options = {"n_neurons": N, "duration": (BURN_IN + WINDOW) * second, "dt": dt * ms, "seed": 2}
-            trains = as_trains(nsnn.simulate(CELL, noise, engine="cpp", **options))
-            inside = trains.times >= BURN_IN
-            rate, error = _rate(np.bincount(trains.train[inside], minlength=N))
-            cells.append(
-                f"{100 * (rate / exact - 1):+.2f} ± {100 * np.hypot(error / rate, se / exact):.2f} %"
-            )
-        print("|", name, "|", " | ".join(cells), "|", flush=True)
+        _print(name, cells, CELL, noise, exact, se)
+    cell = nsnn.LIF(tau_m=20 * ms, v_rest=-60 * mV, v_reset=-60 * mV, v_thresh=-50 * mV, tau_refrac=5 * ms)
+    ampa, gaba = nsnn.ConductanceSynapse(5 * ms, 0 * mV), nsnn.ConductanceSynapse(10 * ms, -80 * mV)
+    for name, share in {
+        "AMPA 800 and GABA 200, weights 0.035, 0.05": 1,
+        "40 and 10, weights 0.7, 1": 20,
+    }.items():
+        noise = nsnn.PoissonInput(5 * Hz, 0.035 * share, synapse=ampa, n=800 // share)
+        noise += nsnn.PoissonInput(10 * Hz, 0.05 * share, synapse=gaba, n=200 // share)
+        exact, se = _simulated(cell, noise, 0.02, seed=3)
+        _print(name, [f"{exact:.3f} ± {se:.3f}, dt = 0.02 ms"], cell, noise, exact, se)
+
+
+def _simulated(cell: nsnn.LIF, noise: nsnn.PoissonInput, dt: float, seed: int) -> tuple[float, float]:
+    options = {"n_neurons": N, "duration": (BURN_IN + WINDOW) * second, "dt": dt * ms, "seed": seed}
+    trains = as_trains(nsnn.simulate(cell, noise, engine="cpp", **options))
+    return _rate(np.bincount(trains.train[trains.times >= BURN_IN], minlength=N))
+
+
+def _print(
+    name: str, cells: list[str], cell: nsnn.LIF, noise: nsnn.PoissonInput, exact: float, se: float
+) -> None:
+    for dt in DTS:
+        rate, error = _simulated(cell, noise, dt, seed=2)
+        cells.append(f"{100 * (rate / exact - 1):+.2f} ± {100 * np.hypot(error / rate, se / exact):.2f} %")
+    print("|", name, "|", " | ".join(cells), "|", flush=True)
 
 
 def moments() -> None:
