@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 from ..core.checks import did_you_mean
 from ..core.errors import NsnnError
 from ..core.units import shown
+from ..core.warn import warn
 
 LABEL = "label"
 """Annotation of a segment: the condition of its trial."""
@@ -27,6 +29,7 @@ START_TIME = "start_time"
 """Annotation of a segment: the start of its trial, or of the interval that it was cut at, s, on the clock before."""
 NAMES = ("name", "unit_name", "label", "id")
 """Columns of the table of units that name a unit, the first one first; a text is looked up in them."""
+_IDENTITY = ("name", "unit_name", "id")  # of which each value that is asked for has to be there
 _COMPARE: dict[type, Callable[[Any, Any], bool]] = {
     **{ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le},
     **{ast.Gt: operator.gt, ast.GtE: operator.ge, ast.In: lambda one, several: one in several},
@@ -119,6 +122,7 @@ def chosen_units(
             return _meeting(known, condition, name, given)
         names = list(dict.fromkeys([str(one) for key in NAMES for one in fits.get(key, [])] + population))
         close = did_you_mean(next((one for one in listed if one not in names), None), names)
+        close += "; equality in a condition is written ==" * bool(re.search(r"[^=!<>]=[^=]", str(given)))
         raise NsnnError(
             f"{name} = {shown(given)}: no units or population of this name; the block knows {shown(names[:10])}{close}; another "
             f'column is chosen by a dict, {name}={{"area": "V1"}}, or a condition, {name}="depth > 300"'
@@ -285,11 +289,16 @@ def _matching(
         several = isinstance(values, list | tuple | set | range) or getattr(values, "ndim", 0) > 0
         plain = [one.item() if isinstance(one, np.generic) else one for one in columns[key]]
         plain = [one if isinstance(one, str | bool | int | float) else None for one in plain]
-        some = {
-            k for one in (values if several else [values]) if one is not None for k in _rows_with(plain, one)
-        }
-        if not some:
+        listed = [one for one in (values if several else [values]) if one is not None]
+        places = [_rows_with(plain, one) for one in listed]
+        some = {k for of_one in places for k in of_one}
+        lacking = [one for one, of_one in zip(listed, places, strict=True) if not of_one]
+        if lacking and not (some and isinstance(values, range)):  # a range may have gaps
             there = ", ".join(dict.fromkeys(shown(one) for one in plain if one is not None))
-            raise NsnnError(f"{name} = {shown(given)}: none has such a value; {key!r} is {there[:200]}")
+            which = f"the {key} {shown(lacking)}" if some else "such a value"
+            message = f"{name} = {shown(given)}: none has {which}; {key!r} is {there[:200]}"
+            if not some or key in _IDENTITY:
+                raise NsnnError(message)
+            warn(message)
         rows = some if rows is None else rows & some
     return np.array(sorted(rows or ()), dtype=np.int64)

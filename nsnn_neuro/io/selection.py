@@ -88,7 +88,8 @@ def select(block: SpikeSource, *, trials: Any = None, units: Any = None) -> neo.
 
     Raises
     ------
-    NsnnError : no such trial, unit, name or column; nothing left; booleans of another number; populations torn apart by the order
+    NsnnError : no such trial, unit, name, id or column; nothing left; booleans of another number; populations torn apart by the
+        order. Of several values of another column those that none has are named in a warning
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block

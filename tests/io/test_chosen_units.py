@@ -170,6 +170,28 @@ def test_what_is_no_condition_on_columns_is_refused(tmp_path, monkeypatch, text)
     assert [one.name for one in tmp_path.iterdir()] == ["a.nwb"]
 
 
+@pytest.mark.parametrize(
+    ("units", "named"),
+    [
+        ({"id": [7, 999]}, r"\[999\].*14, 7, 20, 33"),
+        ({"id": ["7", "x"], "quality": "good"}, r"\['x'\]"),
+        ("quality = 'good'", "=="),
+    ],
+)
+def test_what_lacks_among_chosen_units_is_named(tmp_path, units, named):
+    path = recording(tmp_path / "a.nwb")
+    for call in (lambda: load(path, units=units), lambda: select(load(path), units=units)):
+        with pytest.raises(NsnnError, match=named):
+            call()
+
+
+def test_a_value_of_another_column_that_none_has_is_warned_of(tmp_path):
+    path = recording(tmp_path / "a.nwb")
+    with pytest.warns(UserWarning, match=r"quality \['noise'\]"):
+        assert load(path, units={"quality": ["good", "noise"]}).annotations["units"]["id"] == [14, 7, 33]
+    assert load(path, units={"id": range(10, 30)}).annotations["units"]["id"] == [14, 20]
+
+
 def test_an_unknown_column_is_told_with_those_that_there_are(tmp_path):
     with pytest.raises(FormatError, match=r"depht.*depth.*id.*kept.*quality"):
         load(recording(tmp_path / "a.nwb"), units="depht > 400")
