@@ -346,6 +346,19 @@ def test_undetermined_psychometric_threshold():
     assert threshold.warning
 
 
+def test_folded_data_without_a_guess_rate_are_warned_of():
+    x = np.repeat([0.0, 0.5, 1, 2, 4], 40)
+    correct = observer(5, x, at=1.5, width=3.0)
+    with pytest.warns(UserWarning, match=r"guess=0\.5"):
+        psychometric(x, correct)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        psychometric(x, correct, guess=0.5)
+        psychometric(x, observer(5, x, at=1.5, width=3.0, guess=0.0))  # seen or not
+        both = np.concatenate([-x, x])
+        psychometric(both, observer(6, both, guess=0.0))  # a side
+
+
 def test_ratio_of_an_observer_who_sees_one_neuron_is_one():
     """Choices are which of two counts is larger, so that both thresholds are of one law."""
     rng = np.random.default_rng(4)

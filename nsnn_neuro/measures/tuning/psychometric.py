@@ -14,6 +14,7 @@ from scipy.stats import chi2, norm
 from ...core.aliases import Values
 from ...core.checks import instance, number, one_of, suggest_keywords
 from ...core.errors import NsnnError
+from ...core.warn import warn
 from ..estimate import Estimate, Report
 from ..limits import between_0_and_1
 from ..response_checks import array_of, as_labels
@@ -29,6 +30,7 @@ _SIGMOIDS = {
     ),  # of the stimulus's logarithm
 }
 _MOST_LAPSES = 0.1  # the limit of fitted guess and lapse rates: more of them are no threshold's noise
+_FEWEST = 10  # trials at the weakest stimuli whose fraction is compared with a guess between two
 _REACH = 2.0  # thresholds are sought up to this many ranges of the stimuli beyond them
 _WIDTHS = 0.01, 10.0  # of the range of the stimuli, in which a width is sought
 _CRITERIA = {"weibull": 1 - math.exp(-1) / 2, "gaussian": float(ndtr(1.0))}  # of neurometric thresholds
@@ -140,8 +142,8 @@ def psychometric(
     Raises
     ------
     NsnnError : texts, NaN, arguments of different lengths, other choices than 0 and 1, a single stimulus, rates outside [0, 1),
-        `at` outside the asymptotes. An undetermined threshold has a warning. Sources: Wichmann & Hill 2001, doi 10.3758/BF03194544;
-        Schütt et al. 2016, doi 10.1016/j.visres.2016.02.002
+        `at` outside the asymptotes. An undetermined threshold has a warning, and fractions that begin at 0.5 without such a guess
+        are warned of. Sources: Wichmann & Hill 2001, doi 10.3758/BF03194544; Schütt et al. 2016, doi 10.1016/j.visres.2016.02.002
 
     >>> rng = np.random.default_rng(1)
     >>> coherence = np.repeat([-0.4, -0.2, -0.1, 0.1, 0.2, 0.4], 50)
@@ -172,6 +174,19 @@ def psychometric(
     if model == "weibull" and (x[0] < 0 or x[x > 0].size < 2):
         raise NsnnError(f"stimulus from {x[0]:g} to {x[-1]:g}: a Weibull needs two above 0 and none below")
     n, k = np.bincount(level), np.bincount(level, answers[right].astype(float))
+    first = int(np.searchsorted(np.cumsum(n), _FEWEST)) + 1
+    share, chance = k[:first].sum() / n[:first].sum(), 0.5 / math.sqrt(n[:first].sum())
+    if (
+        low < 0.25
+        and x[0] >= 0
+        and first < x.size
+        and abs(share - 0.5) < 2 * chance
+        and k.sum() / n.sum() > 0.5
+    ):
+        warn(
+            f"psychometric: at the weakest stimuli, from {x[0]:g}, the fraction is {share:.2g}, and guess = {guess} lets the curve "
+            "fall to 0: for correct choices of two, or a side folded to the distance, pass guess=0.5 (and model='weibull')"
+        )
     fit = _Fit(model, _scaled(model, x), n, k, rates, at)
     best, loss = fit.best()
     drop = chi2.isf(1 - confidence, 1) / 2
