@@ -289,16 +289,21 @@ def test_responsive_units_and_their_latencies(method: str) -> None:
 
 
 def test_latency_without_spikes_before_or_after() -> None:
-    """A neuron silent in the baseline begins at its first spike, one silent in the response at the window's start."""
+    """A neuron silent in the baseline begins at its first spike; one silent in the response may have ended before it."""
     rng = np.random.default_rng(14)
     data = to_block(
         [[[0.72 + 0.05 * rng.random()], np.sort(rng.uniform(0, 0.5, 3))] for _ in range(20)], t_stop=1 * pq.s
     )
     data.annotations["units"] = {"id": ["on", "off"]}
-    table = measures.responsive_units(data, baseline=[0, 0.5] * pq.s, response=[0.5, 1] * pq.s)
+    with pytest.warns(UserWarning, match=r"1 of 2 .*\[1\].*edge|edge.*\[1\]"):
+        table = measures.responsive_units(data, baseline=[0, 0.5] * pq.s, response=[0.5, 1] * pq.s)
     assert table.id.tolist() == ["on", "off"]
     first = min(segment.spiketrains[0].magnitude[0] for segment in data.segments)
-    assert table.latency.tolist() == pytest.approx([first - 0.5, 0.0])
+    assert table.latency.tolist() == pytest.approx([first - 0.5, np.nan], nan_ok=True)
+    assert np.isnan(table.latency_se[1])
+    later = {"baseline": [0, 0.4] * pq.s, "response": [0.74, 0.95] * pq.s}  # while neuron 0 responds
+    with pytest.warns(UserWarning, match="2 of 2"):
+        assert measures.responsive_units(data, **later).latency.isna().all()
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from ...core.aliases import SpikeSource, Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
+from ...core.warn import warn
 from ...io.segments import unit_ids
 from ...io.spikes.bins import rounding
 from ..estimate import CHANCE, Estimate, counted, listed
@@ -264,6 +265,7 @@ def response_statistics(stimulus: Values, block: SpikeSource, *, window: Any) ->
 _CENTRAL = [0.1587, 0.8413]  # of a normal distribution one SD from its mean; long tails make an SD too large
 _STEPS = 5  # of the rate during the response
 _SHORTEST = 1e-3  # s, interval of a response
+_EDGE = 2.0  # mean times between spikes from the edge of a window, at which a response may begin outside
 
 
 @suggest_keywords
@@ -288,7 +290,8 @@ def responsive_units(
     latency is the time in s from the start of the response window to the start of the response: of the interval in which the
     spikes of all trials exceed the baseline's rate, or fall short of it, most. latency_se is half the range of the central 68 % of
     a bootstrap over trials, with the mean time between spikes of all trials, by which latencies are late at sharp onsets. Both are
-    NaN for neurons that do not respond. `select(block, units=table.neuron[table.responds])` is a Block of those that respond.
+    NaN for neurons that do not respond, and, with a warning, for responses that begin within two such times of an edge of the
+    window: they may begin outside. `select(block, units=table.neuron[table.responds])` is a Block of those that respond.
 
     Parameters
     ----------
@@ -339,11 +342,20 @@ def responsive_units(
     responds = q <= alpha
     n = trains.n_trials
     drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_resample)
-    weights = np.concatenate([np.ones((1, n)), drawn])
+    weights, at_edge = np.concatenate([np.ones((1, n)), drawn]), []
     for j in np.flatnonzero(responds).tolist():
         starts, spacing = _starts(before.of_neuron(j), after.of_neuron(j), weights)
+        length = float(after.durations[0])
+        if not _EDGE * spacing < starts[0] < length - _EDGE * spacing:
+            at_edge.append(j)
+            continue
         latency[j] = starts[0]
         se[j] = np.hypot(np.ptp(np.quantile(starts[1:], _CENTRAL)) / 2, spacing) if n_resample else np.nan
+    if at_edge:
+        warn(
+            f"responsive_units: the response of {len(at_edge)} of {responds.sum()} neurons that respond begins at an edge of the "
+            f"window (neuron {shown(at_edge)}), and its latency is NaN: it may begin outside; take a longer or earlier window"
+        )
     columns = {"p": p, "q": q, "responds": responds, "latency": latency, "latency_se": se}
     table = pd.DataFrame({"neuron": np.arange(p.size), **columns})
     ids = unit_ids(block, p.size)
