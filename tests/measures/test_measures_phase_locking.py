@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose
 from scipy import signal as sp
 from scipy.stats import kstest
 
+from nsnn_neuro import cut, measures, to_block
 from nsnn_neuro.measures import modulation_ratio, phase_locking, spike_field_coherence
 
 RATE = 500.0
@@ -270,3 +271,32 @@ def test_fields_of_trials_are_summed_and_the_error_is_the_jackknife_over_trials(
     )
     assert null.n_effective == 6
     assert abs(null.coherence[0, 1:].mean() - 1 / 6) < 4 / 6 / np.sqrt(500)
+
+
+OVER_WINDOWS = {
+    "phase_locking": lambda block, **window: phase_locking(8 * HZ, block, **window),
+    "modulation_ratio": lambda block, **window: modulation_ratio(8 * HZ, block, **window),
+    "power_spectrum": lambda block, **window: measures.power_spectrum(
+        block, sampling_rate=RATE * HZ, nperseg=64, **window
+    ),
+    "cross_correlogram": lambda block, **window: measures.cross_correlogram(
+        block, (0, 1), bin_width=2 * pq.ms, max_lag=10 * pq.ms, **window
+    ),
+    "spike_triggered_average": lambda block, **window: measures.spike_triggered_average(
+        [analog(np.arange(500.0), -0.5)] * 3, block, before=10 * pq.ms, after=10 * pq.ms, **window
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OVER_WINDOWS)
+def test_spikes_that_overlapping_windows_repeat_are_warned_of(name):
+    train = np.sort(np.random.default_rng(3).uniform(0.2, 2.8, 60))
+    recording = to_block([[train, train + 0.001]], t_stop=3 * pq.s)
+    trials = cut(recording, [0.6, 1.2, 2.4], before=0.5 * pq.s, after=0.5 * pq.s, overlap="repeat")
+    twice = int(2 * ((train > 0.7) & (train < 1.1)).sum())
+    with pytest.warns(UserWarning, match=f"{name}.* counted again") as caught:
+        OVER_WINDOWS[name](trials)
+    assert abs(int(str(caught[0].message).split(": ")[1].split()[0]) - twice) <= 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        OVER_WINDOWS[name](trials, t_start=-0.2 * pq.s, t_stop=0.2 * pq.s)

@@ -32,7 +32,7 @@ from ..estimate import Report
 from ..limits import between_0_and_1
 from ..spiketrain.surrogates import jitter
 from ..table import unit_names
-from ..trains import Trains, as_trains, nan_ratio
+from ..trains import Trains, as_trains, nan_ratio, warn_repeated
 from .correlogram_counts import Binned, binned, dispersion
 
 
@@ -298,6 +298,7 @@ def _read(
     if predictor == "jitter" and n_shuffle < 1:
         raise NsnnError(f"n_shuffle = {n_shuffle}: expected at least 1 with predictor = 'jitter'")
     trains = as_trains(block, *cut)
+    warn_repeated(block, trains, "cross_correlogram")
     if predictor == "shift":
         if trains.n_trials < 2:
             raise NsnnError("predictor = 'shift': needs at least two trials, use 'poisson' or 'jitter'")

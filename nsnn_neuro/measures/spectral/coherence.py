@@ -34,7 +34,16 @@ from ...io.spikes.bins import index, rounding, slack
 from ..estimate import Estimate, Report, jackknife_se, measure
 from ..response_checks import shuffle_test
 from ..spiketrain.spike_triggered import signals_of_trials
-from ..trains import SilentNeuronWarning, Trains, as_repeats, as_trains, nan_ratio, read_signal, warn_silent
+from ..trains import (
+    SilentNeuronWarning,
+    Trains,
+    as_repeats,
+    as_trains,
+    nan_ratio,
+    read_signal,
+    warn_repeated,
+    warn_silent,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -360,6 +369,7 @@ def spike_field_coherence(
     """
     noverlap = check_segments(nperseg, noverlap)
     trains = as_trains(block, t_start, t_stop)
+    warn_repeated(block, trains, "spike_field_coherence")
     shared, n = isinstance(signal, neo.AnalogSignal), trains.n_neurons
     f = np.fft.rfftfreq(nperseg, 1 / signals_of_trials(signal, trains)[0][1])
     edges = np.atleast_1d(f[[0, -1]] if band is None else si(band, "Hz", "band"))

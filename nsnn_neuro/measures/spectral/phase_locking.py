@@ -17,7 +17,7 @@ from ...core.units import shown
 from ...core.warn import warn
 from ..estimate import jackknife_se
 from ..response_checks import permutation_p
-from ..trains import Trains, as_trains, nan_ratio, positive, warn_silent
+from ..trains import Trains, as_trains, nan_ratio, positive, warn_repeated, warn_silent
 from .analytic_signal import analytic_fields, edge_of, phases_of_spikes
 
 _N_COMPARED = 1000  # times at which phases of a field are compared half a trial apart
@@ -149,6 +149,7 @@ def with_phases(
     array([1.571])
     """
     trains = as_trains(block, t_start, t_stop)
+    warn_repeated(block, trains, "phase_locking")
     if not isinstance(phase, neo.AnalogSignal | list | tuple):
         frequency = positive(phase, "Hz", "phase")
         if band is not None:
@@ -218,6 +219,7 @@ def modulation_ratio(
     """
     f = positive(frequency, "Hz", "frequency")
     trains = as_trains(block, t_start, t_stop)
+    warn_repeated(block, trains, "modulation_ratio")
     cycle, n_cycles = trains.bins(1 / f, "a cycle of frequency")
     inside = cycle < n_cycles[trains.trial]
     first = np.concatenate([[0], np.cumsum(n_cycles)])

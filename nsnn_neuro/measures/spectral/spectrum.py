@@ -28,7 +28,7 @@ from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ...io.spikes.bins import index, slack
 from ..estimate import Report
-from ..trains import as_repeats, as_trains, holds_blocks, nan_ratio, warn_silent
+from ..trains import as_repeats, as_trains, holds_blocks, nan_ratio, warn_repeated, warn_silent
 from .coherence import binned_trains, check_segments, effective_segments, segment_spectra, warn_no_spikes
 
 _TRIALS = 5  # from which the limits use how much trials differ
@@ -152,6 +152,7 @@ def power_spectrum(
     noverlap = check_segments(nperseg, noverlap)
     many = holds_blocks(trains)
     data = (as_trains if many else as_repeats)(trains, t_start, t_stop)
+    warn_repeated(trains, data, "power_spectrum")
     length, hop = nperseg / sampling, (nperseg - noverlap) / sampling
     segments = index(data.durations, length, hop, slack(hop, data.resolution, "nperseg - noverlap")) + 1
     if (segments < 1).any() or segments.sum() < 2:

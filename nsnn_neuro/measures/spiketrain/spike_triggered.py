@@ -15,7 +15,16 @@ from ...core.errors import NsnnError
 from ...io.lookup import EVENT_TIME
 from ...io.spikes.bins import index, rounding, slack
 from ..estimate import Report
-from ..trains import Trains, as_repeats, as_trains, holds_blocks, nan_ratio, read_channels, warn_silent
+from ..trains import (
+    Trains,
+    as_repeats,
+    as_trains,
+    holds_blocks,
+    nan_ratio,
+    read_channels,
+    warn_repeated,
+    warn_silent,
+)
 
 _BLOCKS = (10, 40)  # of time behind the error of a spike-triggered average, least and most of all trials
 
@@ -83,6 +92,7 @@ def spike_triggered_average(
     """
     many = holds_blocks(trains)
     spikes = (as_trains if many else as_repeats)(trains, t_start, t_stop)
+    warn_repeated(trains, spikes, "spike_triggered_average")
     windows = spike_windows(signal, spikes, before, after)
     shift = windows.signals[0].mean(axis=0)  # sums about a mean, or a large offset would swallow the errors
     size = spikes.n_neurons
