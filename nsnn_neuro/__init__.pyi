@@ -34,12 +34,12 @@ from .io.warping import warp as warp
 from .learning import coding as coding
 from .learning import losses as losses
 from .learning.fit import Fit as Fit
-from .learning.fit import load_fit as load_fit
 from .learning.train import train as train
 from .likelihood import calibrate as calibrate
 from .likelihood import fit_network as fit_network
 from .likelihood import fit_neuron as fit_neuron
 from .likelihood import fit_population as fit_population
+from .likelihood.saved_fits import load_fit as load_fit
 from .measures import tabulate as tabulate
 from .models.connectivity import AllToAll as AllToAll
 from .models.connectivity import ConnectionRule as ConnectionRule

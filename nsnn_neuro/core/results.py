@@ -21,8 +21,9 @@ import numpy as np
 from .atomic_write import replaced
 from .checks import file_path
 from .errors import FormatError, NsnnError
-from .file_limits import Budget, check_stored, open_regular, read_json, read_npy
+from .file_limits import Budget, check_stored, missing, open_regular, read_json, read_npy
 from .memory import free_memory
+from .units import shown
 
 
 def digest(plain: Any, *arrays: np.ndarray) -> str:
@@ -112,6 +113,34 @@ def _content(arrays: dict[str, np.ndarray], about: dict[str, Any]) -> str:
     """The digest of everything in an npz file but the digest itself."""
     plain = json.loads(json.dumps({key: value for key, value in about.items() if key != "sha256"}))
     return digest([plain, sorted(arrays)], *(np.asarray(arrays[name]) for name in sorted(arrays)))
+
+
+def npz_to_write(path: Any) -> Path:
+    """The file at `path`, checked: it ends in .npz, and its folder is there.
+
+    >>> npz_to_write("fit.pkl")
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: path = 'fit.pkl': expected the name of a file that ends in .npz
+    """
+    if not isinstance(path, str | os.PathLike) or Path(path).suffix != ".npz":
+        raise NsnnError(f"path = {shown(path)}: expected the name of a file that ends in .npz")
+    if not (folder := Path(path).parent).is_dir():
+        raise NsnnError(f"path = {path}: there is no folder {folder}")
+    return Path(path)
+
+
+@contextlib.contextmanager
+def opened_fit(path: Any, max_bytes: Any) -> Iterator[tuple[dict[str, np.ndarray], dict[str, Any], Budget]]:
+    """The arrays and plain data of a saved fit, and what is left of its budget; an error in the block is a FormatError."""
+    if isinstance(path, str | os.PathLike) and Path(path).suffix == ".npz" and not Path(path).exists():
+        raise missing(Path(path))
+    path = npz_to_write(path)
+    budget = Budget.of(path, max_bytes, "pass a larger max_bytes to load_fit if you trust the file")
+    with damaged(
+        f"path = {path}: not a fit that `fit.save` has written, or damaged", "expected another file"
+    ):
+        arrays, about = read_npz(path, budget)
+        yield arrays, about, budget
 
 
 def write_plain(path: Path, kind: str, name: str, content: Any, indent: int | None = None) -> None:

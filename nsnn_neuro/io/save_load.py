@@ -168,7 +168,7 @@ def save(block: neo.Block, path: str | os.PathLike[str], *, metadata: Any = None
     Parameters
     ----------
     block : neo.Block, one segment per trial, the same neurons in each
-    path : ends in .nwb. A trained network is saved with fit.save("fit.npz"), and read with load_fit
+    path : ends in .nwb. A fit is saved with fit.save("fit.npz"), and read with load_fit
     metadata : None, or a dict of NWB's fields about the session: subject (dict of subject_id, species, sex "M", "F", "U" or "O",
         age such as "P90D" for 90 days, age__reference, description, genotype, strain, weight, date_of_birth), session_start_time,
         session_description, session_id, experimenter ("Last, First", or a list of them), experiment_description, institution, lab,
@@ -410,7 +410,7 @@ def load_parts(
         max_bytes = max(LEAST, RATIO * stored_bytes(path))
     budget = Budget.of(path, max_bytes)
     if suffix in _PICKLES:
-        trained = "; a trained network of fit.save is read with load_fit" if suffix == ".npz" else ""
+        trained = "; a fit of fit.save is read with load_fit" if suffix == ".npz" else ""
         raise FormatError(
             f"{path}: {suffix} files can hold pickled objects, which run code when read: read it yourself if "
             f"you trust it, and hand the spike times to to_block{trained}"

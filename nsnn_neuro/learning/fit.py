@@ -1,4 +1,4 @@
-"""`Fit`: what `train` returns. `load_fit` reads one from a file."""
+"""`Fit`: what `train` returns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..brian import engine, global_state
-from ..core.checks import check_seed, suggest_keywords, whole
+from ..core.checks import check_seed, whole
 from ..core.errors import NsnnError
 from ..io.block import build_block
 from ..io.provenance import provenance
@@ -270,35 +270,3 @@ class Fit:
         if not isinstance(chosen, list | tuple) or not chosen or not all(name in names for name in chosen):
             raise NsnnError(f"layers = {layers!r}: expected names of populations, of {', '.join(names)}")
         return [names.index(name) for name in chosen]
-
-
-@suggest_keywords
-def load_fit(
-    path: str | os.PathLike[str], *, engine: str | None = None, max_bytes: float | None = None
-) -> Fit:
-    """Read a fit that `Fit.save` wrote. It evaluates as the saved fit did, with identical spikes for the same seed.
-
-    Parameters
-    ----------
-    path : an .npz file of `Fit.save`
-    engine : "cython" or "numpy"; None: that of the training
-    max_bytes : memory that reading may take, in bytes, and the states of a batch of samples; None: 512 MiB, and 32 times the file's
-        size where that is more
-
-    Raises
-    ------
-    FileNotFoundError : no such file
-    FormatError : another file, such as a checkpoint, or a damaged one; it needs more than max_bytes. Nothing in it is run
-    NsnnError : another ending, or an engine that training doesn't have
-
-    >>> import tempfile
-    >>> from nsnn_neuro import NDL, EscapeNoise, Gaussian, feedforward, losses, train
-    >>> X, y = np.eye(2)[[0, 1] * 20], np.array([0, 1] * 20)
-    >>> net = feedforward([2, 2], noise=EscapeNoise(Gaussian(0.4)), plasticity=NDL(0.5))
-    >>> fit = train(net, (X, y), loss=losses.rate_mse, epochs=2, keep="best", seed=1, engine="numpy")
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     again = load_fit(fit.save(f"{folder}/fit.npz"))
-    >>> again.evaluate((X, y), seed=3) == fit.evaluate((X, y), seed=3)
-    True
-    """
-    return Fit(**fit_files.read(path, engine, max_bytes))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,9 @@ from ..brian import engine
 from ..core import units
 from ..core.checks import one_of, whole
 from ..core.errors import NsnnError
-from ..core.file_limits import Budget, missing
+from ..core.file_limits import Budget
 from ..core.parameters import Model
-from ..core.results import damaged, read_npz, write_npz
+from ..core.results import npz_to_write, write_npz
 from ..io import json_codec
 from ..models import escape, neurons, plasticity
 from ..models.connectivity import AllToAll, ConnectionRule
@@ -50,9 +49,7 @@ TYPES: dict[str, type[Model]] = {
 
 def write(path: Any, fields: dict[str, Any]) -> Path:
     """Write the fields of a `Fit` to an .npz file atomically."""
-    path = _npz(path)
-    if not path.parent.is_dir():
-        raise NsnnError(f"path = {path}: there is no folder {path.parent}")
+    path = npz_to_write(path)
     net, settings, block, history = (fields[name] for name in ("network", "_settings", "block", "history"))
     signals = block.segments[0].analogsignals
     about = {
@@ -89,44 +86,30 @@ def write(path: Any, fields: dict[str, Any]) -> Path:
     return path
 
 
-def read(path: Any, target: str | None, max_bytes: float | None) -> dict[str, Any]:
-    """The fields of the `Fit` in a file."""
-    path = _npz(path)
-    if target is not None:
-        one_of(target, ("cython", "numpy"), "engine")
-    if not path.exists():
-        raise missing(path)
-    budget = Budget.of(path, max_bytes, "pass a larger max_bytes to load_fit if you trust the file")
-    with damaged(
-        f"path = {path}: not a fit that `fit.save` has written, or damaged", "expected another file"
-    ):
-        arrays, about = read_npz(path, budget)
-        if not isinstance(about, dict) or about.get("fit") != _FORMAT:
-            raise ValueError(_kind(about))
-        network = _network(about, arrays)
-        settings = _settings(about, arrays, network, budget)
-        one_of(about["engine"], ("cython", "numpy"), "engine")
-        return {
-            "history": _history(about["history"], arrays),
-            "network": network,
-            "block": _block(about, arrays),
-            "best_epoch": whole(about["best_epoch"], 0, "best_epoch"),
-            "_settings": settings,
-            "_engine": engine.choose(target or about["engine"]),
-        }
+def fields(
+    arrays: dict[str, np.ndarray], about: dict[str, Any], budget: Budget, target: str | None
+) -> dict[str, Any]:
+    """The fields of the `Fit` in an opened file; any exception for another file."""
+    if about.get("fit") != _FORMAT:
+        raise ValueError(_kind(about))
+    network = _network(about, arrays)
+    settings = _settings(about, arrays, network, budget)
+    one_of(about["engine"], ("cython", "numpy"), "engine")
+    return {
+        "history": _history(about["history"], arrays),
+        "network": network,
+        "block": _block(about, arrays),
+        "best_epoch": whole(about["best_epoch"], 0, "best_epoch"),
+        "_settings": settings,
+        "_engine": engine.choose(target or about["engine"]),
+    }
 
 
-def _npz(path: Any) -> Path:
-    if not isinstance(path, str | os.PathLike) or Path(path).suffix != ".npz":
-        raise NsnnError(f"path = {units.shown(path)}: expected the name of a file that ends in .npz")
-    return Path(path)
-
-
-def _kind(about: Any) -> str:
+def _kind(about: dict[str, Any]) -> str:
     """Why the plain data of a file aren't those of a fit."""
-    if isinstance(about, dict) and {"config", "epoch"} <= set(about):
+    if {"config", "epoch"} <= set(about):
         return "a checkpoint: call train with the same arguments and checkpoint=path, then fit.save"
-    version = about.get("fit") if isinstance(about, dict) else None
+    version = about.get("fit")
     return "no fit" if type(version) is not int else f"of format {version}, expected {_FORMAT}"
 
 

@@ -26,6 +26,10 @@ class Basis:
         """(n_lags, n_functions): the functions at lags first, first + 1, ... steps of dt seconds."""
         raise NotImplementedError
 
+    def size(self, dt: float) -> float:
+        """About the bytes of `matrix`."""
+        raise NotImplementedError
+
 
 @dataclasses.dataclass(frozen=True)
 class Lags(Basis):
@@ -43,6 +47,10 @@ class Lags(Basis):
     def matrix(self, dt: float, first: int) -> np.ndarray:
         """The identity matrix."""
         return np.eye(self.n)
+
+    def size(self, dt: float) -> float:
+        """Bytes of (n, n)."""
+        return 8.0 * self.n**2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +76,11 @@ class Exponentials(Basis):
         taus = np.atleast_1d(units.si(self.taus, "s", "taus"))
         steps = np.arange(max(1, int(np.ceil(10 * taus.max() / dt))))
         return np.exp(-steps[:, None] * dt / taus)
+
+    def size(self, dt: float) -> float:
+        """Bytes of (n_lags, n_taus)."""
+        taus = np.atleast_1d(units.si(self.taus, "s", "taus"))
+        return 80.0 * float(taus.max()) / dt * taus.size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +120,13 @@ class RaisedCosines(Basis):
         start = 0.0 if self.start is None else float(units.si(self.start, "s", "start"))
         offset = (stop - start) / 5 if self.offset is None else float(units.si(self.offset, "s", "offset"))
         return start, stop, offset
+
+    def size(self, dt: float) -> float:
+        """Bytes of (n_lags, n)."""
+        start, stop, offset = self._seconds()
+        return (
+            8.0 * self.n * (stop + offset) * ((stop + offset) / (start + offset)) ** (2 / (self.n - 1)) / dt
+        )
 
     def matrix(self, dt: float, first: int) -> np.ndarray:
         """(n_lags, n), up to the end of the last bump."""

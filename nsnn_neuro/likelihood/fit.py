@@ -27,6 +27,7 @@ from .data import Data, channels_of, range_of_times
 from .dispersion import covariance_with, maximise
 from .drawing import warn_runaway
 from .fisher_scoring import covariance_at
+from .fit_codec import Saved
 from .inference import Inference
 from .model import NeuronModel
 from .prior import Prior, strength
@@ -38,7 +39,7 @@ _BY_CHANCE = 2
 
 
 @dataclass(frozen=True, eq=False)
-class NeuronFit(Inference, Scored):
+class NeuronFit(Inference, Scored, Saved):
     """Result of `fit_neuron`: parameters with errors, scores, simulated spikes, goodness of fit.
 
     >>> import neo, quantities as pq

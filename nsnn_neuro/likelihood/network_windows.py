@@ -14,6 +14,7 @@ from ..core.checks import instance, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..measures import Estimate
 from ..models.network import Network
+from .fit_codec import Saved
 from .network import NetworkModel
 from .network_objective import bound, bound_slope, drawn, given_hidden
 from .network_training import Ascent, Scale, Training, history_in_bits, noise_width, start
@@ -24,7 +25,7 @@ _AT_ONCE = 4_000_000  # potentials of the outputs that are in memory together
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class NetworkFit(Scored):
+class NetworkFit(Scored, Saved):
     """Result of `fit_network`: weights, history, score on new data, simulated spikes.
 
     There are no standard errors: hidden neurons can be permuted, so the weights are not identified.

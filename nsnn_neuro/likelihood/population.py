@@ -21,13 +21,14 @@ from .coupling import input_columns
 from .data import Data, drawn_block
 from .drawing import draw, warn_runaway
 from .fit import NeuronFit, check_penalties, check_spikes, model_of, penalised_fit
+from .fit_codec import Saved
 from .model import NeuronModel
 from .responses import Poisson
 from .scores import Rescaled, Scored, bits_per_spike, rescale
 
 
 @dataclass(frozen=True, eq=False)
-class PopulationFit(Scored):
+class PopulationFit(Scored, Saved):
     """Result of `fit_population`: a `NeuronFit` of each neuron, coupling, scores, simulation.
 
     >>> from brian2 import ms, second

@@ -44,8 +44,9 @@ def block_from(value: Any) -> str:
     """How to make a Block of a file name or of other values, for the end of a message."""
     if isinstance(value, str | os.PathLike):
         return f" (nsnn_neuro.load({shown(os.fspath(value))}) makes one)"
-    if (hasattr(value, "network") and hasattr(value, "save")) or type(value).__name__ == "Network":
-        return ' (a trained network is saved with its fit, fit.save("fit.npz"); fit.block has its history)'
+    fit = hasattr(value, "save") and (hasattr(value, "network") or hasattr(value, "simulate"))
+    if fit or type(value).__name__ == "Network":
+        return ' (a fit, also of a trained network, saves itself, fit.save("fit.npz"); load_fit reads it)'
     if isinstance(value, dict) and any(isinstance(one, neo.Block) for one in value.values()):
         return " (join makes one of a dict of Blocks, with its keys as labels; tabulate takes the dict)"
     return f" (to_block{'(monitor) makes one' if hasattr(value, 'spike_trains') else ' makes one from lists of spike times'})"

@@ -15,6 +15,7 @@ from ...core.checks import whole
 from ...core.errors import NsnnError
 from ..continuous.conditional import Parts
 from ..continuous.trials import Trial
+from ..fit_codec import Saved
 from ..scores import check_level
 from .free_parameters import FreeParameters
 
@@ -83,7 +84,7 @@ def estimates(
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Calibrated:
+class Calibrated(Saved):
     """A neuron with calibrated parameters and errors: the base of what `calibrate` returns."""
 
     model: Any

@@ -53,6 +53,10 @@ class Grid:
     integral: bool = False
     """whether the integral equation of first passages takes the place of the cells: for linear membranes"""
 
+    def known(self) -> bool:
+        """Whether a fit may have it, of the numbers of cells and parts that fits choose."""
+        return 0 < (self.n_cells or 1) <= _MOST_NARROW and 0 < (self.n_parts or 1) <= _MOST_PARTS
+
     def holds(self, needed: Grid) -> bool:
         """Whether it is about as fine as one that is needed."""
         fine = self.integral or (needed.n_cells or 0) <= 1.1 * (self.n_cells or 0)
