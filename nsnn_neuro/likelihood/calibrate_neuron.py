@@ -108,8 +108,9 @@ def calibrate(
     stimulus : drive of all trials; a recorded one as `Filtered` or `Recorded`; None: no drive. Of
         several recordings a list, with stimuli of one kind, which share the free parameters (not
         with method="simulation")
-    trains : spikes of one neuron: a neo.Block, a list of neo.SpikeTrain, or of arrays of seconds
-        (with t_stop). Of several recordings a list of these, one for each stimulus. With
+    trains : spikes of one neuron: a neo.Block, a list of neo.SpikeTrain, or of arrays of seconds,
+        which last to t_stop, or as long as the signal of the stimulus. Of several recordings a list
+        of these, one for each stimulus. With
         method="voltage" None takes those of `voltage`, if it is a Block with spikes, else
         `likelihood.detect_spikes(voltage)`
     voltage : recorded membrane potential, for method="voltage": a neo.AnalogSignal in mV, a

@@ -18,7 +18,7 @@ from ..core.units import described, floats, si
 from ..core.warn import warn
 from ..io.block import build_block
 from ..io.provenance import provenance
-from ..io.spikes import Trains, as_repeats
+from ..io.spikes import Trains, as_repeats, scalar_time
 from ..io.spikes.arrays import seconds
 from ..io.spikes.bins import rounding, slack
 
@@ -384,27 +384,33 @@ def drawn_block(
 
 
 def _repeats(trains: Any, signals: list[Steps], t_start: Any, t_stop: Any) -> Trains:
-    """The trials; plain arrays, which have no duration, last as long as the signals."""
+    """The trials; plain arrays, which have no duration, last as long as the signals, each as its own if there are several."""
     plain = isinstance(trains, list | tuple) and not any(
         isinstance(train, neo.SpikeTrain) for train in trains
     )
-    spans = {(s.start, s.start + len(s.values) * s.dt) for s in signals}
-    if plain and len(spans) == 1:
-        ((start, stop),) = spans
-        _refuse_outside(as_repeats(trains).times, (start, stop), (t_start, t_stop), signals[0].dt)
-        t_start = start * pq.s if t_start is None else t_start
-        t_stop = stop * pq.s if t_stop is None else t_stop
-    return as_repeats(trains, t_start, t_stop)
+    given = as_repeats(trains) if plain and signals else None
+    if given is None or len(signals) not in (1, given.n_trials):
+        return as_repeats(trains, t_start, t_stop)
+    edges = np.array([(s.start, s.start + len(s.values) * s.dt) for s in signals])
+    edges = np.broadcast_to(edges, (given.n_trials, 2))
+    _refuse_outside(given, edges, (t_start, t_stop), signals[0].dt)
+    ends = [
+        edges[:, k] if end is None else scalar_time(end, name)
+        for k, (end, name) in enumerate(((t_start, "t_start"), (t_stop, "t_stop")))
+    ]
+    return given.crop(*ends)
 
 
-def _refuse_outside(times: np.ndarray, span: tuple[float, float], given: tuple[Any, Any], dt: float) -> None:
+def _refuse_outside(trains: Trains, edges: np.ndarray, given: tuple[Any, Any], dt: float) -> None:
     """NsnnError for spikes (s) outside the signal, on a side where no end was given; a last step may be incomplete."""
-    before = times < span[0] - rounding(*span)
-    after = times > span[1] + dt
+    times, (start, stop) = trains.times, edges[trains.trial].T
+    before = times < start - rounding(*edges[0])
+    after = times > stop + dt
     outside = (before if given[0] is None else False) | (after if given[1] is None else False)
     if np.any(outside):
+        k = int(trains.trial[np.argmax(outside)])
         raise NsnnError(
             f"{np.count_nonzero(outside)} of {times.size} spikes lie outside the signal: trains have times from {times.min():.6g} "
-            f"s to {times.max():.6g} s, the signal lasts from {span[0]:.6g} s to {span[1]:.6g} s: expected seconds (divide "
+            f"s to {times.max():.6g} s, the signal lasts from {edges[k, 0]:.6g} s to {edges[k, 1]:.6g} s: expected seconds (divide "
             "milliseconds by 1000) on the signal's clock (set its t_start); to leave spikes out, pass t_start and t_stop"
         )

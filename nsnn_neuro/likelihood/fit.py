@@ -346,8 +346,8 @@ def fit_neuron(
     Parameters
     ----------
     trains : neo.Block of one neuron, or a list of spike trains, one for each repeat; plain arrays
-        (s) last as long as the signal, which has to hold all their spikes unless t_start and t_stop
-        are given
+        (s) last as long as the signal, each as its own in a list of signals, which has to hold all
+        their spikes unless t_start and t_stop are given
     signal : neo.AnalogSignal (any number of channels) on the clock of all trials, or a list with
         one for each trial. Samples are averaged to dt or held. It counts as 0 before its start, so
         subtract its mean. Filters are per unit of the signal, which the fit keeps: signals that it

@@ -195,6 +195,26 @@ def test_each_recording_has_its_own_stimulus():
 
 
 @pytest.mark.slow
+def test_lists_of_spikes_and_signals_are_scored_each_with_its_own():
+    """Arrays last as long as the signal of their stimulus; of two recordings the steps stand in line."""
+    fit, signals = fitted(), [SIGNAL[:4000], SIGNAL[:7000]]
+    times = [np.array([0.05, 0.21, 0.38]), np.array([0.1, 0.33, 0.6])]
+    each = [fit.per_step([t], signal) for t, signal in zip(times, signals, strict=True)]
+    assert [len(one.o) for one in each] == [4000, 7000]
+    both = fit.per_step([[t] for t in times], signals)
+    assert np.array_equal(both.log_likelihood, np.concatenate([one.log_likelihood for one in each]))
+    assert np.array_equal(both.o, np.concatenate([one.o for one in each]))
+    assert fit.score([[t] for t in times], signals).n == 6
+    with pytest.raises(NsnnError, match=r"to 0\.6 s.*ends at 0\.4"):
+        fit.score([times[1]], signals[0])
+    several = dataclasses.replace(fit, stimulus=(fit.stimulus,) * 2)
+    again = several.per_step([[t] for t in times], signals)
+    assert np.array_equal(again.log_likelihood, both.log_likelihood)
+    with pytest.raises(NsnnError, match="signal: 1 of them for 2"):
+        several.score([[t] for t in times], signals[:1])
+
+
+@pytest.mark.slow
 def test_simulate_gives_spikes_of_the_fit():
     fit = fitted()
     block = fit.simulate(trials=2, seed=3, engine="numpy")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import neo
 import numpy as np
 import pytest
 import quantities as pq
@@ -69,6 +70,22 @@ def test_a_signal_that_starts_later_needs_spikes_on_its_clock_or_a_window():
     more = np.concatenate([[0.3], times, [7.1]])
     window = fit_neuron([more], late, t_start=2 * pq.s, t_stop=3 * pq.s, **options)
     assert window.parameters == fit.parameters
+
+
+def test_arrays_last_as_long_as_the_signal_of_their_trial():
+    """Of signals of several lengths the arrays were an error without t_stop."""
+    signals = [gaussian_signal(n, 36 + n) for n in (300, 500)]
+    times = [np.arange(0.005, n / 1000, 0.02) for n in (300, 500)]
+    trains = [neo.SpikeTrain(t * pq.s, t_stop=n * pq.ms) for t, n in zip(times, (300, 500), strict=True)]
+    options = {"dt": 1 * ms, "stimulus": 2}
+    fit, expected = (fit_neuron(one, signals, **options) for one in (times, trains))
+    assert (fit.n_steps, fit.parameters) == (800, expected.parameters)
+    assert np.array_equal(
+        fit.per_step(times[:1], signals[:1], t_start=0.1 * pq.s).log_likelihood,
+        expected.per_step(trains[:1], signals[:1], t_start=0.1 * pq.s).log_likelihood,
+    )
+    with pytest.raises(NsnnError, match=r"10 of 40 spikes.*lasts from 0 s to 0.3 s"):
+        fit_neuron(times[::-1], signals, **options)
 
 
 NOISE = gaussian_signal(1000, 34)

@@ -45,7 +45,7 @@ def calibrate_by_simulation(
     n_generations = whole(20 if n_generations is None else n_generations, 1, "n_generations")
     compiled = one_of("cython" if engine is None else engine, _ENGINES, "engine")
     free = read_free(given.free, parts)
-    trials = read_trials(given.trains, dt, given.t_start, given.t_stop)
+    trials = read_trials(given.trains, dt, given.t_start, given.t_stop, given.parts[2])
     check_start(parts[2], trials, dt)
     n_spikes = count_spikes(trials, free.names)
     n_steps = max(len(trial.o) for trial in trials)

@@ -15,7 +15,7 @@ from ...core.progress import progress_bar
 from ...measures import Estimate
 from ..continuous.cells import Grid
 from ..continuous.conditional import check_start, log_likelihoods, probabilities
-from ..continuous.trials import read_recordings
+from ..continuous.trials import one_for_each, read_recordings
 from ..scores import PerStep, Rescaled, Scored, bits_per_spike, check_level, rescale
 from .calibrated import Calibrated
 from .limits import Profiler
@@ -75,8 +75,9 @@ class SpikeCalibration(Calibrated, Scored):
         the mean spike probability of *these* data. `se` is over 20 consecutive parts.
 
         trains, t_start, t_stop : as for `calibrate`; of several recordings a list of as many
-        signal : of other data of one recording, in place of that of the fit's stimulus (see
-            `under`); None: the stimulus of the fit, which has to last as long
+        signal : of other data, in place of that of the fit's stimulus (see `under`): one signal, or
+            a list with that of each recording in `trains`; None: the stimulus of the fit, which has
+            to last as long
         """
         steps = self.per_step(trains, signal, t_start=t_start, t_stop=t_stop)
         return bits_per_spike(steps.log_likelihood, steps.o)
@@ -85,7 +86,7 @@ class SpikeCalibration(Calibrated, Scored):
         self, trains: Any, signal: Any = None, *, t_start: Any = None, t_stop: Any = None
     ) -> PerStep:
         """The log-likelihood of each step, trials in line; arguments as of `score`."""
-        logs, o = self.under(signal)._steps(trains, t_start, t_stop)[1:]
+        logs, o = self._under(signal)._steps(trains, t_start, t_stop)[1:]
         return PerStep(logs, o, self.dt)
 
     def rescaled(
@@ -103,8 +104,18 @@ class SpikeCalibration(Calibrated, Scored):
 
         Source: as of `Rescaled.of`
         """
-        silence, _, o = self.under(signal)._steps(trains, t_start, t_stop)
+        silence, _, o = self._under(signal)._steps(trains, t_start, t_stop)
         return rescale(silence, o, check_seed(seed))
+
+    def _under(self, signal: Any) -> Any:
+        """This fit with other signals: one, or a list with that of each recording."""
+        if not isinstance(signal, list | tuple):
+            return self.under(signal)
+        several = isinstance(self.stimulus, tuple)
+        if several:
+            one_for_each(signal, len(self.stimulus), "signal")
+        each = [self.under(one, recording=k * several).stimulus for k, one in enumerate(signal)]
+        return replace(self, stimulus=tuple(each))
 
     def _steps(self, trains: Any, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """log(1 - q), log-likelihood and spikes of each step that counts, trials in line."""

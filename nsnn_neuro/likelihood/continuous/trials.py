@@ -33,15 +33,27 @@ class Trial:
         return int(self.o[slice(*self.counted)].sum())
 
 
-def read_trials(trains: Any, dt: float, t_start: Any = None, t_stop: Any = None) -> list[Trial]:
-    """The trials of one neuron. Spikes before t_start are kept, as given ones; arrays without a duration begin at 0."""
+def read_trials(
+    trains: Any, dt: float, t_start: Any = None, t_stop: Any = None, stimulus: Any = None
+) -> list[Trial]:
+    """The trials of one neuron. Spikes before t_start are kept, as given ones.
+
+    Arrays without a duration last as long as the signal of the stimulus, or from 0 to t_stop.
+    """
     repeats = as_repeats(trains)
     if np.isnan(repeats.t_stop).any():
-        if t_stop is None:
+        signal = getattr(stimulus, "signal", None)
+        if t_stop is None and signal is None:
             raise NsnnError(
-                "trains have no duration: expected t_stop, or spike trains with one, as in a Block"
+                "trains have no duration: expected t_stop, spike trains with one, as in a Block, or a stimulus with a signal"
             )
-        repeats = as_repeats(trains, 0 * pq.s, t_stop)
+        first, last = (0 * pq.s, t_stop) if t_stop is not None else (signal.t_start, signal.t_stop)
+        if t_stop is None and repeats.times.size and repeats.times.max() > si(last, "s", "signal") + dt:
+            raise NsnnError(
+                f"trains have times to {repeats.times.max():.6g} s, and the signal ends at {last}: expected seconds on its clock, "
+                "or t_stop"
+            )
+        repeats = as_repeats(trains, first, last)
     begin = None if t_start is None else float(si(t_start, "s", "t_start"))
     end = None if t_stop is None else float(si(t_stop, "s", "t_stop"))
     result = []
@@ -60,11 +72,12 @@ def read_recordings(
 ) -> list[Trial]:
     """The trials of one neuron in as many recordings as `stimulus`, a tuple, has stimuli; those of one recording otherwise."""
     if not isinstance(stimulus, tuple):
-        return read_trials(trains, dt, t_start, t_stop)
+        return read_trials(trains, dt, t_start, t_stop, stimulus)
     result = []
     for k, one in enumerate(one_for_each(trains, len(stimulus), "trains")):
         try:
-            result += [replace(trial, recording=k) for trial in read_trials(one, dt, t_start, t_stop)]
+            trials = read_trials(one, dt, t_start, t_stop, stimulus[k])
+            result += [replace(trial, recording=k) for trial in trials]
         except NsnnError as error:
             raise NsnnError(f"recording {k}: {error}") from None
     return result
