@@ -42,7 +42,7 @@ def read_trials(
     """
     repeats = as_repeats(trains)
     if np.isnan(repeats.t_stop).any():
-        signal = getattr(stimulus, "signal", None)
+        signal: Any = getattr(stimulus, "signal", None)
         if t_stop is None and signal is None:
             raise NsnnError(
                 "trains have no duration: expected t_stop, spike trains with one, as in a Block, or a stimulus with a signal"
