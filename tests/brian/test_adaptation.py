@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
+import neo
 import numpy as np
 import pytest
-from brian2 import ms, mV
+import quantities as pq
+from brian2 import Mohm, ms, mV, nS, pA, pF
 from helpers.refusals import assert_refused
 from scipy.integrate import solve_ivp
 
@@ -253,3 +255,75 @@ def test_a_slow_variable_may_relax_to_zero_in_any_writing():
 
     assert spikes("0 * w").size > 3
     np.testing.assert_array_equal(spikes("0.0 * volt"), spikes("0 * w"))
+
+
+BRETTE_GERSTNER: dict[str, Any] = {
+    "C": 281 * pF, "g_L": 30 * nS, "E_L": -70.6 * mV, "V_T": -50.4 * mV, "Delta_T": 2 * mV, "V_peak": 20 * mV,
+    "V_reset": -70.6 * mV, "a": 4 * nS, "tau_w": 144 * ms, "b": 80.5 * pA,
+}  # fmt: skip
+
+
+def literature(current: float, duration: float) -> list[float]:
+    """Spike times (ms) of Brette and Gerstner's AdEx, their equations in pF, nS, pA, mV and ms, by an ODE solver."""
+
+    def rhs(_: float, y: np.ndarray) -> list[float]:
+        v, w = y
+        upstroke = 30 * 2 * np.exp((v + 50.4) / 2)
+        return [(-30 * (v + 70.6) + upstroke - w + current) / 281, (4 * (v + 70.6) - w) / 144]
+
+    def peak(_: float, y: np.ndarray) -> float:
+        return float(y[0])  # at 0 mV, 1e-10 ms before the peak of 20 mV
+
+    peak.__dict__.update(terminal=True, direction=1)
+    times, start, state = [], 0.0, [-70.6, 0.0]
+    while True:
+        part = solve_ivp(rhs, (start, duration), state, events=peak, rtol=1e-8, atol=1e-8)
+        if not part.t_events[0].size:
+            return times
+        start, state = part.t_events[0][0], [-70.6, part.y_events[0][0][1] + 80.5]
+        times.append(start)
+
+
+def test_an_adex_in_the_units_of_the_literature_fires_as_its_equations_say():
+    cell, g_L = nsnn.AdEx.from_pA(**BRETTE_GERSTNER), 30 * nS
+    current = neo.AnalogSignal(np.full(800, 800.0), units="pA", sampling_period=0.1 * pq.ms)
+    expected = literature(800.0, 80.0)
+    assert len(expected) == 3
+    for drive in (nsnn.Constant(800 * pA / g_L), nsnn.Filtered(current, gain=1 / g_L)):
+        block = nsnn.simulate(cell, None, drive, duration=80 * ms, dt=0.01 * ms, engine="numpy")
+        times = block.segments[0].spiketrains[0].rescale("ms").magnitude
+        assert len(times) == 3
+        off = np.diff(
+            times - np.array(expected), prepend=0.0
+        )  # of intervals: half a step late, and on the grid
+        assert np.abs(off).max() <= 0.01
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "expected"),
+    [
+        (nsnn.LIF, {"R": 40 * Mohm, "tau_m": 8 * ms}, {"tau_m": 8e-3, "tau_refrac": 0.0, "v_rest": -0.0706}),
+        (nsnn.LIF, {"R": 40 * Mohm, "C": 200 * pF, "tau_refrac": 2 * ms}, {"tau_m": 8e-3, "tau_refrac": 2e-3}),
+        (nsnn.EIF, {"g_L": 10 * nS, "C": 200 * pF, "Delta_T": 2 * mV, "V_peak": 0 * mV}, {"tau_m": 0.02, "v_spike": 0.0}),
+        (
+            nsnn.GIF,
+            {"g_L": 10 * nS, "C": 200 * pF, "tau_w": 80 * ms, "b": 20 * pA, "tau_thresh": 50 * ms, "b_thresh": 5 * mV},
+            {"b": 2e-3, "b_thresh": 5e-3},
+        ),
+    ],
+)  # fmt: skip
+def test_parameters_of_the_literature_in_the_units_of_the_membrane(kind, given, expected):
+    cell = kind.from_pA(E_L=-70.6 * mV, V_T=-50 * mV, V_reset=-60 * mV, **given)
+    assert {name: cell.si(name) for name in expected} == pytest.approx(expected, rel=1e-12)
+
+
+def test_what_has_no_leak_or_two_is_refused():
+    potentials = {"E_L": -70 * mV, "V_T": -50 * mV, "V_reset": -60 * mV}
+    cases = [
+        (lambda: nsnn.LIF.from_pA(C=200 * pF, **potentials), "g_L = None", "30*nS"),
+        (lambda: nsnn.LIF.from_pA(C=200 * pF, g_L=1 * nS, R=1 * Mohm, **potentials), "R = ", "one of"),
+        (lambda: nsnn.LIF.from_pA(g_L=1 * nS, **potentials), "C = None", "tau_m"),
+        (lambda: nsnn.LIF.from_pA(C=200 * pA, g_L=1 * nS, **potentials), "C = ", "a capacitance"),
+        (lambda: nsnn.LIF.from_pA(C=200 * pF, g_L=1 * nS, V_t=1 * mV, **potentials), "V_t", "no argument"),
+    ]
+    assert_refused(cases)

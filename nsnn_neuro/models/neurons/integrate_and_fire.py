@@ -3,17 +3,68 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from ...core import units
+from ...core.checks import positive
 from ...core.errors import NsnnError
 from ...core.parameters import parameter
 from .base import IntegrateAndFire
 
+_LITERATURE = {
+    "E_L": "v_rest",
+    "V_reset": "v_reset",
+    "V_T": "v_thresh",
+    "Delta_T": "delta_T",
+    "V_peak": "v_spike",
+}
+
+
+class _FromCurrents:
+    """Base of neurons with a leak, which can be made of a capacitance, conductances and currents."""
+
+    @classmethod
+    def from_pA(cls, *, C: Any = None, g_L: Any = None, R: Any = None, **parameters: Any) -> Self:
+        """The neuron C dV/dt = g_L (E_L - V) + ... - w + I of the literature, with its parameters in pF, nS, pA and mV.
+
+        tau_m is C / g_L. Currents are counted in voltages: the drive is I / g_L, Constant(500*pA / (30*nS)), or of a recorded
+        current in pA Filtered(current, gain=1 / (30*nS)); so are b and w_start, and conductances such as a are in units of g_L.
+
+        Parameters
+        ----------
+        C : capacitance; or give tau_m
+        g_L : conductance of the leak; or R, its resistance
+        parameters : those of the neuron, with E_L, V_reset, V_T, Delta_T and V_peak as names of v_rest, v_reset, v_thresh, delta_T
+            and v_spike; currents and conductances are divided by g_L; tau_refrac is 0 unless given
+
+        >>> from brian2 import ms, mV, nS, pA, pF
+        >>> cell = AdEx.from_pA(C=281*pF, g_L=30*nS, E_L=-70.6*mV, V_T=-50.4*mV, Delta_T=2*mV, V_peak=20*mV, V_reset=-70.6*mV,
+        ...                     a=4*nS, tau_w=144*ms, b=80.5*pA)
+        >>> round(1e3 * cell.si("tau_m"), 3), round(cell.si("a"), 4), round(1e3 * cell.si("b"), 4)
+        (9.367, 0.1333, 2.6833)
+        """
+        if (g_L is None) == (R is None) or (C is None) == ("tau_m" not in parameters):
+            raise NsnnError(
+                f"C = {C}, g_L = {g_L}, R = {R}: expected one of g_L and R, such as 30*nS, and one of C and tau_m, such as 281*pF"
+            )
+        name, value, unit = ("g_L", g_L, "S") if R is None else ("R", R, "ohm")
+        leak = positive(value, unit, name) ** (1 if R is None else -1)
+        given: dict[str, Any] = {"tau_refrac": units.pq_quantity(0.0, "s")}
+        if C is not None:
+            given["tau_m"] = units.pq_quantity(positive(C, "F", "C") / leak, "s")
+        for name, value in parameters.items():
+            if (unit := units.unit_of(value)) == "A":
+                value = units.pq_quantity(units.si(value, unit, name) / leak, "V")
+            elif unit == "S":
+                value = units.si(value, unit, name) / leak
+            given[_LITERATURE.get(name, name)] = value
+        return cls(**given)
+
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class LIF(IntegrateAndFire):
+class LIF(_FromCurrents, IntegrateAndFire):
     """Leaky integrate-and-fire neuron: tau_m dV/dt = v_rest - V + drive; at v_thresh a spike, then V = v_reset for tau_refrac.
 
     A trial starts at v_rest (at v_reset if v_rest is not below threshold). The step is exact for a drive that is constant over it.
@@ -69,7 +120,7 @@ class PIF(IntegrateAndFire):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class EIF(IntegrateAndFire):
+class EIF(_FromCurrents, IntegrateAndFire):
     """Exponential integrate-and-fire neuron: tau_m dV/dt = v_rest - V + delta_T exp((V - v_thresh) / delta_T) + drive.
 
     A spike is the arrival at v_spike; then V = v_reset for tau_refrac. v_thresh is the voltage where the exponential upstroke
@@ -154,8 +205,9 @@ class QIF(IntegrateAndFire):
 class AdEx(EIF):
     """Adaptive exponential integrate-and-fire neuron: an `EIF` driven by -w, tau_w dw/dt = a (V - v_rest) - w, w += b at a spike.
 
-    w is in the unit of the membrane: with the leak g_L = cm / tau_m, a here is a / g_L of PyNN, and b is b / g_L. w also
-    changes while V is refractory. Second order in dt; the spike of an upstroke shorter than a step is up to half a step late.
+    w is in the unit of the membrane: with the leak g_L = cm / tau_m, a here is a / g_L of PyNN, and b is b / g_L, as `from_pA`
+    computes. w also changes while V is refractory. Second order in dt; the spike of an upstroke shorter than a step is up to half a
+    step late.
 
     Parameters
     ----------
