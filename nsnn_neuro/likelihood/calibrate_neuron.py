@@ -163,6 +163,9 @@ def calibrate(
       parameter         value         se              bounds  unit
       noise.sigma        4.88       0.67             1 to 20  mV
       stimulus.v        17.15        1.1             0 to 40  mV
+    given: tau_m = 20 ms, v_rest = 0 mV, v_reset = 10 mV, v_thresh = 20 mV, tau_refrac = 2 ms,
+      noise.shared = 0
+    spikes determine voltages only relative to each other: millivolts hold if those given are right
     """
     one_of(method, ("likelihood", "simulation", "voltage"), "method")
     if voltage is not None and method != "voltage":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import neo
@@ -110,6 +111,7 @@ class Calibrated(Saved):
     _engine: str | None = None
 
     takes = ()
+    _RELATIVE: ClassVar[bool] = True  # voltages are, of spikes alone
     _LIMITS: ClassVar[str] = "widen its bounds, or take it out of free"
     absent: ClassVar[dict[str, str]] = {}
     """by name, what to use in place of a method that other results have"""
@@ -124,8 +126,20 @@ class Calibrated(Saved):
             raise AttributeError(message, name=name, obj=self)
 
     def __repr__(self) -> str:
-        """A row for each parameter, in the unit of its bounds."""
-        return "\n".join([*self._head(), *self._free.lines(self.table, self._LIMITS)])
+        """A row for each parameter, in the unit of its bounds; then those that were given."""
+        lines = [*self._head(), *self._free.lines(self.table, self._LIMITS)]
+        if given := self._free.given():
+            each = [f"{name} = {value}".replace(" ", "\xa0") for name, (value, _) in given.items()]
+            lines += [
+                one.replace("\xa0", " ")
+                for one in wrap(f"given: {', '.join(each)}", 100, subsequent_indent="  ")
+            ]
+            of_voltages = {"V", "ohm"} & {one.unit for one in self._free.each}
+            if self._RELATIVE and of_voltages and "V" in [unit for _, unit in given.values()]:
+                lines.append(
+                    "spikes determine voltages only relative to each other: millivolts hold if those given are right"
+                )
+        return "\n".join(lines)
 
     def _head(self) -> list[str]:
         raise NotImplementedError

@@ -159,6 +159,20 @@ class FreeParameters:
             lines.append(f"{CONDITIONAL}: this se holds only for {at}; {limits}")
         return lines
 
+    def given(self) -> dict[str, tuple[str, str]]:
+        """Value as text, and SI unit, of each parameter that is not free; those of several stimuli in line."""
+        result = {}
+        for path in _paths(self.parts):
+            if path in self.paths:
+                continue
+            owners = [_owner((*self.parts[:2], one), path) for one in _each_of(self.parts[2])]
+            (owner, name), unit = owners[0], owners[0][0].unit(owners[0][1])
+            size, shown, _ = _shown(getattr(owner, name), getattr(owner, name), unit)
+            values = [f"{value / size:.4g}" for one, _ in owners for value in np.ravel(one.si(name))]
+            text = f"{', '.join(dict.fromkeys(values))} {shown}".rstrip()
+            result[path.removeprefix("model.")] = text, unit
+        return result
+
     def models(self, values: np.ndarray) -> Parts:
         """Neuron, noise and stimulus with these values in SI, (K,)."""
         named = {one.path: one.quantity(float(value)) for one, value in zip(self.each, values, strict=True)}
@@ -191,8 +205,12 @@ def _each(parts: Parts, function: Callable[[Any, str], Any]) -> Parts:
     return neuron, noise, stimulus
 
 
+def _each_of(part: Any) -> tuple[Any, ...]:
+    return part if isinstance(part, tuple) else (part,)
+
+
 def _first(part: Any) -> Any:
-    return part[0] if isinstance(part, tuple) else part
+    return _each_of(part)[0]
 
 
 def _all_si(model: Any) -> Any:
@@ -226,12 +244,7 @@ def read_free(free: Any, parts: Parts) -> FreeParameters:
     expected = 'expected a dict such as {"tau_m": (1*ms, 50*ms), "noise.sigma": (0.5*mV, 10*mV)}'
     if not isinstance(free, Mapping) or not free:
         raise NsnnError(f"free = {units.shown(free)}: {expected}")
-    known = [
-        path
-        for name, part in zip(_PARTS, parts, strict=True)
-        if isinstance(_first(part), Model)
-        for path in _inner(name, _first(part))
-    ]
+    known = _paths(parts)
     each = []
     for name, bounds in free.items():
         path = full_path(name)
@@ -250,6 +263,12 @@ def read_free(free: Any, parts: Parts) -> FreeParameters:
 def full_path(name: Any) -> str:
     """The name of a parameter with "model." where it is left out."""
     return name if isinstance(name, str) and name.partition(".")[0] in _PARTS else f"model.{name}"
+
+
+def _paths(parts: Parts) -> list[str]:
+    """Names of all parameters."""
+    named = zip(_PARTS, map(_first, parts), strict=True)
+    return [path for name, part in named if isinstance(part, Model) for path in _inner(name, part)]
 
 
 def _inner(path: str, model: Model) -> Any:

@@ -48,6 +48,7 @@ class VoltageCalibration(SpikeCalibration):
     degrees_of_freedom: dict[str, float]
     """of each standard error: few where few stretches of the recording determine the parameter"""
 
+    _RELATIVE = False
     absent: ClassVar[dict[str, str]] = {
         "profile": "a fit to voltage has no profile: its two steps have no common likelihood; use interval()"
     }
