@@ -10,13 +10,17 @@ from collections.abc import Sized
 from enum import Enum
 from typing import Any
 
+import neo
 import numpy as np
 
 from ..core.errors import NsnnError
 from ..core.units import floats, refuse_masked, shown
-from ..io.lookup import categories_of, in_order
+from ..core.warn import warn
+from ..io.lookup import EVENT_TIME, categories_of, in_order
 from .estimate import Estimate
-from .trains import holds_trials
+from .trains import Trains, holds_trials
+
+_SAME = 1e-6  # s, of a spike on the clock of the recording in two trials
 
 
 def as_samples(x: Any, name: str) -> np.ndarray:
@@ -231,3 +235,22 @@ def share_reached(values: np.ndarray) -> np.ndarray:
         slack = 1e-12 * np.maximum(1.0, np.abs(own))
         row[:] = (k - np.searchsorted(np.sort(own), own - slack)) / k
     return out
+
+
+def warn_repeated(block: Any, trains: Trains, name: str) -> None:
+    """Warn of spikes of a Block that are in several trials, as `cut(..., overlap="repeat")` makes them; `trains` are those read.
+
+    >>> from nsnn_neuro.measures import as_repeats
+    >>> warn_repeated(None, as_repeats([[0.1]]), "phase_locking")
+    """
+    segments = block.segments if isinstance(block, neo.Block) else []
+    if len(segments) < 2 or not any(one.annotations.get("overlaps") for one in segments):
+        return
+    zero = np.array([one.annotations.get(EVENT_TIME, np.nan) for one in segments], dtype=float)
+    moment = np.rint((trains.times + zero[trains.trial]) / _SAME)
+    n = np.unique(np.stack([trains.neuron, moment]), axis=1).shape[1]
+    if n < trains.times.size:
+        warn(
+            f"{name}: {trains.times.size - n} of {trains.times.size} spikes are counted again, since windows of trials overlap: "
+            "errors and p are too small; cut shorter windows, pass t_start and t_stop, or leave out trials that overlap"
+        )

@@ -13,7 +13,6 @@ from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import described, floats, si
 from ..core.warn import warn
-from ..io.lookup import EVENT_TIME
 from ..io.spikes import ResolutionWarning as ResolutionWarning
 from ..io.spikes import Trains as Trains
 from ..io.spikes import as_repeats as as_repeats
@@ -24,8 +23,6 @@ from ..io.spikes import holds_trials as holds_trials
 from ..io.spikes import read as read
 from ..io.spikes import scalar_time as scalar_time
 from ..io.spikes import time_window as time_window
-
-_SAME = 1e-6  # s, of a spike on the clock of the recording in two trials
 
 
 class SilentNeuronWarning(UserWarning):
@@ -94,24 +91,6 @@ def warn_silent(values: np.ndarray, name: str, reason: str, what: str = "neurons
     if count:
         warn(f"{name}: {count} of {values.size} {what} {reason}; their value is NaN", SilentNeuronWarning)
     return values
-
-
-def warn_repeated(block: Any, trains: Trains, name: str) -> None:
-    """Warn of spikes of a Block that are in several trials, as `cut(..., overlap="repeat")` makes them; `trains` are those read.
-
-    >>> warn_repeated(None, as_repeats([[0.1]]), "phase_locking")
-    """
-    segments = block.segments if isinstance(block, neo.Block) else []
-    if len(segments) < 2 or not any(one.annotations.get("overlaps") for one in segments):
-        return
-    zero = np.array([one.annotations.get(EVENT_TIME, np.nan) for one in segments], dtype=float)
-    moment = np.rint((trains.times + zero[trains.trial]) / _SAME)
-    n = np.unique(np.stack([trains.neuron, moment]), axis=1).shape[1]
-    if n < trains.times.size:
-        warn(
-            f"{name}: {trains.times.size - n} of {trains.times.size} spikes are counted again, since windows of trials overlap: "
-            "errors and p are too small; cut shorter windows, pass t_start and t_stop, or leave out trials that overlap"
-        )
 
 
 def nan_ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:

@@ -30,9 +30,10 @@ from ...io.lookup import chosen_units
 from ...io.segments import unit_table
 from ..estimate import Report
 from ..limits import between_0_and_1
+from ..response_checks import warn_repeated
 from ..spiketrain.surrogates import jitter
 from ..table import unit_names
-from ..trains import Trains, as_trains, nan_ratio, warn_repeated
+from ..trains import Trains, as_trains, nan_ratio
 from .correlogram_counts import Binned, binned, dispersion
 
 

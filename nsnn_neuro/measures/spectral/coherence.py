@@ -32,18 +32,9 @@ from ...core.units import shown, si
 from ...core.warn import warn
 from ...io.spikes.bins import index, rounding, slack
 from ..estimate import Estimate, Report, jackknife_se, measure
-from ..response_checks import shuffle_test
+from ..response_checks import shuffle_test, warn_repeated
 from ..spiketrain.spike_triggered import signals_of_trials
-from ..trains import (
-    SilentNeuronWarning,
-    Trains,
-    as_repeats,
-    as_trains,
-    nan_ratio,
-    read_signal,
-    warn_repeated,
-    warn_silent,
-)
+from ..trains import SilentNeuronWarning, Trains, as_repeats, as_trains, nan_ratio, read_signal, warn_silent
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,8 +16,8 @@ from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import warn
 from ..estimate import jackknife_se
-from ..response_checks import permutation_p
-from ..trains import Trains, as_trains, nan_ratio, positive, warn_repeated, warn_silent
+from ..response_checks import permutation_p, warn_repeated
+from ..trains import Trains, as_trains, nan_ratio, positive, warn_silent
 from .analytic_signal import analytic_fields, edge_of, phases_of_spikes
 
 _N_COMPARED = 1000  # times at which phases of a field are compared half a trial apart

@@ -28,7 +28,8 @@ from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ...io.spikes.bins import index, slack
 from ..estimate import Report
-from ..trains import as_repeats, as_trains, holds_blocks, nan_ratio, warn_repeated, warn_silent
+from ..response_checks import warn_repeated
+from ..trains import as_repeats, as_trains, holds_blocks, nan_ratio, warn_silent
 from .coherence import binned_trains, check_segments, effective_segments, segment_spectra, warn_no_spikes
 
 _TRIALS = 5  # from which the limits use how much trials differ

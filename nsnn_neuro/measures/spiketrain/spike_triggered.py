@@ -15,16 +15,8 @@ from ...core.errors import NsnnError
 from ...io.lookup import EVENT_TIME
 from ...io.spikes.bins import index, rounding, slack
 from ..estimate import Report
-from ..trains import (
-    Trains,
-    as_repeats,
-    as_trains,
-    holds_blocks,
-    nan_ratio,
-    read_channels,
-    warn_repeated,
-    warn_silent,
-)
+from ..response_checks import warn_repeated
+from ..trains import Trains, as_repeats, as_trains, holds_blocks, nan_ratio, read_channels, warn_silent
 
 _BLOCKS = (10, 40)  # of time behind the error of a spike-triggered average, least and most of all trials
 
