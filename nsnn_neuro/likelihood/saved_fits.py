@@ -32,15 +32,17 @@ from .network import NetworkModel
 from .network_windows import NetworkFit
 from .population import PopulationFit
 from .responses import Poisson
+from .states.states_fit import StatesFit
+from .states.states_model import StatesData, StatesModel
 from .voltage.voltage_calibration import VoltageCalibration
 
-FITS = NeuronFit, PopulationFit, NetworkFit, Calibration, SimulationCalibration, VoltageCalibration
+FITS = NeuronFit, StatesFit, PopulationFit, NetworkFit, Calibration, SimulationCalibration, VoltageCalibration
 _MODELS = [getattr(room, name) for room in (neurons, escape, noise, stimuli) for name in room.__all__]
 TYPES: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         *(*FITS, NeuronModel, NetworkModel, Data, Lags, Exponentials, RaisedCosines, Poisson, Estimate),
-        *(FreeParameters, FreeParameter, Trial, Grid, Runs, Statistics, Scoring),
+        *(StatesModel, StatesData, FreeParameters, FreeParameter, Trial, Grid, Runs, Statistics, Scoring),
         *(kind for kind in _MODELS if isinstance(kind, type) and issubclass(kind, Model)),
     )
 }
@@ -55,14 +57,15 @@ def load_fit(
 
     Parameters
     ----------
-    path : an .npz file, written by `save` of what `train`, `fit_neuron`, `fit_population`, `fit_network` or `calibrate` returns
+    path : an .npz file, written by `save` of what `train`, `fit_neuron`, `fit_states`, `fit_population`, `fit_network` or
+        `calibrate` returns
     engine : of a trained network, "cython" or "numpy"; None: that of the training
     max_bytes : memory that reading may take, in bytes, and the states of a batch of samples; None: 512 MiB, and 32 times the file's
         size where that is more
 
     Returns
     -------
-    Fit, NeuronFit, PopulationFit, NetworkFit, Calibration, SimulationCalibration or VoltageCalibration
+    Fit, NeuronFit, StatesFit, PopulationFit, NetworkFit, Calibration, SimulationCalibration or VoltageCalibration
 
     Raises
     ------
@@ -117,7 +120,8 @@ def _check_sizes(fit: Any, budget: Budget) -> None:
         agree = fit._u.shape == n and fit._scaled.shape == n * 2 and tuple(fit.parameters) == fit._free.names
         agree &= getattr(fit, "grid", Grid()).known()
     else:
-        for basis in (fit.model.stimulus, *([] if n == (0,) else [fit.model.history, fit.model.coupling])):
+        for name in ("stimulus", "history", "coupling", "transitions"):
+            basis = getattr(fit.model, name, None)
             for one in basis if isinstance(basis, tuple) else (basis,):
                 budget.take(0.0 if one is None else one.size(fit.model.step), "a basis")
         if isinstance(fit, NetworkFit):

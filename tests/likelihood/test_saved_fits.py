@@ -17,7 +17,7 @@ from brian2 import Hz, ms, mV, second
 import nsnn_neuro as nsnn
 from nsnn_neuro import FormatError, NsnnError
 from nsnn_neuro.core.results import write_npz
-from nsnn_neuro.likelihood import Exponentials, Lags, Poisson, RaisedCosines, Training, saved_fits
+from nsnn_neuro.likelihood import Exponentials, Lags, Poisson, RaisedCosines, Training, fit_states, saved_fits
 from nsnn_neuro.measures import as_trains
 
 RNG = np.random.default_rng(3)
@@ -47,6 +47,11 @@ def neuron() -> Any:
 
 def poisson() -> Any:
     return nsnn.fit_neuron(spikes(0.1), CURRENT, dt=1 * pq.ms, stimulus=Lags(2), family=Poisson())
+
+
+def states() -> Any:
+    options: dict[str, Any] = {"transitions": Lags(1), "family": Poisson(), "n_starts": 1}
+    return fit_states(spikes(0.1), CURRENT, dt=1 * ms, n_states=2, t_stop=0.5 * second, **options)
 
 
 def population() -> Any:
@@ -95,6 +100,7 @@ NEW = spikes(0.1, seed=5)
 USES: dict[Any, tuple[Any, Any, Any]] = {
     neuron: ((NEW, CURRENT), {"inputs": spikes(0.05, seed=6)}, {"signal": CURRENT, "inputs": spikes(0.05)}),
     poisson: ((NEW, CURRENT), {}, {"signal": CURRENT}),
+    states: ((NEW, CURRENT), {}, {"signal": CURRENT}),
     population: ((spikes(0.1, 0.2, seed=5),), {}, {"duration": 1 * second}),
     network: ((NEW, CURRENT), {}, {"signal": CURRENT}),
     by_likelihood: (
@@ -124,6 +130,9 @@ def test_a_loaded_fit_is_the_saved_one(make: Any, tmp_path: Path) -> None:
     if hasattr(fit, "interval"):
         a, b = again.interval(0.9), fit.interval(0.9)
         assert all(np.array_equal(a[name], b[name]) and a[name][0] == b[name][0] for name in b)
+    if make is states:
+        assert np.array_equal(again.posterior(), fit.posterior())
+        assert again.table.equals(fit.table)
     if make is by_simulation:
         assert (again.chi2, again.p) == (fit.chi2, fit.p)
         assert np.array_equal(again.simulator(seed=2)([[0.5]]), fit.simulator(seed=2)([[0.5]]))
