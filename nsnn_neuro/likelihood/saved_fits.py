@@ -13,7 +13,7 @@ from ..core.file_limits import Budget
 from ..core.parameters import Model
 from ..core.results import opened_fit
 from ..measures import Estimate
-from ..models import escape, neurons, noise, stimuli
+from ..models import escape, neurons, noise, stimuli, synapses
 from .bases import Exponentials, Lags, RaisedCosines
 from .by_simulation.runs import Runs
 from .by_simulation.search import Scoring
@@ -31,7 +31,7 @@ from .model import NeuronModel
 from .network import NetworkModel
 from .network_windows import NetworkFit
 from .population import PopulationFit
-from .responses import Poisson
+from .responses import NegativeBinomial, Poisson
 from .states.states_fit import StatesFit
 from .states.states_model import StatesData, StatesModel
 from .voltage.voltage_calibration import VoltageCalibration
@@ -41,8 +41,25 @@ _MODELS = [getattr(room, name) for room in (neurons, escape, noise, stimuli) for
 TYPES: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        *(*FITS, NeuronModel, NetworkModel, Data, Lags, Exponentials, RaisedCosines, Poisson, Estimate),
+        *(
+            *FITS,
+            NeuronModel,
+            NetworkModel,
+            Data,
+            Lags,
+            Exponentials,
+            RaisedCosines,
+            Poisson,
+            NegativeBinomial,
+            Estimate,
+        ),
         *(StatesModel, StatesData, FreeParameters, FreeParameter, Trial, Grid, Runs, Statistics, Scoring),
+        *(
+            synapses.DeltaSynapse,
+            synapses.ExponentialSynapse,
+            synapses.AlphaSynapse,
+            synapses.ConductanceSynapse,
+        ),
         *(kind for kind in _MODELS if isinstance(kind, type) and issubclass(kind, Model)),
     )
 }

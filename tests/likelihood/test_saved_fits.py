@@ -17,7 +17,16 @@ from brian2 import Hz, ms, mV, second
 import nsnn_neuro as nsnn
 from nsnn_neuro import FormatError, NsnnError
 from nsnn_neuro.core.results import write_npz
-from nsnn_neuro.likelihood import Exponentials, Lags, Poisson, RaisedCosines, Training, fit_states, saved_fits
+from nsnn_neuro.likelihood import (
+    Exponentials,
+    Lags,
+    NegativeBinomial,
+    Poisson,
+    RaisedCosines,
+    Training,
+    fit_states,
+    saved_fits,
+)
 from nsnn_neuro.measures import as_trains
 
 RNG = np.random.default_rng(3)
@@ -47,6 +56,11 @@ def neuron() -> Any:
 
 def poisson() -> Any:
     return nsnn.fit_neuron(spikes(0.1), CURRENT, dt=1 * pq.ms, stimulus=Lags(2), family=Poisson())
+
+
+def negative_binomial() -> Any:
+    family = NegativeBinomial(0.5)
+    return nsnn.fit_neuron(spikes(0.1), CURRENT, dt=1 * pq.ms, stimulus=Lags(2), family=family)
 
 
 def states() -> Any:
@@ -100,6 +114,7 @@ NEW = spikes(0.1, seed=5)
 USES: dict[Any, tuple[Any, Any, Any]] = {
     neuron: ((NEW, CURRENT), {"inputs": spikes(0.05, seed=6)}, {"signal": CURRENT, "inputs": spikes(0.05)}),
     poisson: ((NEW, CURRENT), {}, {"signal": CURRENT}),
+    negative_binomial: ((NEW, CURRENT), {}, {"signal": CURRENT}),
     states: ((NEW, CURRENT), {}, {"signal": CURRENT}),
     population: ((spikes(0.1, 0.2, seed=5),), {}, {"duration": 1 * second}),
     network: ((NEW, CURRENT), {}, {"signal": CURRENT}),
@@ -151,7 +166,8 @@ def test_every_type_of_the_table_has_a_name_of_its_own() -> None:
     kinds = {kind for kind in vars(saved_fits).values() if isinstance(kind, type)}
     assert {kind.__name__: kind for kind in saved_fits.TYPES.values()} == saved_fits.TYPES
     assert set(saved_fits.FITS) < kinds & set(saved_fits.TYPES.values())
-    assert {nsnn.AdEx, nsnn.GIF, nsnn.OUNoise, nsnn.Transduced} < set(saved_fits.TYPES.values())
+    models = {nsnn.AdEx, nsnn.GIF, nsnn.OUNoise, nsnn.PoissonInput, nsnn.ConductanceSynapse, nsnn.Transduced}
+    assert models < set(saved_fits.TYPES.values())
 
 
 @dataclasses.dataclass(frozen=True)
