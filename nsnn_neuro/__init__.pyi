@@ -35,6 +35,7 @@ from .learning import coding as coding
 from .learning import losses as losses
 from .learning.fit import Fit as Fit
 from .learning.train import train as train
+from .likelihood import SynapticInput as SynapticInput
 from .likelihood import calibrate as calibrate
 from .likelihood import fit_network as fit_network
 from .likelihood import fit_neuron as fit_neuron
@@ -210,6 +211,7 @@ __all__ = [
     "Stimulus",
     "SurrogateGradient",
     "Synapse",
+    "SynapticInput",
     "ThresholdNoise",
     "Transduced",
     "Triangular",

@@ -28,6 +28,7 @@ from .scores import PerStep as PerStep
 from .scores import Rescaled as Rescaled
 from .selection import CrossValidation as CrossValidation
 from .selection import cross_validate as cross_validate
+from .synaptic_input import SynapticInput as SynapticInput
 from .shared_gain import SharedGain as SharedGain
 from .shared_gain import fit_shared_gain as fit_shared_gain
 from .states.states_fit import StatesFit as StatesFit
@@ -59,6 +60,7 @@ __all__ = [
     "SimulationCalibration",
     "StatesFit",
     "StatesModel",
+    "SynapticInput",
     "Training",
     "VoltageCalibration",
     "calibrate",

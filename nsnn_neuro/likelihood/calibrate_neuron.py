@@ -18,7 +18,9 @@ from .by_simulation.simulation_fit import calibrate_by_simulation
 from .calibration.by_likelihood import calibrate_by_likelihood
 from .calibration.calibrated import Given
 from .calibration.calibration import Calibration
+from .calibration.free_parameters import PARTS
 from .continuous.probability import DT
+from .synaptic_input import named_inputs
 from .voltage.voltage_calibration import VoltageCalibration
 from .voltage.voltage_fit import calibrate_by_voltage
 
@@ -31,6 +33,7 @@ def calibrate(
     noise: Noise,
     stimulus: Stimulus | Sequence[Stimulus] | None = None,
     trains: Any = None,
+    inputs: Any = None,
     voltage: Any = None,
     t_start: Any = None,
     t_stop: Any = None,
@@ -60,6 +63,7 @@ def calibrate(
     noise: Noise,
     stimulus: Stimulus | Sequence[Stimulus] | None = None,
     trains: SpikeSource | None = None,
+    inputs: Any = None,
     voltage: Any = None,
     t_start: Time | None = None,
     t_stop: Time | None = None,
@@ -113,6 +117,9 @@ def calibrate(
         of these, one for each stimulus. With
         method="voltage" None takes those of `voltage`, if it is a Block with spikes, else
         `likelihood.detect_spikes(voltage)`
+    inputs : a `SynapticInput`, recorded spikes that reach the neuron through synapses, a list of them, or a dict with names of
+        yours. Free names are "input.weight", "input.delay", "input.tau_syn", "input.e_rev", "input.U", ...; of a list "input0.weight".
+        For method="likelihood"
     voltage : recorded membrane potential, for method="voltage": a neo.AnalogSignal in mV, a
         neo.Block with one in each segment, or a list of them for repeats, of the time of the
         stimulus. Of several recordings a list of these
@@ -172,8 +179,11 @@ def calibrate(
         raise NsnnError(f"voltage = {type(voltage).__name__}, method = {method!r}: expected method='voltage'")
     options = {"n_simulations": n_simulations, "n_generations": n_generations, "engine": engine, "out": out}
     step, jobs = DT if dt is None else positive(dt, "s", "dt"), whole(n_jobs, 1, "n_jobs")
-    parts = model, noise, stimulus if method == "simulation" else _stimuli(stimulus)
-    given = Given(parts, free, trains, t_start, t_stop, step, check_seed(seed), progress)
+    named = named_inputs(inputs)
+    if named and method != "likelihood":
+        raise NsnnError(f"inputs with method = {method!r}: expected method='likelihood', or a stimulus with the drive of the inputs")
+    parts = model, noise, stimulus if method == "simulation" else _stimuli(stimulus), *named.values()
+    given = Given(parts, free, trains, t_start, t_stop, step, check_seed(seed), progress, (*PARTS, *named))
     if method == "simulation":
         return calibrate_by_simulation(given, jobs, **options)
     for name, value in options.items():

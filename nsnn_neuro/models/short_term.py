@@ -57,6 +57,10 @@ class TsodyksMarkram(Scalars):
             raise NsnnError(
                 f"times = {units.short(times)}: expected the times of spikes in their order, (n,)"
             )
+        return self.shares(at)
+
+    def shares(self, at: np.ndarray) -> np.ndarray:
+        """`efficacies` of times in s, (n,), without checks."""
         share, recovery, facilitation = (float(self.si(name)) for name in ("U", "tau_rec", "tau_facil"))
         gone, kept = (
             np.exp(-np.diff(at, prepend=at[:1]) / tau) if tau > 0 else np.zeros(at.size)

@@ -12,9 +12,10 @@ from ..continuous.cells import Grid, check_resolved
 from ..continuous.conditional import check_parts, check_start, enough_for_a_fit, log_likelihoods
 from ..continuous.given_spikes import stretches
 from ..continuous.trials import Trial, read_recordings
+from ..synaptic_input import check_inputs, with_inputs
 from .calibrated import Given, count_spikes, estimates, gain_per_spike, scaled_covariance
 from .calibration import Calibration
-from .free_parameters import FreeParameters, read_free
+from .free_parameters import PARTS, FreeParameters, read_free
 from .maximise import FLAT_RIDGE, Ascent, Curvature, Function, at_best, climb, curvature, ridge, search
 from .undetermined import refuse_indistinct, warn_fast, warn_held, warn_similar
 
@@ -68,8 +69,11 @@ def calibrate_by_likelihood(given: Given, n_jobs: int) -> Calibration:
     parts, dt = given.parts, given.dt
     for stimulus in parts[2] if isinstance(parts[2], tuple) else (parts[2],):
         check_parts(*parts[:2], stimulus)
-    free = read_free(given.free, parts)
+    inputs = dict(zip(given.heads[len(PARTS) :], parts[len(PARTS) :], strict=True))
+    check_inputs(inputs, *parts[:2])
+    free = read_free(given.free, parts, given.heads)
     trials = read_recordings(given.trains, parts[2], dt, given.t_start, given.t_stop)
+    trials = with_inputs(trials, inputs, len(parts[2]) if isinstance(parts[2], tuple) else None, dt)
     check_start(parts[2], trials, dt)
     count_spikes(trials, free.names)
     _check_refractory(free, trials, dt)
@@ -169,7 +173,7 @@ def _check_refractory(free: FreeParameters, trials: list[Trial], dt: float) -> N
     values = free.values(free.start())
     longest = np.array([path == "model.tau_refrac" for path in free.paths])
     values[longest] = free.high[longest]
-    neuron, noise, _ = free.models(values)
+    neuron, noise, *_ = free.models(values)
     middle = not (isinstance(noise, EscapeNoise) and noise.family is not None)
     for trial in trials:
         stretches(neuron, np.zeros(len(trial.o) + 1), trial.o, dt, middle=middle, t_start=trial.t_start)

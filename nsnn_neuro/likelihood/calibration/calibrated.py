@@ -18,7 +18,9 @@ from ..continuous.conditional import Parts
 from ..continuous.trials import Trial
 from ..fit_codec import Saved
 from ..scores import check_level
-from .free_parameters import FreeParameters
+from ..synaptic_input import other_trains, silent_trials
+from .driven import simulate_driven
+from .free_parameters import PARTS, FreeParameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,7 @@ class Given:
     dt: float  # s
     seed: int
     progress: Any
+    heads: tuple[str, ...] = PARTS
 
 
 def count_spikes(trials: Sequence[Trial], names: Sequence[str], of: str = "") -> int:
@@ -70,11 +73,12 @@ def estimates(
     values, slopes = free.values(u), free.slopes(u)
     with np.errstate(invalid="ignore"):
         covariance = scaled * np.outer(slopes, slopes)
-    model, noise, stimulus = free.models(values) if parts is None else parts
+    model, noise, stimulus, *inputs = free.models(values) if parts is None else parts
     return {
         "model": model,
         "noise": noise,
         "stimulus": stimulus,
+        "inputs": dict(zip(free.heads[len(PARTS) :], inputs, strict=True)),
         "parameters": dict(zip(free.names, values.tolist(), strict=True)),
         "se": dict(zip(free.names, np.sqrt(np.diag(covariance)).tolist(), strict=True)),
         "covariance": covariance,
@@ -93,6 +97,8 @@ class Calibrated(Saved):
     noise: Any
     stimulus: Any
     """a tuple of stimuli for several recordings"""
+    inputs: dict[str, Any] = field(default_factory=dict)
+    """each `SynapticInput` by name, "input" if there is one, with its calibrated parameters"""
     parameters: dict[str, float]
     """SI (s, V)"""
     se: dict[str, float]
@@ -202,16 +208,29 @@ class Calibrated(Saved):
         k = whole(recording, 0, "recording", len(several) - 1)
         return k, several[k]
 
-    def under(self, signal: Any, *, recording: int = 0) -> Any:
-        """The same neuron with another signal in its `Filtered` or `Recorded` stimulus.
+    @property
+    def _n_recordings(self) -> int | None:
+        """None for one recording that is not in a list."""
+        return len(self.stimulus) if isinstance(self.stimulus, tuple) else None
+
+    def _of_recording(self, recording: int) -> list[Trial]:
+        return [replace(trial, recording=0) for trial in self._trials if trial.recording == recording]
+
+    def under(self, signal: Any, *, recording: int = 0, inputs: Any = None) -> Any:
+        """The same neuron with another signal in its `Filtered` or `Recorded` stimulus, or with other input spikes.
 
         The gain holds for the unit of the fitted signal: a signal in another unit of the same kind
         is converted.
 
         recording : with several recordings, the number of the one whose stimulus is taken
+        inputs : trains of the input, or a dict of trains by the names of several; None: those of the fit
 
         NsnnError : a stimulus without a signal, a signal of another kind
         """
+        if inputs is not None:
+            fit = self.under(signal, recording=recording)
+            fed = other_trains(self.inputs, inputs)
+            return replace(fit, inputs=fed, _trials=silent_trials(fed, fit._n_recordings, self.dt))
         if signal is None:
             return self
         stimulus = self._recorded(recording)[1]
@@ -228,7 +247,11 @@ class Calibrated(Saved):
                     f"signal is in {signal.dimensionality}: expected a unit such as {stimulus.signal.dimensionality}, that "
                     "of the fitted signal, for which the gain holds"
                 ) from None
-        return replace(self, stimulus=replace(stimulus, signal=signal))
+        fed = self.inputs
+        if self._n_recordings is not None:
+            fed = {name: replace(one, trains=one.trains[recording]) for name, one in fed.items()}
+        trials = self._of_recording(recording)
+        return replace(self, stimulus=replace(stimulus, signal=signal), inputs=fed, _trials=trials)
 
     def simulate(
         self,
@@ -239,6 +262,7 @@ class Calibrated(Saved):
         duration: Any = None,
         engine: str | None = None,
         recording: int = 0,
+        inputs: Any = None,
     ) -> neo.Block:
         """Simulate the calibrated neuron under its stimulus, or another `signal` in it.
 
@@ -246,19 +270,29 @@ class Calibrated(Saved):
         stimulus of another kind call `simulate(fit.model, fit.noise, stimulus, duration=...)`.
 
         recording : with several recordings, the number of the one whose stimulus is taken
+        inputs : other spikes of its synaptic inputs, as for `under`. Trial k has the input spikes of trial k of the fit, or of
+            `inputs`, which are used again from the first one on; spikes before a trial have no effect
         """
-        if signal is not None:
-            fit = self.under(signal, recording=recording)
-            span = signal.t_stop - signal.t_start if duration is None else duration
-            return fit.simulate(trials=trials, seed=seed, duration=span, engine=engine)
+        if signal is not None or inputs is not None:
+            fit = self.under(signal, recording=recording, inputs=inputs)
+            span = duration
+            if duration is None and signal is not None:
+                span = signal.t_stop - signal.t_start
+                recording = 0
+            return fit.simulate(trials=trials, seed=seed, duration=span, engine=engine, recording=recording)
         from brian2 import second
 
         from ...brian.simulate import simulate
 
         k, stimulus = self._recorded(recording)
-        longest = max(len(trial.o) for trial in self._trials if trial.recording == k) * self.dt * second
+        own = self._of_recording(k)
+        longest = max(len(trial.o) for trial in own) * self.dt * second
         options: dict[str, Any] = {"trials": trials, "dt": self.dt * second, "seed": seed}
         if engine or self._engine:
             options["engine"] = engine or self._engine
         duration = longest if duration is None else duration
+        if self.inputs:
+            del options["trials"]
+            parts = self.model, self.noise, stimulus
+            return simulate_driven(parts, self.inputs, own, trials, duration=duration, **options)
         return simulate(self.model, self.noise, stimulus, duration=duration, **options)

@@ -11,11 +11,13 @@ from scipy.stats import chi2
 
 from ...core.aliases import Progress
 from ...core.checks import check_seed, one_of, whole
+from ...core.errors import NsnnError
 from ...core.progress import progress_bar
 from ...measures import Estimate
 from ..continuous.cells import Grid
 from ..continuous.conditional import check_start, log_likelihoods, probabilities
 from ..continuous.trials import one_for_each, read_recordings
+from ..synaptic_input import with_inputs
 from ..scores import PerStep, Rescaled, Scored, bits_per_spike, check_level, rescale
 from .calibrated import Calibrated
 from .limits import Profiler
@@ -66,7 +68,9 @@ class SpikeCalibration(Calibrated, Scored):
             f"log-likelihood {logs}, {self.bits_per_spike:.3g} bits per spike (of the fitted data)",
         ]
 
-    def score(self, trains: Any, signal: Any = None, *, t_start: Any = None, t_stop: Any = None) -> Estimate:
+    def score(
+        self, trains: Any, signal: Any = None, *, inputs: Any = None, t_start: Any = None, t_stop: Any = None
+    ) -> Estimate:
         """Bits per spike of these data over a homogeneous neuron, in steps of dt.
 
             (log2 P(spikes) - log2 P0(spikes)) / n_spikes
@@ -78,15 +82,16 @@ class SpikeCalibration(Calibrated, Scored):
         signal : of other data, in place of that of the fit's stimulus (see `under`): one signal, or
             a list with that of each recording in `trains`; None: the stimulus of the fit, which has
             to last as long
+        inputs : likewise the spikes of synaptic inputs: trains, or a dict of trains by name
         """
-        steps = self.per_step(trains, signal, t_start=t_start, t_stop=t_stop)
+        steps = self.per_step(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop)
         return bits_per_spike(steps.log_likelihood, steps.o)
 
     def per_step(
-        self, trains: Any, signal: Any = None, *, t_start: Any = None, t_stop: Any = None
+        self, trains: Any, signal: Any = None, *, inputs: Any = None, t_start: Any = None, t_stop: Any = None
     ) -> PerStep:
         """The log-likelihood of each step, trials in line; arguments as of `score`."""
-        logs, o = self._under(signal)._steps(trains, t_start, t_stop)[1:]
+        logs, o = self._under(signal, inputs)._steps(trains, t_start, t_stop)[1:]
         return PerStep(logs, o, self.dt)
 
     def rescaled(
@@ -94,6 +99,7 @@ class SpikeCalibration(Calibrated, Scored):
         trains: Any = None,
         signal: Any = None,
         *,
+        inputs: Any = None,
         t_start: Any = None,
         t_stop: Any = None,
         seed: int = 0,
@@ -104,29 +110,32 @@ class SpikeCalibration(Calibrated, Scored):
 
         Source: as of `Rescaled.of`
         """
-        silence, _, o = self._under(signal)._steps(trains, t_start, t_stop)
+        if trains is None and inputs is not None:
+            raise NsnnError("inputs without trains: expected the spikes of the neuron in the same trials")
+        silence, _, o = self._under(signal, inputs)._steps(trains, t_start, t_stop)
         return rescale(silence, o, check_seed(seed))
 
-    def _under(self, signal: Any) -> Any:
-        """This fit with other signals: one, or a list with that of each recording."""
+    def _under(self, signal: Any, inputs: Any) -> Any:
+        """This fit with other signals, one or a list with that of each recording, and other inputs."""
         if not isinstance(signal, list | tuple):
-            return self.under(signal)
+            return self.under(signal, inputs=inputs)
         several = isinstance(self.stimulus, tuple)
         if several:
             one_for_each(signal, len(self.stimulus), "signal")
         each = [self.under(one, recording=k * several).stimulus for k, one in enumerate(signal)]
-        return replace(self, stimulus=tuple(each))
+        return replace(self, stimulus=tuple(each)).under(None, inputs=inputs)
 
     def _steps(self, trains: Any, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """log(1 - q), log-likelihood and spikes of each step that counts, trials in line."""
         trials = self._trials
         if trains is not None:
             trials = read_recordings(trains, self.stimulus, self.dt, t_start, t_stop)
+            trials = with_inputs(trials, self.inputs, self._n_recordings, self.dt)
         check_start(self.stimulus, trials, self.dt)
         columns = []
         for trial in trials:
             counted = slice(*trial.counted)
-            parts = self.model, self.noise, self.stimulus
+            parts = self.model, self.noise, self.stimulus, *self.inputs.values()
             q = np.clip(probabilities(parts, trial, self.dt, self.grid), 0.0, 1 - 1e-12)[counted]
             o, silence = trial.o[counted], np.log1p(-q)
             columns.append((silence, np.where(o == 1, np.log(np.maximum(q, 1e-300)), silence), o))

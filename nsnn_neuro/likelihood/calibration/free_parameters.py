@@ -23,7 +23,7 @@ from ...core.parameters import Model
 from ...models.parameter_names import replaced
 from ..continuous.conditional import Parts
 
-_PARTS = ("model", "noise", "stimulus")
+PARTS = ("model", "noise", "stimulus")
 _LOGARITHMIC = 5.0  # ratio of the bounds
 CONDITIONAL = "conditional"
 """Note on a standard error that is for another parameter at a bound."""
@@ -53,6 +53,8 @@ class FreeParameters:
 
     parts: Parts
     each: tuple[FreeParameter, ...]
+    heads: tuple[str, ...] = PARTS
+    """the name of each part"""
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -100,7 +102,7 @@ class FreeParameters:
 
     def start(self) -> np.ndarray:
         """(K,) the values that the parts have, u; the middle for those outside of their bounds."""
-        given = np.array([value_at(self.parts, path) for path in self.paths])
+        given = np.array([value_at(self.parts, path, self.heads) for path in self.paths])
         u = self.place(given)
         return np.where((given >= self.low) & (given <= self.high), u, 0.5)
 
@@ -162,10 +164,11 @@ class FreeParameters:
     def given(self) -> dict[str, tuple[str, str]]:
         """Value as text, and SI unit, of each parameter that is not free; those of several stimuli in line."""
         result = {}
-        for path in _paths(self.parts):
+        for path in _paths(self.parts, self.heads):
             if path in self.paths:
                 continue
-            owners = [_owner((*self.parts[:2], one), path) for one in _each_of(self.parts[2])]
+            each = [(*self.parts[:2], one, *self.parts[3:]) for one in _each_of(self.parts[2])]
+            owners = [owner(parts, path, self.heads) for parts in each]
             (owner, name), unit = owners[0], owners[0][0].unit(owners[0][1])
             size, shown, _ = _shown(getattr(owner, name), getattr(owner, name), unit)
             values = [f"{value / size:.4g}" for one, _ in owners for value in np.ravel(one.si(name))]
@@ -176,15 +179,15 @@ class FreeParameters:
     def models(self, values: np.ndarray) -> Parts:
         """Neuron, noise and stimulus with these values in SI, (K,)."""
         named = {one.path: one.quantity(float(value)) for one, value in zip(self.each, values, strict=True)}
-        return _each(self.parts, lambda part, name: replaced(part, name, named))
+        return self._each(self.parts, lambda part, name: replaced(part, name, named))
 
     def numbers(self, values: np.ndarray) -> Parts:
         """As `models`, but without any check, and for `si` only: many times faster."""
-        of_part: dict[str, dict[str, float]] = {name: {} for name in _PARTS}
+        of_part: dict[str, dict[str, float]] = {name: {} for name in self.heads}
         for path, value in zip(self.paths, values, strict=True):
             head, _, rest = path.partition(".")
             of_part[head][rest] = float(value)
-        return _each(self._numbers, lambda part, name: _with_si(part, of_part[name]))
+        return self._each(self._numbers, lambda part, name: _with_si(part, of_part[name]))
 
     def rows(self, points: np.ndarray) -> list[Parts]:
         """`numbers` of points u (n, K), also outside of the bounds."""
@@ -193,16 +196,14 @@ class FreeParameters:
     @cached_property
     def _numbers(self) -> Parts:
         """The parts, with all parameters known in SI."""
-        return _each(self.parts, lambda part, _: _all_si(part))
+        return self._each(self.parts, lambda part, _: _all_si(part))
 
-
-def _each(parts: Parts, function: Callable[[Any, str], Any]) -> Parts:
-    """A function of each part and its name, or of each stimulus of several recordings."""
-    neuron, noise, stimulus = (
-        tuple(function(one, name) for one in part) if isinstance(part, tuple) else function(part, name)
-        for name, part in zip(_PARTS, parts, strict=True)
-    )
-    return neuron, noise, stimulus
+    def _each(self, parts: Parts, function: Callable[[Any, str], Any]) -> Parts:
+        """A function of each part and its name, or of each stimulus of several recordings."""
+        return tuple(
+            tuple(function(one, name) for one in part) if isinstance(part, tuple) else function(part, name)
+            for name, part in zip(self.heads, parts, strict=True)
+        )
 
 
 def _each_of(part: Any) -> tuple[Any, ...]:
@@ -239,35 +240,41 @@ def _with_si(model: Any, values: Mapping[str, float]) -> Any:
     return made
 
 
-def read_free(free: Any, parts: Parts) -> FreeParameters:
+def read_free(free: Any, parts: Parts, heads: tuple[str, ...] = PARTS) -> FreeParameters:
     """The checked free parameters of a calibration; NsnnError for unknown names and bounds that the models refuse."""
     expected = 'expected a dict such as {"tau_m": (1*ms, 50*ms), "noise.sigma": (0.5*mV, 10*mV)}'
     if not isinstance(free, Mapping) or not free:
         raise NsnnError(f"free = {units.shown(free)}: {expected}")
-    known = _paths(parts)
+    known = _paths(parts, heads)
+    # of inputs without the part in between: "input.tau_syn" for "input.synapse.tau_syn"
+    short = {}
+    for path in known:
+        head, *_, last = path.split(".")
+        short[f"{head}.{last}" if head in heads[len(PARTS) :] else path] = path
     each = []
     for name, bounds in free.items():
-        path = full_path(name)
+        path = full_path(name, heads)
+        path = short.get(path, path)
         if path not in known:
-            names = [one.removeprefix("model.") for one in known]
+            names = [one.removeprefix("model.") for one in short]
             raise NsnnError(
                 f"free has the name {name!r}{did_you_mean(name, names)} (expected one of {', '.join(names)})"
             )
-        each.append(FreeParameter(name, path, *_bounds(name, bounds, parts, path)))
-    made = FreeParameters(parts, tuple(each))
+        each.append(FreeParameter(name, path, *_bounds(name, bounds, owner(parts, path, heads))))
+    made = FreeParameters(parts, tuple(each), heads)
     _check_order(made)
     _check_values(made, free)
     return made
 
 
-def full_path(name: Any) -> str:
+def full_path(name: Any, heads: tuple[str, ...] = PARTS) -> str:
     """The name of a parameter with "model." where it is left out."""
-    return name if isinstance(name, str) and name.partition(".")[0] in _PARTS else f"model.{name}"
+    return name if isinstance(name, str) and name.partition(".")[0] in heads else f"model.{name}"
 
 
-def _paths(parts: Parts) -> list[str]:
+def _paths(parts: Parts, heads: tuple[str, ...]) -> list[str]:
     """Names of all parameters."""
-    named = zip(_PARTS, map(_first, parts), strict=True)
+    named = zip(heads, map(_first, parts), strict=True)
     return [path for name, part in named if isinstance(part, Model) for path in _inner(name, part)]
 
 
@@ -279,24 +286,25 @@ def _inner(path: str, model: Model) -> Any:
             yield from _inner(f"{path}.{name}", value)
 
 
-def _owner(parts: Parts, path: str) -> tuple[Model, str]:
+def owner(parts: Parts, path: str, heads: tuple[str, ...] = PARTS) -> tuple[Model, str]:
+    """The model that has a parameter, and its name there; of several stimuli the first."""
     head, *inner, last = path.split(".")
-    model: Any = _first(parts[_PARTS.index(head)])
+    model: Any = _first(parts[heads.index(head)])
     for step in inner:
         model = getattr(model, step)
     return model, last
 
 
-def value_at(parts: Parts, path: str) -> float:
+def value_at(parts: Parts, path: str, heads: tuple[str, ...] = PARTS) -> float:
     """The value in SI of a parameter, of the first of several stimuli."""
-    model, name = _owner(parts, path)
+    model, name = owner(parts, path, heads)
     return float(model.si(name))
 
 
 def _bounds(
-    name: str, bounds: Any, parts: Parts, path: str
+    name: str, bounds: Any, owned: tuple[Model, str]
 ) -> tuple[float, float, str, tuple[float, str, Any]]:
-    model, field = _owner(parts, path)
+    model, field = owned
     unit = model.unit(field)
     start = f"free[{name!r}] = {units.shown(bounds)}"
     if not isinstance(bounds, tuple | list) or len(bounds) != 2:

@@ -139,8 +139,11 @@ def automatic(membrane: Membrane, parts: Stretches, sigma: float, dt: float, n_c
 
 def _path(membrane: Membrane, parts: Stretches, points: np.ndarray, dt: float) -> tuple[Any, ...]:
     """The paths of `crossings` and `motions`."""
-    force = membrane.force(points)
-    return parts.first, parts.n_steps, parts.start, membrane.drive, points, force, membrane.tau, dt
+    force, drive = membrane.force(points), membrane.drive
+    if membrane.kick.size:
+        drive = drive + membrane.kick * membrane.tau / dt
+    given = parts.first, parts.n_steps, parts.start, drive, points, force, membrane.tau, dt
+    return *given, membrane.load if membrane.load.size else np.zeros_like(drive)
 
 
 def _narrow(deviation: np.ndarray, time: np.ndarray, per: float) -> int:
@@ -158,7 +161,7 @@ def _narrow(deviation: np.ndarray, time: np.ndarray, per: float) -> int:
 
 def _steady(membrane: Membrane, sigma: float, dt: float) -> bool:
     """Whether the integral equation is accurate: under a drive that jumps its density is a difference of large terms."""
-    if membrane.nonlinear is not None:
+    if membrane.nonlinear is not None or membrane.load.size or membrane.kick.size:
         return False
     bends = np.abs(np.diff(membrane.drive, 2))
     return not bends.size or bool(np.quantile(bends, 0.95) < _ROUGH * sigma * (2 * membrane.tau / dt) ** 0.5)

@@ -19,14 +19,15 @@ from .density import march
 from .escape import spike_chances
 from .given_spikes import CURE, Membrane, Stretches, check_neuron, membrane, stretches
 from .passage import passages
+from .synaptic import synaptic
 from .trials import Trial
 
 _UNLIKELY = float(np.log(1e-300))
 _AUTOMATIC = Grid()
 _AT_ONCE = 4_000_000  # parts of steps, of all rows that are evaluated together: some 200 MB
 
-Parts = tuple[Any, Any, Any]
-"""Neuron, noise and stimulus; a tuple of stimuli for several recordings."""
+Parts = tuple[Any, ...]
+"""Neuron, noise, stimulus (a tuple of stimuli for several recordings), and each `SynapticInput`."""
 
 
 def check_parts(neuron: Any, noise: Any, stimulus: Any) -> None:
@@ -164,10 +165,12 @@ def _free(
     known: dict[Any, Any] | None = None,
     drives: dict[Any, Any] | None = None,
 ) -> tuple[Membrane, Stretches]:
-    neuron, noise, stimulus = parts
+    neuron, noise, stimulus, *synapses = parts
     middle = not (isinstance(noise, EscapeNoise) and noise.family is not None)
     own = stimulus_of(trial, stimulus)
-    path = membrane(neuron, own, trial.o, dt, middle=middle, n_parts=n_parts, known=known, drives=drives)
+    inputs = synaptic(synapses, trial, dt, n_parts, known if drives is None else drives) if synapses else None
+    shared: dict[str, Any] = {"known": known, "drives": drives, "inputs": inputs}
+    path = membrane(neuron, own, trial.o, dt, middle=middle, n_parts=n_parts, **shared)
     free = stretches(neuron, path.lift, trial.o, dt, middle=middle, t_start=trial.t_start, n_parts=n_parts)
     return path, free
 
@@ -200,7 +203,7 @@ def _diffusion_logs(rows: Sequence[Parts], trials: Sequence[Trial], dt: float, g
             some = rows[k : k + at_once]
             known: dict[Any, Any] = {}
             items = [_free(parts, trial, dt, n_parts, known) for parts in some]
-            sigmas = [float(noise.si("sigma")) for _, noise, _ in some]
+            sigmas = [float(parts[1].si("sigma")) for parts in some]
             result.append(_march(items, sigmas, trial, dt, grid, np.empty((0, 0))))
         logs.append(np.concatenate(result))
     # noise so weak that the density between two cells underflows: as unlikely as numbers can say
@@ -231,6 +234,7 @@ def _march(
     kept = tuple(lane[counted] for lane in lanes)
     drive = np.stack([path.drive for path, _ in items])
     spread, tau = np.array(sigmas) ** 2, np.array([path.tau for path, _ in items])
+    load, kick = (np.stack([getattr(path, name) for path, _ in items]) for name in ("load", "kick"))
     if grid.integral:
         threshold, leak = np.array([path.threshold for path, _ in items]), float(items[0][0].leaky)
         given: tuple[Any, ...] = (kept, drive, threshold, spread, tau, leak, dt, n_parts, some, chance)
@@ -240,7 +244,7 @@ def _march(
             [cells(*item, sigma, dt, grid.n_cells) for item, sigma in zip(items, sigmas, strict=True)]
         )
         force = np.stack([path.force(f) for (path, _), f in zip(items, faces, strict=True)])
-        given = (kept, drive, faces, force, spread, tau, dt, grid.stride, n_parts, some, chance)
+        given = (kept, drive, load, kick, faces, force, spread, tau, dt, grid.stride, n_parts, some, chance)
         march(*given)
     logs[counted] = some
     return logs.reshape(len(items), -1)

@@ -124,9 +124,42 @@ def _left(p: np.ndarray, k: int, n_cells: int, least: float) -> float:
 
 
 @njit(cache=True, nogil=True)
+def _shift(p: np.ndarray, k: int, faces: np.ndarray, by: float, below: np.ndarray) -> float:
+    """Move density k of p (n_cells, _LANES) by a jump of the membrane; return the mass that is above the threshold then.
+
+    The mass below a face is the one below its place before the jump, by a cubic through four faces, kept between its neighbours.
+    below : (n_cells + 1,) room for it
+    """
+    n = p.shape[0]
+    for i in range(n):
+        below[i + 1] = below[i] + p[i, k]
+    last = 0.0
+    for i in range(1, n + 1):
+        x, mass = faces[i] - by, 0.0
+        if x >= faces[n]:
+            mass = below[n]
+        elif x > faces[0]:
+            above = np.searchsorted(faces, x)
+            at = max(0, min(n - 3, above - 2))
+            for j in range(at, at + 4):
+                weight = 1.0
+                for other in range(at, at + 4):
+                    if other != j:
+                        weight *= (x - faces[other]) / (faces[j] - faces[other])
+                mass += weight * below[j]
+            low, high = min(below[above - 1], below[above]), max(below[above - 1], below[above])
+            mass = min(max(mass, low), high)
+        p[i - 1, k] = mass - last
+        last = mass
+    return below[n] - last
+
+
+@njit(cache=True, nogil=True)
 def march(
     lanes: tuple[np.ndarray, ...],
     drive: np.ndarray,
+    load: np.ndarray,
+    kick: np.ndarray,
     faces: np.ndarray,
     force: np.ndarray,
     spread: np.ndarray,
@@ -146,6 +179,7 @@ def march(
         spike may be in any part of its step
     drive, faces, force, spread, tau : (n_rows, ...) by the `row` of a stretch: the drive of all steps, the faces of n_cells cells
         and the force there, sigma^2 and the time constant
+    load, kick : (n_rows, n) or (n_rows, 0), as of `Membrane`
     logs : (n,) filled with the log-likelihood of each stretch
     chance : (n_rows, n) filled with the probability of a spike, given none before in its stretch, in each step or part of one, as
         its n says; or of shape (0, 0)
@@ -158,7 +192,7 @@ def march(
     of_lane = np.zeros((6, _LANES))
     lane = of_lane.ravel()
     mass, base, fired = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
-    centre, width = np.empty(n_cells), np.empty(n_cells)
+    centre, width, below = np.empty(n_cells), np.empty(n_cells), np.zeros(n_cells + 1)
     wanted = chance.shape[0] > 0
     joined = drive.shape[1] // chance.shape[1] if wanted else 1
     # after its first steps a stretch has so many long ones; one with a part that is given, or whose steps are asked for, has none
@@ -204,6 +238,10 @@ def march(
                 for i in range(now, now + many):
                     of_lane[0, k] += drive[row[s], i] / many
                 of_lane[1, k] = length[s] * dt if turn == 0 else many * dt
+                if load.shape[1] > 0:
+                    mean = load[row[s], now : now + many].mean()
+                    for i in range(n_cells):
+                        coef[i, 0, k] = force[row[s], i + 1] - mean * faces[row[s], i + 1]
             _advance(cells, lane, _unsigned(n_cells), _unsigned(side))
             for k in range(side):
                 s = order[begin + min(k, used - 1)]
@@ -217,6 +255,11 @@ def march(
                 if t == skip[s]:
                     logs[s], base[k] = 0.0, mass[k]
                 lost = ((1 - _G) * of_lane[2, k] + _G * of_lane[3, k]) / _G
+                if kick.shape[1] > 0:
+                    many = stride if 0 <= turn - _SHORT < long[s] else 1
+                    jump = kick[row[s], first[s] + t + 1 - many : first[s] + t + 1].sum()
+                    if jump != 0.0:
+                        lost += _shift(p, k, faces[row[s]], jump, below)
                 lost = min(max(lost, _LEAST), mass[k])
                 if wanted:
                     step, q = (first[s] + t) // joined, min(lost / max(mass[k], _LEAST), 1.0)
@@ -255,10 +298,10 @@ def _force(x: float, low: float, per: float, force: np.ndarray) -> float:
 def motions(path: tuple[Any, ...]) -> np.ndarray:
     """Voltage at the start of each free step without noise, held at the threshold once there, and its change in it, (2, n).
 
-    path : first, n_steps and start of stretches, drive, points, force, tau, dt; points, force (n_points,): the force at equally
+    path : first, n_steps and start of stretches, drive, points, force, tau, dt, load; points, force (n_points,): the force at equally
         spaced voltages up to the threshold; beyond the lowest it is constant, unless there are two only
     """
-    first, n_steps, start, drive, points, force, tau, dt = path
+    first, n_steps, start, drive, points, force, tau, dt, load = path
     n = points.shape[0]
     low, top, per = points[0], points[n - 1], (n - 1) / (points[n - 1] - points[0])
     result = np.empty((2, n_steps.sum()))
@@ -266,7 +309,7 @@ def motions(path: tuple[Any, ...]) -> np.ndarray:
     for s in range(first.shape[0]):
         x = min(start[s], top)
         for t in range(first[s], first[s] + n_steps[s]):
-            result[0, k], result[1, k] = x, dt / tau * (_force(x, low, per, force) + drive[t])
+            result[0, k], result[1, k] = x, dt / tau * (_force(x, low, per, force) + drive[t] - load[t] * x)
             x = min(x + result[1, k], top)
             k += 1
     return result
@@ -278,21 +321,21 @@ def crossings(path: tuple[Any, ...], spread: float) -> np.ndarray:
 
     Of paths that do not cross within their stretch as if they did at its end; inf where they do not rise there; path : as of
     `motions`."""
-    first, n_steps, start, drive, points, force, tau, dt = path
+    first, n_steps, start, drive, points, force, tau, dt, load = path
     n = points.shape[0]
     low, top, per = points[0], points[n - 1], (n - 1) / (points[n - 1] - points[0])
     result = np.full((2, first.shape[0]), np.inf)
     for s in range(first.shape[0]):
         x, variance = start[s], 0.0
         for t in range(n_steps[s]):
-            f = _force(x, low, per, force)
-            speed = (f + drive[first[s] + t]) / tau
+            k = first[s] + t
+            speed = (_force(x, low, per, force) + drive[k] - load[k] * x) / tau
             if x + dt * speed >= top or t == n_steps[s] - 1:
                 if speed > 0 and t > 0:
                     result[0, s], result[1, s] = np.sqrt(variance) / speed, t * dt
                 break
             x += dt * speed
-            ahead = (_force(x, low, per, force) + drive[first[s] + t]) / tau
+            ahead = (_force(x, low, per, force) + drive[k] - load[k] * x) / tau
             if speed * ahead > 0:  # paths under the same drive part as they gain speed
                 variance *= (ahead / speed) ** 2
             variance += 2.0 * dt / tau * spread

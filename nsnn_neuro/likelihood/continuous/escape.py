@@ -12,7 +12,8 @@ from .given_spikes import Membrane, Stretches
 def spike_chances(membrane: Membrane, parts: Stretches, noise: EscapeNoise, dt: float) -> np.ndarray:
     """The probability of a spike in each step, (n_steps,), 0 while refractory, as `simulate` draws it."""
     given = parts.first, parts.n_steps, parts.length, parts.start, membrane.drive
-    before, after, length = paths(*given, membrane.tau / dt, membrane.leaky)
+    synapses = membrane.load, membrane.kick
+    before, after, length = paths(*given, membrane.tau / dt, membrane.leaky, *synapses)
     low, high = before - membrane.threshold, after - membrane.threshold
     law = noise.law
     if isinstance(law, Family):
@@ -35,8 +36,13 @@ def paths(
     drive: np.ndarray,
     steps_per_tau: float,
     leaky: bool,
+    load: np.ndarray,
+    kick: np.ndarray,
 ) -> np.ndarray:
-    """(3, n_steps) the voltage at both ends of each free step, and its length in steps; 0 in steps that are not free."""
+    """(3, n_steps) the voltage at both ends of each free step, and its length in steps; 0 in steps that are not free.
+
+    load, kick : (n_steps,) or (0,), as of `Membrane`
+    """
     result = np.zeros((3, len(drive)))
     before, after, lasts = result
     whole = -np.expm1(-1.0 / steps_per_tau)
@@ -45,9 +51,14 @@ def paths(
         for t in range(first[s], first[s] + n_steps[s]):
             h = length[s] if t == first[s] else 1.0
             before[t], lasts[t] = v, h
-            if leaky:
+            leak = leaky + (load[t] if load.size else 0.0)
+            if load.size and leak > 0:
+                v += (drive[t] / leak - v) * -np.expm1(-h * leak / steps_per_tau)
+            elif leaky:
                 v += (drive[t] - v) * (whole if h == 1.0 else -np.expm1(-h / steps_per_tau))
             else:
                 v += drive[t] * h / steps_per_tau
+            if kick.size:
+                v += kick[t]
             after[t] = v
     return result

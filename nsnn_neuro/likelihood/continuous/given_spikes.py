@@ -29,8 +29,10 @@ from ...models.neurons import ConductanceBased, IntegrateAndFire
 from ...models.neurons.expressions import STATEMENT, names_in, statements, value_of
 from ...models.neurons.refractory import initial_voltage, release
 from ...models.stimuli import Filtered, HeldSignal, Stimulus
+from .synaptic import Synaptic
 
 CURE = 'use method="simulation"'
+_NONE = np.zeros(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,10 @@ class Membrane:
     """(n_steps,) dlift/dt of each step, without the jump of a spike in this step"""
     nonlinear: str | None
     parameters: dict[str, Any]
+    load: np.ndarray
+    """(n_steps,) conductances of synapses in units of the leak, which add -load x to the force; or (0,)"""
+    kick: np.ndarray
+    """(n_steps,) jump at the end of each step; or (0,)"""
 
     def force(self, x: np.ndarray) -> np.ndarray:
         """The part of tau dx/dt that depends on x, of the shape of x."""
@@ -122,6 +128,7 @@ def membrane(
     n_parts: int = 1,
     known: dict[Any, Any] | None = None,
     drives: dict[Any, Any] | None = None,
+    inputs: Synaptic | None = None,
 ) -> Membrane:
     """The membrane of a neuron that `check_neuron` has accepted, given its spikes.
 
@@ -134,6 +141,7 @@ def membrane(
     known : drives and decays that are known, to which those of this neuron are added: rows of
         parameters share many
     drives : the same of drives alone, which take less memory where every row has decays of its own
+    inputs : of synapses, in steps or their parts
     """
     n, dt = len(o) * n_parts, dt / n_parts
     parameters = {field.name: neuron.si(field.name) for field in neuron.parameter_fields()}
@@ -168,6 +176,10 @@ def membrane(
         lift, rise, at["v"] = _once(known, key, moved)
         total = -parameters["tau_m"] * rise
     total = total + np.broadcast_to(value_of(neuron.linear, at), n)
+    load = kick = _NONE
+    if inputs is not None:
+        load, kick = inputs.load, inputs.kick
+        total = total + inputs.current - (load * at["v"] if load.size else 0.0)
     return Membrane(
         parameters["tau_m"],
         float(parameters[neuron.threshold]),
@@ -177,6 +189,8 @@ def membrane(
         rise,
         neuron.nonlinear,
         parameters,
+        load,
+        kick,
     )
 
 

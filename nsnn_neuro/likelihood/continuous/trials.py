@@ -26,6 +26,8 @@ class Trial:
     """the first step that counts, and the first one after those that count; spikes before are given"""
     recording: int = 0
     """which of several recordings, and so which stimulus"""
+    inputs: tuple[tuple[np.ndarray, ...], ...] = ()
+    """of each synaptic input the spikes of its neurons, s from the start of the trial"""
 
     @property
     def n_spikes(self) -> int:

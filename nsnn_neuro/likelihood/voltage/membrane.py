@@ -43,7 +43,7 @@ def noise_free(parts: Parts, trial: Trial, dt: float, start: float) -> tuple[np.
     free = stretches(neuron, path.lift, trial.o, dt, middle=middle, t_start=trial.t_start)
     free = replace(free, start=np.where(free.first == 0, start, free.start))
     given = free.first, free.n_steps, free.length, free.start, path.drive
-    before, _, length = paths(*given, path.tau / dt, path.leaky)
+    before, _, length = paths(*given, path.tau / dt, path.leaky, path.load, path.kick)
     inside = length > 0
     inside[free.first[free.first < len(trial.o)]] = (
         False  # the membrane is released within this step, or starts there
