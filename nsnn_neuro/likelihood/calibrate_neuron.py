@@ -117,9 +117,9 @@ def calibrate(
         of these, one for each stimulus. With
         method="voltage" None takes those of `voltage`, if it is a Block with spikes, else
         `likelihood.detect_spikes(voltage)`
-    inputs : a `SynapticInput`, recorded spikes that reach the neuron through synapses, a list of them, or a dict with names of
-        yours. Free names are "input.weight", "input.delay", "input.tau_syn", "input.e_rev", "input.U", ...; of a list "input0.weight".
-        For method="likelihood"
+    inputs : a `SynapticInput`, recorded spikes that reach the neuron through synapses; or a list or
+        dict of them. Free names are "input.weight", "input.delay", "input.tau_syn", "input.U", ...; of
+        a list "input0.weight", of a dict its names. For method="likelihood"
     voltage : recorded membrane potential, for method="voltage": a neo.AnalogSignal in mV, a
         neo.Block with one in each segment, or a list of them for repeats, of the time of the
         stimulus. Of several recordings a list of these
@@ -181,7 +181,9 @@ def calibrate(
     step, jobs = DT if dt is None else positive(dt, "s", "dt"), whole(n_jobs, 1, "n_jobs")
     named = named_inputs(inputs)
     if named and method != "likelihood":
-        raise NsnnError(f"inputs with method = {method!r}: expected method='likelihood', or a stimulus with the drive of the inputs")
+        raise NsnnError(
+            f"inputs with method = {method!r}: expected method='likelihood', or a stimulus with the drive of the inputs"
+        )
     parts = model, noise, stimulus if method == "simulation" else _stimuli(stimulus), *named.values()
     given = Given(parts, free, trains, t_start, t_stop, step, check_seed(seed), progress, (*PARTS, *named))
     if method == "simulation":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,9 @@ class SynapticInput(Scalars):
 
     Parameters
     ----------
-    trains : spikes of a presynaptic neuron, in as many trials as the fitted neuron has and on the same clock: a neo.Block, a list
-        of neo.SpikeTrain, or of arrays of seconds. Spikes before the start of a trial count. A Block may have several neurons, which
-        share weight, delay and synapse. Of several recordings a list of these
+    trains : spikes of a presynaptic neuron, in as many trials as the fitted neuron has and on the same clock: a neo.Block, a
+        list of neo.SpikeTrain, or of arrays of seconds. Spikes before the start of a trial count. A Block may have several
+        neurons, which share weight, delay and synapse. Of several recordings a list of these
     synapse : `ExponentialSynapse`, `AlphaSynapse`, `ConductanceSynapse`, one of your own, or `DeltaSynapse`, "jump"
     weight : in the unit of the membrane; for conductances a plain number >= 0 (in units of the leak)
     delay : time >= 0 as of a `Projection`: a spike acts from the end of its step on. It need not be a multiple of the step
@@ -78,7 +79,9 @@ def named_inputs(inputs: Any) -> dict[str, SynapticInput]:
     for name, one in named.items():
         instance(one, SynapticInput, "inputs" if name == "input" else f"inputs, {name}", expected)
         if not isinstance(name, str) or not name.isidentifier() or name in _TAKEN:
-            raise NsnnError(f"inputs has the name {name!r}: expected a name such as 'excitation', none of {', '.join(_TAKEN)}")
+            raise NsnnError(
+                f"inputs has the name {name!r}: expected a name such as 'excitation', none of {', '.join(_TAKEN)}"
+            )
     return named
 
 
@@ -97,23 +100,29 @@ def check_inputs(inputs: Mapping[str, SynapticInput], neuron: Any, noise: Any) -
             synapse.check_membrane(synapse.reversal, unit, neuron)
         for state in synapse.on_arrival:
             values = {field.name: synapse.si(field.name) for field in synapse.parameter_fields()}
-            jumps = [value_of(synapse.on_arrival[state], values | {"weight": weight}) for weight in (1.0, 2.0)]
+            jumps = [
+                value_of(synapse.on_arrival[state], values | {"weight": weight}) for weight in (1.0, 2.0)
+            ]
             if abs(jumps[1] - 2 * jumps[0]) > 1e-9 * abs(jumps[0]):
                 raise NsnnError(
                     f"synapse of {name} = {type(synapse).__name__}(...): expected increments in proportion to the weight"
                 )
     if inputs and isinstance(noise, EscapeNoise) and getattr(noise.law, "uses_rise", False):
         raise NsnnError(
-            f"noise = EscapeNoise(hazard={type(noise.law).__name__}(...)), which depends on the slope of the membrane, with inputs: "
-            "expected another hazard, such as ExponentialHazard(100*Hz, 2*mV)"
+            f"noise = EscapeNoise(hazard={type(noise.law).__name__}(...)), which depends on the slope of the membrane, with "
+            "inputs: expected another hazard, such as ExponentialHazard(100*Hz, 2*mV)"
         )
 
 
-def with_inputs(trials: Sequence[Trial], inputs: Mapping[str, Any], n_recordings: int | None, dt: float) -> list[Trial]:
+def with_inputs(
+    trials: Sequence[Trial], inputs: Mapping[str, Any], n_recordings: int | None, dt: float
+) -> list[Trial]:
     """The trials with the times of their input spikes; `n_recordings` is None for one recording that is not in a list."""
     result = [dataclasses.replace(trial, inputs=()) for trial in trials]
     for name, one in inputs.items():
-        sources = [one.trains] if n_recordings is None else one_for_each(one.trains, n_recordings, f"trains of {name}")
+        sources = [one.trains]
+        if n_recordings is not None:
+            sources = one_for_each(one.trains, n_recordings, f"trains of {name}")
         before = 0
         for recording, source in enumerate(sources):
             theirs = [k for k, trial in enumerate(trials) if trial.recording == recording]
@@ -124,10 +133,12 @@ def with_inputs(trials: Sequence[Trial], inputs: Mapping[str, Any], n_recordings
                 )
             for trial, k in enumerate(theirs):
                 times = _times(trains, trial, trials[k], name, dt)
-                before += sum(int((one < len(trials[k].o) * dt).sum()) for one in times)
+                before += sum(int((train < len(trials[k].o) * dt).sum()) for train in times)
                 result[k] = dataclasses.replace(result[k], inputs=(*result[k].inputs, times))
         if not before:
-            raise NsnnError(f"inputs: {name} has no spikes before the end of the trials: expected at least one; are times in s?")
+            raise NsnnError(
+                f"inputs: {name} has no spikes before the end of the trials: expected at least one; are times in s?"
+            )
     return result
 
 
@@ -160,7 +171,7 @@ def _times(trains: Trains, number: int, trial: Trial, name: str, dt: float) -> t
         )
     first = number * trains.n_neurons
     edges = trains.offsets[first : first + trains.n_neurons + 1].tolist()
-    return tuple(trains.times[low:high] - trial.t_start for low, high in zip(edges, edges[1:], strict=False))
+    return tuple(trains.times[low:high] - trial.t_start for low, high in pairwise(edges))
 
 
 def other_trains(inputs: Mapping[str, SynapticInput], trains: Any) -> dict[str, SynapticInput]:

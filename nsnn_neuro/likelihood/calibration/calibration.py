@@ -17,8 +17,8 @@ from ...measures import Estimate
 from ..continuous.cells import Grid
 from ..continuous.conditional import check_start, log_likelihoods, probabilities
 from ..continuous.trials import one_for_each, read_recordings
-from ..synaptic_input import with_inputs
 from ..scores import PerStep, Rescaled, Scored, bits_per_spike, check_level, rescale
+from ..synaptic_input import with_inputs
 from .calibrated import Calibrated
 from .limits import Profiler
 from .maximise import at_best, held

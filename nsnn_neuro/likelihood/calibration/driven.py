@@ -9,7 +9,6 @@ import neo
 import numpy as np
 import quantities as pq
 
-from ...core.units import pq_quantity
 from ...models.connectivity import OneToOne
 from ...models.network import Network
 from ...models.neurons import Relay

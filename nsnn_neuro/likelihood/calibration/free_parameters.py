@@ -169,8 +169,8 @@ class FreeParameters:
                 continue
             each = [(*self.parts[:2], one, *self.parts[3:]) for one in _each_of(self.parts[2])]
             owners = [owner(parts, path, self.heads) for parts in each]
-            (owner, name), unit = owners[0], owners[0][0].unit(owners[0][1])
-            size, shown, _ = _shown(getattr(owner, name), getattr(owner, name), unit)
+            (first, name), unit = owners[0], owners[0][0].unit(owners[0][1])
+            size, shown, _ = _shown(getattr(first, name), getattr(first, name), unit)
             values = [f"{value / size:.4g}" for one, _ in owners for value in np.ravel(one.si(name))]
             text = f"{', '.join(dict.fromkeys(values))} {shown}".rstrip()
             result[path.removeprefix("model.")] = text, unit

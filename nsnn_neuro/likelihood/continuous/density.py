@@ -298,8 +298,8 @@ def _force(x: float, low: float, per: float, force: np.ndarray) -> float:
 def motions(path: tuple[Any, ...]) -> np.ndarray:
     """Voltage at the start of each free step without noise, held at the threshold once there, and its change in it, (2, n).
 
-    path : first, n_steps and start of stretches, drive, points, force, tau, dt, load; points, force (n_points,): the force at equally
-        spaced voltages up to the threshold; beyond the lowest it is constant, unless there are two only
+    path : first, n_steps and start of stretches, drive, points, force, tau, dt, load; points, force (n_points,): the force at
+        equally spaced voltages up to the threshold; beyond the lowest it is constant, unless there are two only
     """
     first, n_steps, start, drive, points, force, tau, dt, load = path
     n = points.shape[0]

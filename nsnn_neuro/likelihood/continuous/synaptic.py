@@ -1,8 +1,8 @@
 """What synapses do to a membrane, given their input spikes: known functions of time.
 
-As in `simulate`, a spike acts at the end of its step. With a delay that is not a multiple of the step its weight is shared by the
-ends of two steps, so that the likelihood is continuous in the delay; the mean time of arrival is exact. States of synapses take their
-exact step; currents and conductances have their mean over a step.
+As in `simulate`, a spike acts at the end of its step. With a delay that is not a multiple of the step its weight is shared by
+the ends of two steps, so that the likelihood is continuous in the delay; the mean time of arrival is exact. States of synapses
+take their exact step; currents and conductances have their mean over a step.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ class Synaptic:
     """(n,) jump at the end of each step; (0,) without jumps"""
 
 
-def synaptic(inputs: Sequence[Any], trial: Trial, dt: float, n_parts: int, known: dict[Any, Any] | None) -> Synaptic:
+def synaptic(
+    inputs: Sequence[Any], trial: Trial, dt: float, n_parts: int, known: dict[Any, Any] | None
+) -> Synaptic:
     """The effect of the inputs of a trial, in `n_parts` of each step.
 
     inputs : `SynapticInput`s, with spikes in `trial.inputs`
@@ -44,7 +46,9 @@ def synaptic(inputs: Sequence[Any], trial: Trial, dt: float, n_parts: int, known
     total = Synaptic(np.zeros(n * n_parts), np.zeros(0), np.zeros(0))
     for one, trains in zip(inputs, trial.inputs, strict=True):
         synapse, weight, law = one.synapse, float(one.si("weight")), one.short_term
-        values = [float(part.si(field.name)) for part in (synapse, law) if part for field in part.parameter_fields()]
+        values = [
+            float(part.si(field.name)) for part in (synapse, law) if part for field in part.parameter_fields()
+        ]
         key = (id(trains), float(one.si("delay")), type(synapse), *values, dt, n_parts)
         if key not in known:
             known[key] = _of_unit_weight(synapse, *arriving(one, trains, dt), n, dt, n_parts)
@@ -56,7 +60,9 @@ def synaptic(inputs: Sequence[Any], trial: Trial, dt: float, n_parts: int, known
         elif seen.size:
             total = Synaptic(total.current + weight * seen, total.load, total.kick)
         if jump.size:
-            total = Synaptic(total.current, total.load, weight * jump + (total.kick if total.kick.size else 0.0))
+            total = Synaptic(
+                total.current, total.load, weight * jump + (total.kick if total.kick.size else 0.0)
+            )
     return total
 
 
@@ -75,7 +81,9 @@ def _of_unit_weight(
     place : (n_spikes,) arrivals in steps from the start of the trial; sent : (n_spikes,) share of the weight of each
     """
     states = {field.name: float(synapse.si(field.name)) for field in synapse.parameter_fields()}
-    added = [_number(synapse.on_arrival.get(x, "0"), {**states, "weight": 1.0}) for x in (*synapse.states, "v")]
+    added = [
+        _number(synapse.on_arrival.get(x, "0"), {**states, "weight": 1.0}) for x in (*synapse.states, "v")
+    ]
     jump = np.zeros(0)
     if added[-1]:
         jump = np.zeros(n * n_parts)
@@ -111,7 +119,9 @@ def arrivals(place: np.ndarray, sent: np.ndarray, before: int, n: int) -> np.nda
 
 
 @njit(cache=True)  # pragma: no cover - compiled
-def _walk(values: np.ndarray, keep: np.ndarray, seen: np.ndarray, added: np.ndarray, n_parts: int) -> np.ndarray:
+def _walk(
+    values: np.ndarray, keep: np.ndarray, seen: np.ndarray, added: np.ndarray, n_parts: int
+) -> np.ndarray:
     """(n * n_parts,) the mean output of each part, for linear states."""
     m, n = len(added), len(values)
     x, after, result = np.zeros(m), np.zeros(m), np.zeros(n * n_parts)
