@@ -3,7 +3,7 @@
 Networks of a source and a neuron are simulated. Weight, time constant and delay of the synapse are free; 95 % intervals by the
 profile likelihood and by standard errors.
 
-    python benchmarks/synaptic_inputs.py 50       50 recordings of 150 and 500 spikes, 16 of 2,000; docs/synaptic_inputs.json
+    python benchmarks/synaptic_inputs.py 50       50 recordings of 150 and 500 spikes, 17 of 2,000; docs/synaptic_inputs.json
 """
 
 from __future__ import annotations
@@ -79,21 +79,24 @@ def summary(fits: list[dict[str, Any]]) -> dict[str, Any]:
             for method in ("profile", "wald")
         },
         "bias": {name: float(np.nanmean(values)) for name, values in z.items()},
-        "sd": {name: float(np.nanstd(values, ddof=1)) for name, values in z.items()},
+        "sd": {name: float(np.nanstd(values)) for name, values in z.items()},
     }
 
 
 def main(n: int) -> None:
-    rate = 0.5 * np.mean([len(train) for train in simulated(20, 1)[1]])  # Hz
-    table = {}
-    for k, size in enumerate(SIZES):
-        each = max(1, round(size / (rate * float(SECONDS))))
-        some = n if size < 2000 else max(1, n // 3)
-        inputs, trains = simulated(some * each, 100 + k)
-        parts = [slice(i * each, (i + 1) * each) for i in range(some)]
-        table[str(size)] = summary([fit_one(inputs[part], trains[part]) for part in parts])
-        print(size, table[str(size)], flush=True)
-        PAGE.write_text(json.dumps(table, indent=1) + "\n")
+    """Fit n recordings of 150 and 500 spikes and a third as many of 2,000, in turns; write the table after each turn."""
+    rate = np.mean([len(train) for train in simulated(20, 1)[1]])  # spikes of a trial
+    each = {size: max(1, round(size / rate)) for size in SIZES}
+    spikes = {size: simulated(n * each[size], 100 + k) for k, size in enumerate(SIZES)}
+    fits: dict[int, list[dict[str, Any]]] = {size: [] for size in SIZES}
+    for turn in range(n):
+        for size in SIZES if turn % 3 == 0 else SIZES[:2]:
+            inputs, trains = spikes[size]
+            k = len(fits[size]) * each[size]
+            fits[size].append(fit_one(inputs[k : k + each[size]], trains[k : k + each[size]]))
+        if turn:
+            table = {str(size): summary(some) for size, some in fits.items()}
+            PAGE.write_text(json.dumps(table, indent=1) + "\n")
 
 
 if __name__ == "__main__":
