@@ -137,7 +137,7 @@ def _shift(p: np.ndarray, k: int, faces: np.ndarray, by: float, below: np.ndarra
     for i in range(1, n + 1):
         x, mass = faces[i] - by, 0.0
         if x >= faces[n]:
-            mass = below[n]
+            mass = float(below[n])
         elif x > faces[0]:
             above = np.searchsorted(faces, x)
             at = max(0, min(n - 3, above - 2))
@@ -148,10 +148,10 @@ def _shift(p: np.ndarray, k: int, faces: np.ndarray, by: float, below: np.ndarra
                         weight *= (x - faces[other]) / (faces[j] - faces[other])
                 mass += weight * below[j]
             low, high = min(below[above - 1], below[above]), max(below[above - 1], below[above])
-            mass = min(max(mass, low), high)
+            mass = float(min(max(mass, low), high))
         p[i - 1, k] = mass - last
         last = mass
-    return below[n] - last
+    return float(below[n]) - last
 
 
 @njit(cache=True, nogil=True)
