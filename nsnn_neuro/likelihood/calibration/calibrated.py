@@ -247,11 +247,12 @@ class Calibrated(Saved):
                     f"signal is in {signal.dimensionality}: expected a unit such as {stimulus.signal.dimensionality}, that "
                     "of the fitted signal, for which the gain holds"
                 ) from None
-        fed = self.inputs
-        if self._n_recordings is not None:
-            fed = {name: replace(one, trains=one.trains[recording]) for name, one in fed.items()}
-        trials = self._of_recording(recording)
-        return replace(self, stimulus=replace(stimulus, signal=signal), inputs=fed, _trials=trials)
+        own: dict[str, Any] = {"stimulus": replace(stimulus, signal=signal)}
+        if self.inputs and self._n_recordings is not None:
+            inputs = self.inputs.items()
+            own["inputs"] = {name: replace(one, trains=one.trains[recording]) for name, one in inputs}
+            own["_trials"] = self._of_recording(recording)
+        return replace(self, **own)
 
     def simulate(
         self,
