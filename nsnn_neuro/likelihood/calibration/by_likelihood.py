@@ -68,9 +68,9 @@ def calibrate_by_likelihood(given: Given, n_jobs: int) -> Calibration:
     """The most likely parameters of a neuron."""
     parts, dt = given.parts, given.dt
     for stimulus in parts[2] if isinstance(parts[2], tuple) else (parts[2],):
-        check_parts(*parts[:2], stimulus)
+        check_parts(parts[0], parts[1], stimulus)
     inputs = dict(zip(given.heads[len(PARTS) :], parts[len(PARTS) :], strict=True))
-    check_inputs(inputs, *parts[:2])
+    check_inputs(inputs, parts[0], parts[1])
     free = read_free(given.free, parts, given.heads)
     trials = read_recordings(given.trains, parts[2], dt, given.t_start, given.t_stop)
     trials = with_inputs(trials, inputs, len(parts[2]) if isinstance(parts[2], tuple) else None, dt)
