@@ -71,11 +71,10 @@ def named_inputs(inputs: Any) -> dict[str, SynapticInput]:
     expected = "a SynapticInput such as SynapticInput(block, ExponentialSynapse(5*ms), weight=2*mV), or a list or dict of them"
     if inputs is None:
         return {}
-    named = {"input": inputs}
-    if isinstance(inputs, list | tuple):
-        named = {f"input{k}": one for k, one in enumerate(inputs)}
-    elif isinstance(inputs, Mapping):
-        named = dict(inputs)
+    several = (
+        {f"input{k}": one for k, one in enumerate(inputs)} if isinstance(inputs, list | tuple) else inputs
+    )
+    named = dict(several) if isinstance(several, Mapping) else {"input": inputs}
     for name, one in named.items():
         instance(one, SynapticInput, "inputs" if name == "input" else f"inputs, {name}", expected)
         if not isinstance(name, str) or not name.isidentifier() or name in _TAKEN:
@@ -98,12 +97,10 @@ def check_inputs(inputs: Mapping[str, SynapticInput], neuron: Any, noise: Any) -
             )
         if synapse.reversal is not None:
             synapse.check_membrane(synapse.reversal, unit, neuron)
-        for state in synapse.on_arrival:
-            values = {field.name: synapse.si(field.name) for field in synapse.parameter_fields()}
-            jumps = [
-                value_of(synapse.on_arrival[state], values | {"weight": weight}) for weight in (1.0, 2.0)
-            ]
-            if abs(jumps[1] - 2 * jumps[0]) > 1e-9 * abs(jumps[0]):
+        values = {field.name: synapse.si(field.name) for field in synapse.parameter_fields()}
+        for text in synapse.on_arrival.values():
+            first, double = (value_of(text, values | {"weight": weight}) for weight in (1.0, 2.0))
+            if abs(double - 2 * first) > 1e-9 * abs(first):
                 raise NsnnError(
                     f"synapse of {name} = {type(synapse).__name__}(...): expected increments in proportion to the weight"
                 )
@@ -156,8 +153,7 @@ def silent_trials(inputs: Mapping[str, SynapticInput], n_recordings: int | None,
 
 
 def _read(source: Any, name: str) -> Trains:
-    read = as_trains if holds_blocks(source) else as_repeats
-    return read(source, name=f"trains of {name}")
+    return (as_trains if holds_blocks(source) else as_repeats)(source, name=f"trains of {name}")
 
 
 def _times(trains: Trains, number: int, trial: Trial, name: str, dt: float) -> tuple[np.ndarray, ...]:
@@ -176,10 +172,10 @@ def _times(trains: Trains, number: int, trial: Trial, name: str, dt: float) -> t
 
 def other_trains(inputs: Mapping[str, SynapticInput], trains: Any) -> dict[str, SynapticInput]:
     """The inputs with other trains: those of the only input, a dict of them by name, or `SynapticInput`s as for `calibrate`."""
-    several = trains if isinstance(trains, Mapping) else None
-    if several is None and len(inputs) == 1:
-        several = dict.fromkeys(inputs, trains)
-    if several is None or set(several) != set(inputs):
+    several = (
+        dict.fromkeys(inputs, trains) if len(inputs) == 1 and not isinstance(trains, Mapping) else trains
+    )
+    if not isinstance(several, Mapping) or set(several) != set(inputs):
         raise NsnnError(
             f"inputs = {shown(trains)}: the fit has {', '.join(inputs) or 'no inputs'}: expected "
             + ("a dict with the trains of each, by name" if inputs else "None")

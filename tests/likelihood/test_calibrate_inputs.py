@@ -5,7 +5,7 @@ Probabilities at given parameters are those of `probabilities`, as a fit would m
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import neo
@@ -18,12 +18,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import SynapticInput, TsodyksMarkram
+from nsnn_neuro.core.parameters import parameter
+from nsnn_neuro.likelihood.calibration.free_parameters import PARTS, read_free
 from nsnn_neuro.likelihood.continuous.cells import Grid
 from nsnn_neuro.likelihood.continuous.conditional import _free, log_likelihoods, probabilities
 from nsnn_neuro.likelihood.continuous.escape import paths
 from nsnn_neuro.likelihood.continuous.synaptic import arrivals
 from nsnn_neuro.likelihood.continuous.trials import Trial, read_recordings, read_trials
-from nsnn_neuro.likelihood.synaptic_input import with_inputs
+from nsnn_neuro.likelihood.synaptic_input import named_inputs, with_inputs
 from nsnn_neuro.models.connectivity import AllToAll
 
 DT = 1e-4
@@ -34,11 +36,25 @@ GIF = nsnn.GIF(
 )  # fmt: skip
 ESCAPE = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(100 * Hz, 1.5 * mV))
 DRIVE = nsnn.Constant(6 * mV)
+
+
+@dataclass(frozen=True, eq=False)
+class Difference(nsnn.Synapse):
+    """A synapse of one's own."""
+
+    tau_rise: Any = parameter("s", bound="positive")
+    tau_decay: Any = parameter("s", bound="positive")
+    states = {"x": "-x / tau_decay", "y": "-y / tau_rise"}
+    on_arrival = {"x": "2 * weight", "y": "2 * weight"}
+    current = "x - y"
+
+
 SYNAPSES: dict[str, tuple[Any, Any]] = {
     "jump": (nsnn.DeltaSynapse(), 2 * mV),
     "exponential": (nsnn.ExponentialSynapse(4 * ms), 12 * mV),
     "alpha": (nsnn.AlphaSynapse(3 * ms), 8 * mV),
     "conductance": (nsnn.ConductanceSynapse(5 * ms, 40 * mV), 0.3),
+    "own": (Difference(1 * ms, 5 * ms), 6 * mV),
     "inhibition": (nsnn.ConductanceSynapse(8 * ms, -5 * mV), 0.5),
 }
 
@@ -239,6 +255,28 @@ def test_neurons_of_a_block_and_several_recordings():
     two = {"input": SynapticInput([[a], [b]], **kind)}
     trials = with_inputs(read_recordings([cell, cell], (DRIVE, DRIVE), DT), two, 2, DT)
     assert [trial.inputs[0][0].tolist() for trial in trials] == [a.tolist(), b.tolist()]
+
+
+def test_names_of_several_inputs():
+    """Of a list and of a dict, with the parameters of the synapse and of short-term plasticity."""
+    law = TsodyksMarkram(0.5, 300 * ms)
+    one, two = (
+        SynapticInput([[0.1]], nsnn.AlphaSynapse(k * ms), weight=k * mV, short_term=law) for k in (3, 4)
+    )
+    for inputs, names in (([one, two], ("input0", "input1")), ({"a": one, "b": two}, ("a", "b"))):
+        named = named_inputs(inputs)
+        first, second_name = names
+        free = {
+            f"{first}.weight": (1 * mV, 9 * mV),
+            f"{second_name}.tau_syn": (1 * ms, 9 * ms),
+            f"{second_name}.U": (0.1, 1),
+        }
+        read = read_free(free, (CELL, ESCAPE, None, *named.values()), (*PARTS, *named))
+        assert read.names == tuple(free)
+        changed = read.models(np.array([2e-3, 6e-3, 0.7]))[3:]
+        assert [one.si("weight") for one in changed] == [2e-3, 4e-3]
+        assert [one.synapse.si("tau_syn") for one in changed] == [3e-3, 6e-3]
+        assert [one.short_term.si("U") for one in changed] == [0.5, 0.7]
 
 
 EXP = nsnn.ExponentialSynapse(5 * ms)

@@ -43,7 +43,7 @@ def synaptic(
     known : results by parameters, to which these are added: rows of parameters share many
     """
     n, known = len(trial.o), {} if known is None else known
-    total = Synaptic(np.zeros(n * n_parts), np.zeros(0), np.zeros(0))
+    current, loads, kicks = np.zeros(n * n_parts), [], []
     for one, trains in zip(inputs, trial.inputs, strict=True):
         synapse, weight, law = one.synapse, float(one.si("weight")), one.short_term
         values = [
@@ -54,16 +54,14 @@ def synaptic(
             known[key] = _of_unit_weight(synapse, *arriving(one, trains, dt), n, dt, n_parts)
         seen, jump = known[key]
         if synapse.conductance is not None:
-            pull = weight * float(synapse.si(synapse.reversal)) * seen
-            load = weight * seen + (total.load if total.load.size else 0.0)
-            total = Synaptic(total.current + pull, load, total.kick)
+            loads.append(weight * seen)
+            current += loads[-1] * float(synapse.si(synapse.reversal))
         elif seen.size:
-            total = Synaptic(total.current + weight * seen, total.load, total.kick)
+            current += weight * seen
         if jump.size:
-            total = Synaptic(
-                total.current, total.load, weight * jump + (total.kick if total.kick.size else 0.0)
-            )
-    return total
+            kicks.append(weight * jump)
+    load, kick = (np.sum(some, axis=0) if some else np.zeros(0) for some in (loads, kicks))
+    return Synaptic(current, load, kick)
 
 
 def arriving(one: Any, trains: Sequence[np.ndarray], dt: float) -> tuple[np.ndarray, np.ndarray]:
