@@ -52,6 +52,8 @@ ELSEWHERE = {  # script: why `make bench` does not run it
     "brunel_brian2_nest": "compares rates, not times, for docs/delta_jumps.md; engine.py times this network",
     "recovery": "a study of hours: coverage of intervals, for docs/likelihood.md",
     "regular_spikes": "half an hour of fits: coverage of intervals of regular neurons, for docs/likelihood.md",
+    "relay_inputs": "compares held-out scores, not times, for docs/likelihood.md",
+    "synaptic_inputs": "six minutes of fits: coverage of intervals with synaptic inputs, for docs/likelihood.md",
     "voltage_coverage": "a study of hours: coverage of intervals, for docs/voltage.md",
     "count_coverage": "coverage of intervals of dispersions and shared gains, for docs/likelihood.md",
     "cost_model": "costs of runs and sweeps, checked on sizes that were held out; writes a page of its own",
