@@ -19,7 +19,6 @@ import numpy as np
 from brian2 import Hz, ms, mV, second
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.models.connectivity import OneToOne
 
 PAGE = Path(__file__).parent.parent / "docs" / "synaptic_inputs.json"
 SIZES = (150, 500, 2000)
@@ -41,7 +40,7 @@ def simulated(n_trials: int, seed: int) -> tuple[list[Any], list[Any]]:
     cell = nsnn.Population(1, CELL, noise=NOISE, stimulus=DRIVE, name="cell")
     synapse, weight = nsnn.ExponentialSynapse(TRUE["input.tau_syn"] * second), TRUE["input.weight"] * 1e3 * mV
     given = {"weight": weight, "synapse": synapse, "delay": TRUE["input.delay"] * second}
-    wired = nsnn.Projection(source, cell, rule=OneToOne(), **given)
+    wired = nsnn.Projection(source, cell, rule=nsnn.OneToOne(), **given)
     net = nsnn.Network([source, cell], [wired])
     options = {"duration": SECONDS, "dt": DT, "engine": "numpy", "progress": False}
     block = nsnn.simulate(net, trials=n_trials, seed=seed, **options)

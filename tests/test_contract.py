@@ -79,6 +79,7 @@ EXAMPLES: dict[type, Any] = {
     nsnn.ExponentialSynapse: nsnn.ExponentialSynapse(5 * ms),
     nsnn.AlphaSynapse: nsnn.AlphaSynapse(5 * ms),
     nsnn.ConductanceSynapse: nsnn.ConductanceSynapse(5 * ms, 4.0),
+    nsnn.SynapticInput: nsnn.SynapticInput([[0.1]], nsnn.ExponentialSynapse(5 * ms), weight=0.2),
     nsnn.TsodyksMarkram: nsnn.TsodyksMarkram(0.4, 100 * ms, 50 * ms),
     nsnn.AllToAll: nsnn.AllToAll(autapses=False),
     nsnn.OneToOne: nsnn.OneToOne(),

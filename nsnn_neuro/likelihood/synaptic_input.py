@@ -65,6 +65,10 @@ class SynapticInput(Scalars):
                 f"inhibition comes from {self.synapse.reversal}"
             )
 
+    def describe(self) -> dict[str, Any]:
+        """The input as plain data, without its spikes."""
+        return super().describe() | {"trains": type(self.trains).__name__}
+
 
 def named_inputs(inputs: Any) -> dict[str, SynapticInput]:
     """The inputs by name: "input", or "input0", "input1" of a list, or as a dict names them."""

@@ -26,7 +26,6 @@ from nsnn_neuro.likelihood.continuous.escape import paths
 from nsnn_neuro.likelihood.continuous.synaptic import arrivals
 from nsnn_neuro.likelihood.continuous.trials import Trial, read_recordings, read_trials
 from nsnn_neuro.likelihood.synaptic_input import named_inputs, with_inputs
-from nsnn_neuro.models.connectivity import AllToAll
 
 DT = 1e-4
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=10 * mV, tau_refrac=2 * ms)
@@ -71,7 +70,7 @@ def recording(
     post = nsnn.Population(1, cell, noise=noise, stimulus=DRIVE, name="cell")
     pre = [nsnn.Population(1, nsnn.PoissonSource(40 * Hz), name=name) for name in projections]
     wired = [
-        nsnn.Projection(one, post, rule=AllToAll(), **given)
+        nsnn.Projection(one, post, rule=nsnn.AllToAll(), **given)
         for one, given in zip(pre, projections.values(), strict=True)
     ]
     net = nsnn.Network([*pre, post], wired)
