@@ -3,7 +3,7 @@
 Networks of a source and a neuron are simulated. Weight, time constant and delay of the synapse are free; 95 % intervals by the
 profile likelihood and by standard errors.
 
-    python benchmarks/synaptic_inputs.py 50       50 recordings of 150 and 500 spikes, 17 of 2,000; docs/synaptic_inputs.json
+    python benchmarks/synaptic_inputs.py 24       24 recordings of 150 and 500 spikes, 8 of 2,000; writes docs/synaptic_inputs.json
 """
 
 from __future__ import annotations
@@ -99,4 +99,4 @@ def main(n: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 50)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 24)

@@ -5,7 +5,9 @@ Probabilities at given parameters are those of `probabilities`, as a fit would m
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import neo
@@ -333,3 +335,14 @@ def test_refuses_wrong_inputs_and_calls(fitted):
         (lambda: fit.rescaled(inputs=pre), "inputs", "trains"),
     ]
     assert_refused(rows)
+
+
+def test_the_page_says_what_the_benchmark_counted():
+    """Covered by profile intervals, by number of spikes."""
+    folder = Path(__file__).parents[2] / "docs"
+    page = " ".join((folder / "likelihood.md").read_text(encoding="utf-8").split())
+    for size, row in json.loads((folder / "synaptic_inputs.json").read_text(encoding="utf-8")).items():
+        weight, tau, delay = row["covered"]["profile"].values()
+        assert f"{weight}, {tau} and {delay} of {row['n']} of {int(size):,}" in page.replace(
+            "recordings of", "of"
+        )
