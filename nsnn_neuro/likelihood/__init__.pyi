@@ -28,12 +28,12 @@ from .scores import PerStep as PerStep
 from .scores import Rescaled as Rescaled
 from .selection import CrossValidation as CrossValidation
 from .selection import cross_validate as cross_validate
-from .synaptic_input import SynapticInput as SynapticInput
 from .shared_gain import SharedGain as SharedGain
 from .shared_gain import fit_shared_gain as fit_shared_gain
 from .states.states_fit import StatesFit as StatesFit
 from .states.states_fit import fit_states as fit_states
 from .states.states_model import StatesModel as StatesModel
+from .synaptic_input import SynapticInput as SynapticInput
 from .voltage.spikes import detect_spikes as detect_spikes
 from .voltage.voltage_calibration import VoltageCalibration as VoltageCalibration
 
