@@ -23,6 +23,7 @@ from ..core import units
 from ..core.errors import NsnnError
 from ..core.results import digest, npz_to_write, write_npz
 from ..io.json_codec import parse_unit, unit_text
+from ..io.spikes import as_repeats, as_trains
 
 VERSION = 1  # a change that older versions can't read adds 1
 
@@ -72,6 +73,10 @@ def encoded(value: Any, name: str, arrays: _Arrays) -> Any:
         return value
     if isinstance(value, os.PathLike):
         return None  # of a folder of results, which may not be there
+    if isinstance(value, neo.Block):
+        value = as_trains(value)
+    elif isinstance(value, list) and value and isinstance(value[0], neo.SpikeTrain):
+        value = as_repeats(value)
     if isinstance(value, tuple | list):
         return {type(value).__name__: [inner(one, k) for k, one in enumerate(value)]}
     if isinstance(value, dict):

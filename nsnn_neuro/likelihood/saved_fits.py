@@ -12,8 +12,10 @@ from ..core.errors import NsnnError
 from ..core.file_limits import Budget
 from ..core.parameters import Model
 from ..core.results import opened_fit
+from ..io.spikes import Trains
 from ..measures import Estimate
 from ..models import escape, neurons, noise, stimuli, synapses
+from ..models.short_term import TsodyksMarkram
 from .bases import Exponentials, Lags, RaisedCosines
 from .by_simulation.runs import Runs
 from .by_simulation.search import Scoring
@@ -34,6 +36,7 @@ from .population import PopulationFit
 from .responses import NegativeBinomial, Poisson
 from .states.states_fit import StatesFit
 from .states.states_model import StatesData, StatesModel
+from .synaptic_input import SynapticInput
 from .voltage.voltage_calibration import VoltageCalibration
 
 FITS = NeuronFit, StatesFit, PopulationFit, NetworkFit, Calibration, SimulationCalibration, VoltageCalibration
@@ -54,6 +57,7 @@ TYPES: dict[str, type] = {
             Estimate,
         ),
         *(StatesModel, StatesData, FreeParameters, FreeParameter, Trial, Grid, Runs, Statistics, Scoring),
+        *(Trains, SynapticInput, TsodyksMarkram),
         *(
             synapses.DeltaSynapse,
             synapses.ExponentialSynapse,

@@ -84,6 +84,14 @@ def by_likelihood() -> Any:
     return nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=stimulus, trains=block, dt=0.5 * ms)
 
 
+def with_inputs() -> Any:
+    kind = {"short_term": nsnn.TsodyksMarkram(U=0.5, tau_rec=100 * ms), "weight": 8 * mV}
+    one = nsnn.SynapticInput(spikes(0.05, seed=1), nsnn.ExponentialSynapse(5 * ms), **kind)
+    free, given = {"input.weight": (1 * mV, 30 * mV)}, {"noise": HAZARD, "stimulus": nsnn.Constant(15 * mV)}
+    cell = dataclasses.replace(CELL, tau_refrac=0 * ms)
+    return nsnn.calibrate(cell, free, trains=spikes(0.02), inputs=one, dt=1 * ms, **given)
+
+
 def by_simulation() -> Any:
     block = nsnn.simulate(CELL, HAZARD, DRIVE, **OPTIONS)
     few = {"n_simulations": 40, "n_generations": 1, "engine": "numpy", "dt": 0.5 * ms}
@@ -116,6 +124,7 @@ USES: dict[Any, tuple[Any, Any, Any]] = {
     poisson: ((NEW, CURRENT), {}, {"signal": CURRENT}),
     negative_binomial: ((NEW, CURRENT), {}, {"signal": CURRENT}),
     states: ((NEW, CURRENT), {}, {"signal": CURRENT}),
+    with_inputs: ((spikes(0.02, seed=5),), {}, {"inputs": spikes(0.05)}),
     population: ((spikes(0.1, 0.2, seed=5),), {}, {"duration": 1 * second}),
     network: ((NEW, CURRENT), {}, {"signal": CURRENT}),
     by_likelihood: (
