@@ -173,6 +173,7 @@ def calibrate(
     given: tau_m = 20 ms, v_rest = 0 mV, v_reset = 10 mV, v_thresh = 20 mV, tau_refrac = 2 ms,
       noise.shared = 0
     spikes determine voltages only relative to each other: millivolts hold if those given are right
+    White noise is an assumption, on which tau_m, gain and sigma rest: fit.misfit() tests it.
     """
     one_of(method, ("likelihood", "simulation", "voltage"), "method")
     if voltage is not None and method != "voltage":

@@ -33,6 +33,7 @@ from ..measures.spiketrain.psth_correlation import signal_power
 from .scores import PerStep, paired_error, part_sums, ratio_error
 
 RECORDED = "recorded"
+_ALPHA = 0.05
 
 
 @suggest_keywords
@@ -56,6 +57,7 @@ def compare_models(
     - bits_per_spike, bits_behind: log-likelihood over a neuron of constant probability, and what is
       missing to the best model, with a paired error; of all in bins of the shortest step, where a
       model with steps of m bins gives each 1/m of its probability.
+    - misfits: how many tests of `misfit` have q < 0.05 (n: of how many), none if the model is true.
     - rate, cv: of simulated spikes (Hz; intervals pooled over trials).
     - md_star, gamma: `measures.md_star`, and `gamma_coincidence` averaged over pairs of a recorded
       and a simulated trial; "recorded": over pairs of recorded ones.
@@ -166,6 +168,9 @@ class _Setup:
                 steps[name] = model.per_step(self.trains, **self.given(name, model), **self.span)
             else:
                 self._own_score(name, model)
+            if hasattr(model, "misfit"):
+                tests = model.misfit(self.trains, **self.given(name, model), **self.span).q.dropna()
+                self.add(name, "misfits", float((tests < _ALPHA).sum()), np.nan, len(tests))
         if not steps:
             return
         gains = in_one_bin(steps)

@@ -8,6 +8,7 @@ from typing import Any
 
 import neo
 import numpy as np
+import pandas as pd
 from scipy.stats import norm
 
 from ..core.aliases import Signal, SpikeSource, Time
@@ -29,6 +30,7 @@ from .drawing import warn_runaway
 from .fisher_scoring import covariance_at
 from .fit_codec import Saved
 from .inference import Inference
+from .misfit import FILTERS, misfit_table, of_filters
 from .model import NeuronModel
 from .prior import Prior, strength
 from .responses import Poisson
@@ -290,22 +292,55 @@ class NeuronFit(Inference, Scored, Saved):
         t_start: Time | None = None,
         t_stop: Time | None = None,
         seed: int = 0,
+        n_seeds: int = 1,
     ) -> Rescaled:
         """Time-rescaling test of these data (None: the fitted data), exact in discrete time.
 
-        seed : of the positions of spikes within steps
+        seed, n_seeds : of the positions of spikes within steps, as of `Rescaled.of`
 
         Source: as of `Rescaled.of`
         """
+        data = self._given(trains, signal, inputs, t_start, t_stop)
+        return rescale(self.model.probability(self.values, data)[0], data.o, seed, n_seeds)
+
+    def misfit(
+        self,
+        trains: SpikeSource | None = None,
+        signal: Signal | None = None,
+        *,
+        inputs: Any = None,
+        t_start: Time | None = None,
+        t_stop: Time | None = None,
+        alpha: float = 0.05,
+    ) -> pd.DataFrame:
+        """Test what the fit misses, by `Calibration.misfit`; of these data or the fitted ones.
+
+        Without a signal (trains = None) the stimulus of the tests is the filtered one.
+
+        >>> import quantities as pq
+        >>> from nsnn_neuro.likelihood import Exponentials, Lags
+        >>> x = np.random.default_rng(1).normal(size=9000)
+        >>> signal = neo.AnalogSignal(x, units="dimensionless", sampling_period=1*pq.ms)
+        >>> past = Exponentials(100*pq.ms)
+        >>> cell = NeuronModel(dt=1*pq.ms, family=Gaussian(1.0), stimulus=Lags(2), history=past)
+        >>> block = cell.simulate([-1.0, 0.5, 0.3, -0.3], signal)
+        >>> table = fit_neuron(block, signal, dt=1*pq.ms, stimulus=2).misfit(block, signal)
+        >>> print(table.advice[table.p.idxmin()])
+        adaptation over 30 to 500 ms is missing: lengthen or refine the basis of history
+        """
+        data = self._given(trains, signal, inputs, t_start, t_stop)
+        raw = None if signal is None else self.model.raw_signal(trains, signal, (t_start, t_stop))
+        return misfit_table(of_filters(self.model, self.values, data, raw), self.model.step, alpha, FILTERS)
+
+    def _given(self, trains: Any, signal: Any, inputs: Any, t_start: Any, t_stop: Any) -> Data:
+        """The data of these arguments, or the fitted ones."""
         if trains is not None:
-            data = self.model.data(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop)
-        elif signal is not None or inputs is not None:
+            return self.model.data(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop)
+        if signal is not None or inputs is not None:
             raise NsnnError("trains and signal: expected both, or neither for the data that were fitted")
-        elif self._data.drive.shape[1] != len(self.model.drive_names):
+        if self._data.drive.shape[1] != len(self.model.drive_names):
             raise NsnnError("trains = None: a fit of fit_population keeps no regressors; expected the data")
-        else:
-            data = self._data
-        return rescale(self.model.probability(self.values, data)[0], data.o, seed)
+        return self._data
 
 
 @suggest_keywords

@@ -16,7 +16,7 @@ from ..core.errors import NsnnError
 from ..core.units import si
 from ..io.spikes import Trains
 from ..models.escape import Family
-from .bases import as_basis
+from .bases import Lags, as_basis
 from .coupling import check_products, input_columns, multiplied, read_inputs, spike_columns
 from .data import Data, Steps, check_signal_unit, drawn_block, filtered, on_steps, prepare
 from .drawing import Cells, draw
@@ -233,6 +233,17 @@ class NeuronModel:
             n_coupled=n_coupled,
             products=multiplied(self.products, places),
         )
+
+    def raw_signal(self, trains: SpikeSource, signal: Signal, span: tuple[Any, Any]) -> np.ndarray:
+        """The signal on the steps of `data`, (n, n_channels)."""
+        plain = NeuronModel(
+            dt=self.dt,
+            stimulus=Lags(1),
+            channels=self.channels,
+            signal_unit=self.signal_unit,
+            family=self.family,
+        )
+        return plain.columns(trains, signal, None, span).drive
 
     def check_given(self, signal: Signal, inputs: Any) -> None:
         """Refuse a stimulus or inputs that the model lacks, and their absence if it has them."""

@@ -22,6 +22,7 @@ from .data import Data, drawn_block
 from .drawing import draw, warn_runaway
 from .fit import NeuronFit, check_penalties, check_spikes, model_of, penalised_fit
 from .fit_codec import Saved
+from .misfit import FILTERS, misfit_table, of_filters
 from .model import NeuronModel
 from .responses import Poisson
 from .scores import Rescaled, Scored, bits_per_spike, rescale
@@ -126,12 +127,34 @@ class PopulationFit(Scored, Saved):
         t_start: Time | None = None,
         t_stop: Time | None = None,
         seed: int = 0,
+        n_seeds: int = 1,
     ) -> list[Rescaled]:
         """Time-rescaling test of each neuron, as `NeuronFit.rescaled`."""
         return [
-            rescale(fit.model.probability(fit.values, data)[0], data.o, seed)
+            rescale(fit.model.probability(fit.values, data)[0], data.o, seed, n_seeds)
             for fit, data in self._each(block, signal, t_start, t_stop)
         ]
+
+    def misfit(
+        self,
+        block: SpikeSource,
+        signal: Signal | None = None,
+        *,
+        t_start: Time | None = None,
+        t_stop: Time | None = None,
+        alpha: float = 0.05,
+    ) -> pd.DataFrame:
+        """Test what the fit misses, for each neuron (column "neuron") as `NeuronFit.misfit`."""
+        tables, trains = [], as_trains(block)
+        for k, (fit, data) in enumerate(self._each(block, signal, t_start, t_stop)):
+            raw = (
+                signal
+                if signal is None
+                else fit.model.raw_signal(trains.of_neuron(k), signal, (t_start, t_stop))
+            )
+            parts = of_filters(fit.model, fit.values, data, raw)
+            tables.append(misfit_table(parts, fit.model.step, alpha, FILTERS).assign(neuron=k))
+        return pd.concat(tables, ignore_index=True)
 
     def _logs(self, block: Any, signal: Any, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray]:
         """Log-likelihood and spikes of each step and neuron, (n, n_neurons)."""

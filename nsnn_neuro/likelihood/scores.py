@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from scipy.special import gammaln, xlogy
-from scipy.stats import kstest
+from scipy.stats import cauchy, kstest
 
+from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..measures import Estimate
 
@@ -106,10 +107,13 @@ class Rescaled:
     ks: float
     """Kolmogorov-Smirnov distance of z from the uniform law"""
     p: float
-    """its exact p-value; too large for data that the model was fitted to"""
+    """its exact p-value, or that of several seeds combined (Cauchy's rule, right whether or not these agree); too large for data
+    that the model was fitted to"""
+    n_seeds: int = 1
 
     def __repr__(self) -> str:
-        return f"Rescaled: {self.n} intervals, Kolmogorov-Smirnov distance {self.ks:.3g}, p = {self.p:.2g}"
+        seeds = f" of {self.n_seeds} seeds" if self.n_seeds > 1 else ""
+        return f"Rescaled: {self.n} intervals, Kolmogorov-Smirnov distance {self.ks:.3g}, p = {self.p:.2g}{seeds}"
 
     @property
     def n(self) -> int:
@@ -117,7 +121,7 @@ class Rescaled:
         return len(self.z)
 
     @classmethod
-    def of(cls, probability: Any, spikes: Any, *, seed: int = 0) -> Rescaled:
+    def of(cls, probability: Any, spikes: Any, *, seed: int = 0, n_seeds: int = 1) -> Rescaled:
         """Test any model, from its probability of a spike in each step given the past.
 
         Parameters
@@ -125,8 +129,10 @@ class Rescaled:
         probability : (n_steps,) from 0 to below 1, above 0 where a spike is; trials of (n_trials, n_steps) are concatenated
         spikes : of the same shape, 1 in a step with a spike, else 0
         seed : of the position of spikes within steps
+        n_seeds : how many seeds, from this one on, p combines: of long steps a p depends on the seed. z and ks are of the first one
 
-        Source: Brown et al. 2002, doi 10.1162/08997660252741149; Haslinger et al. 2010, doi 10.1162/NECO_a_00015
+        Source: Brown et al. 2002, doi 10.1162/08997660252741149; Haslinger et al. 2010, doi 10.1162/NECO_a_00015; Liu & Xie 2020,
+        doi 10.1080/01621459.2018.1554485 (combined p)
 
         >>> import numpy as np
         >>> spikes = np.random.default_rng(1).random(10_000) < 0.05
@@ -140,11 +146,11 @@ class Rescaled:
             raise NsnnError("spikes: expected 1 in a step with a spike, else 0")
         if not np.all((p >= 0) & (p < 1)) or np.any(p[o == 1] == 0):
             raise NsnnError("probability: expected numbers from 0 to below 1, above 0 where a spike is")
-        return rescale(np.log1p(-p.ravel()), o.ravel(), seed)
+        return rescale(np.log1p(-p.ravel()), o.ravel(), seed, n_seeds)
 
 
-def rescale(log_silence: np.ndarray, o: np.ndarray, seed: int) -> Rescaled:
-    """Rescale intervals, from log(1 - p) and the spikes of each step, (n,), trials concatenated.
+def rescale(log_silence: np.ndarray, o: np.ndarray, seed: int, n_seeds: int = 1) -> Rescaled:
+    """Rescale intervals, from log(1 - p) and the spikes of each step, (n,), trials concatenated; p of n_seeds combined.
 
     Hazards -log(1 - p) of silent steps add up; a step with a spike adds -log(1 - r p), r uniform: its place within the step."""
     spikes = np.flatnonzero(o)
@@ -154,6 +160,10 @@ def rescale(log_silence: np.ndarray, o: np.ndarray, seed: int) -> Rescaled:
         )
     if spikes.size == 0:
         raise NsnnError("trains hold no spikes: expected some, to rescale the intervals between them")
+    if whole(n_seeds, 1, "n_seeds") > 1:
+        several = [rescale(log_silence, o, seed + k) for k in range(n_seeds)]
+        angle = np.mean([np.tan(np.pi * (0.5 - min(one.p, 1 - 1e-9))) for one in several])
+        return replace(several[0], p=float(cauchy.sf(angle)), n_seeds=n_seeds)
     r = np.random.default_rng(seed).random(spikes.size)
     hazard = np.where(o == 1, 0.0, -log_silence)
     total = np.concatenate([[0.0], np.cumsum(hazard)])[spikes]

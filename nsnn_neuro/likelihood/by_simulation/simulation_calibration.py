@@ -51,7 +51,9 @@ class SimulationCalibration(Calibrated):
     _scoring: Scoring
     _runs: Runs
 
-    absent: ClassVar[dict[str, str]] = dict.fromkeys(("score", "evaluate", "rescaled", "profile"), _WITHOUT)
+    absent: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("score", "evaluate", "rescaled", "misfit", "profile"), _WITHOUT
+    )
 
     def _head(self) -> list[str]:
         duration, number = self._runs.statistics.duration, int(self._scoring.used.sum())

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 from scipy.stats import chi2
 
 from ...core.aliases import Progress
@@ -14,9 +15,11 @@ from ...core.checks import check_seed, one_of, whole
 from ...core.errors import NsnnError
 from ...core.progress import progress_bar
 from ...measures import Estimate
+from ...models.noise import WhiteNoise
 from ..continuous.cells import Grid
-from ..continuous.conditional import check_start, log_likelihoods, probabilities
-from ..continuous.trials import one_for_each, read_recordings
+from ..continuous.conditional import check_start, log_likelihoods, probabilities, stimulus_of
+from ..continuous.trials import Trial, one_for_each, read_recordings
+from ..misfit import Predicted, misfit_table, neuron_cures, of_chances
 from ..scores import PerStep, Rescaled, Scored, bits_per_spike, check_level, rescale
 from ..synaptic_input import with_inputs
 from .calibrated import Calibrated
@@ -26,6 +29,8 @@ from .undetermined import warn_flat, warn_limits
 
 _FLAT = 2.0  # nats: a fall that does not exclude a bound
 _WIDE = 0.1  # of the range: a stretch from a bound in which the likelihood is flat
+_WHITE = "\nWhite noise is an assumption, on which tau_m, gain and sigma rest: fit.misfit() tests it."
+_STEP = 0.01  # of a standard error: a step of derivatives of probabilities
 _FAR = 8.0  # nats that a parabola falls up to a bound which is not worth a search
 
 
@@ -68,6 +73,10 @@ class SpikeCalibration(Calibrated, Scored):
             f"log-likelihood {logs}, {self.bits_per_spike:.3g} bits per spike (of the fitted data)",
         ]
 
+    def __repr__(self) -> str:
+        """Head and table, and that white noise is an assumption."""
+        return super().__repr__() + _WHITE * isinstance(self.noise, WhiteNoise)
+
     def score(
         self, trains: Any, signal: Any = None, *, inputs: Any = None, t_start: Any = None, t_stop: Any = None
     ) -> Estimate:
@@ -103,17 +112,20 @@ class SpikeCalibration(Calibrated, Scored):
         t_start: Any = None,
         t_stop: Any = None,
         seed: int = 0,
+        n_seeds: int = 1,
     ) -> Rescaled:
         """Time-rescaling test of these spikes (None: the fitted ones).
 
         p is uniform for spikes of the model that were not fitted.
+
+        seed, n_seeds : as of `Rescaled.of`
 
         Source: as of `Rescaled.of`
         """
         if trains is None and inputs is not None:
             raise NsnnError("inputs without trains: expected the spikes of the neuron in the same trials")
         silence, _, o = self._under(signal, inputs)._steps(trains, t_start, t_stop)
-        return rescale(silence, o, check_seed(seed))
+        return rescale(silence, o, check_seed(seed), n_seeds)
 
     def _under(self, signal: Any, inputs: Any) -> Any:
         """This fit with other signals, one or a list with that of each recording, and other inputs."""
@@ -125,15 +137,69 @@ class SpikeCalibration(Calibrated, Scored):
         each = [self.under(one, recording=k * several).stimulus for k, one in enumerate(signal)]
         return replace(self, stimulus=tuple(each)).under(None, inputs=inputs)
 
-    def _steps(self, trains: Any, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """log(1 - q), log-likelihood and spikes of each step that counts, trials in line."""
+    def misfit(
+        self,
+        trains: Any = None,
+        signal: Any = None,
+        *,
+        inputs: Any = None,
+        t_start: Any = None,
+        t_stop: Any = None,
+        alpha: float = 0.05,
+    ) -> pd.DataFrame:
+        """Test what the neuron misses: a row for each test, with advice where q is below alpha.
+
+        Score tests: do the spikes, beyond their probability, depend on the stimulus now and up to
+        200 ms ago and on its square, on earlier spikes over 3 to 500 ms, on noise that outlasts a
+        spike ("noise": white noise does not), or on slow time? Parameters that were fitted are
+        accounted for. A test that they leave nothing to see has NaN.
+
+        trains, signal, inputs, t_start, t_stop : as of `rescaled`
+        alpha : share of false ones among the tests with advice, at most
+
+        Returns
+        -------
+        DataFrame : test, kind, lag (s), statistic (z; chi-square for df above 1), df, p, q (p after
+            Benjamini and Hochberg), advice. `plotting.misfit` draws it
+
+        Source: Rao 1948, doi 10.1017/S0305004100023987; Benjamini & Hochberg 1995, doi
+        10.1111/j.2517-6161.1995.tb02031.x
+        """
+        fit = self._under(signal, inputs)
+        trials = fit._read(trains, t_start, t_stop)
+        cures = neuron_cures(self._free.paths)
+        return misfit_table([fit._predicted(trial) for trial in trials], self.dt, alpha, cures)
+
+    def _predicted(self, trial: Trial) -> Predicted:
+        """The probabilities of a trial and their derivatives by the free parameters."""
+        free = replace(self._free, parts=(self.model, self.noise, self.stimulus, *self.inputs.values()))
+
+        def at(u: np.ndarray) -> np.ndarray:
+            return probabilities(free.numbers(free.values(u)), trial, self.dt, self.grid)
+
+        error = np.nan_to_num(np.sqrt(np.diag(self._scaled)), nan=1.0, posinf=1.0)
+        slopes = np.empty((len(trial.o), len(self._u)))
+        for k, step in enumerate(np.diag(np.minimum(_STEP * error, 1e-3))):
+            high, low = np.clip(self._u + step, 0.0, 1.0), np.clip(self._u - step, 0.0, 1.0)
+            slopes[:, k] = (at(high) - at(low)) / (high - low)[k]
+        stimulus = stimulus_of(trial, self.stimulus)
+        n = len(trial.o)
+        signal = np.zeros((n, 1)) if stimulus is None else stimulus.samples(n, self.dt).reshape(n, -1)
+        return of_chances(trial.o, np.clip(at(self._u), 0.0, 1.0), slopes, signal, trial.counted)
+
+    def _read(self, trains: Any, t_start: Any, t_stop: Any) -> list[Trial]:
+        """The trials of some spikes, or the fitted ones."""
         trials = self._trials
         if trains is not None:
             trials = read_recordings(trains, self.stimulus, self.dt, t_start, t_stop)
             trials = with_inputs(trials, self.inputs, self._n_recordings, self.dt)
         check_start(self.stimulus, trials, self.dt)
+        return trials
+
+    def _steps(self, trains: Any, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """log(1 - q), log-likelihood and spikes of each step that counts, trials in line."""
         columns = []
-        for trial in trials:
+        for trial in self._read(trains, t_start, t_stop):
             counted = slice(*trial.counted)
             parts = self.model, self.noise, self.stimulus, *self.inputs.values()
             q = np.clip(probabilities(parts, trial, self.dt, self.grid), 0.0, 1 - 1e-12)[counted]

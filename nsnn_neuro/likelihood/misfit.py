@@ -1,0 +1,248 @@
+"""Score tests of a fit: on what do its residuals still depend?
+
+Given the past, the spikes o of a step have the mean q and the variance w = q (1 - q). A regressor x that is known before the step
+is tested by
+
+    U = sum_t (o - q) x',     var U = sum_t w x'^2,     x' = x - A (A^T w A)^-1 A^T w x
+
+A (n, 1 + K) has 1 and the derivatives of logit q by the K fitted parameters. To first order x' is what no change of these can mimic,
+so U / sqrt(var U) is standard normal for a true model whether or not its parameters were fitted to these spikes. Of several
+regressors U^T (var U)^-1 U has a chi-square law.
+
+Noise with a correlation time outlasts a spike, unlike the membrane, which is reset. So three things are still felt after it: what
+the noise was (residuals), that it was high (spikes), and, as white noise is fitted with too short a membrane, the stimulus since then.
+
+Source: Rao 1948, doi 10.1017/S0305004100023987 (score test); Benjamini & Hochberg 1995, doi 10.1111/j.2517-6161.1995.tb02031.x
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import chi2, false_discovery_control, norm
+
+from ..core.errors import NsnnError
+from .data import Data
+from .model import NeuronModel
+from .responses import Counts, leak
+
+_LAGS = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)  # s, of the stimulus
+_SPIKES = (0.003, 0.01, 0.03, 0.1, 0.2, 0.5)  # s, time constants of the effect of spikes
+_NOISE = (0.005, 0.02, 0.1)  # s, time constants of residuals
+_SLOW = 4  # cosines over the recording
+_SHORT = 0.025  # s: effects of spikes over longer times are called adaptation
+_LEFT = 0.05  # of the variance of a regressor: what parameters leave has power from here on
+
+COLUMNS = ["test", "kind", "lag", "statistic", "df", "p", "q", "advice"]
+_FREE = {
+    "stimulus": ("model.tau_m", "stimulus.delay"),
+    "short": ("model.tau_refrac", "model.v_reset"),
+    "rate": ("stimulus.offset", "noise.sigma"),
+}
+_NEURON = {
+    "stimulus": "filter the signal",
+    "stimulus squared": "take a stimulus that saturates (Transduced), or a membrane that is not linear (EIF)",
+    "spikes": "add a spike-triggered current or threshold (GIF)",
+    "short": "add a threshold or a current that jumps (GIF)",
+    "noise": "fit again with noise=OUNoise(...) and compare scores",
+    "less": "look at the tests of spikes and stimulus",
+    "drift": "fit parts of the recording and compare them",
+    "rate": "compare the recordings",
+}
+FILTERS = {
+    "stimulus": "lengthen or refine the basis of the stimulus",
+    "stimulus squared": 'add products=[("stimulus", "stimulus")], or try another family',
+    "spikes": "lengthen or refine the basis of history",
+    "short": "refine the first lags of history, or set refractory",
+    "noise": "add history, or the spikes of inputs",
+    "less": "look at the tests of spikes and stimulus",
+    "drift": "fit parts of the recording and compare them",
+    "rate": "compare the recordings",
+}
+"""What to add to a fit of `fit_neuron`, by kind of test."""
+
+
+def neuron_cures(free: Sequence[str]) -> dict[str, str]:
+    """What to free of a neuron of `calibrate`, by kind of test, or to add; `free` are the parameters that were free."""
+    names = {kind: [one for one in paths if one not in free] for kind, paths in _FREE.items()}
+    said = {kind: " or ".join(one.removeprefix("model.") for one in some) for kind, some in names.items()}
+    return {k: f"free {said[k]}, or {text}" if said.get(k) else text for k, text in _NEURON.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """The spikes of a trial and what a fit says of each step."""
+
+    o: np.ndarray  # (n,) spikes
+    q: np.ndarray  # (n,) their mean
+    weight: np.ndarray  # (n,) their variance
+    slopes: np.ndarray  # (n, K) derivatives of the mean by the fitted parameters, over the variance
+    signal: np.ndarray  # (n, n_channels)
+    counted: slice  # steps that are tested; those before are given
+
+
+def of_chances(
+    o: np.ndarray, q: np.ndarray, slopes: np.ndarray, signal: np.ndarray, counted: tuple[int, int]
+) -> Predicted:
+    """From probabilities q (n,) of a spike and their derivatives by parameters (n, K)."""
+    weight = q * (1 - q)
+    scaled = np.divide(slopes, weight[:, None], out=np.zeros_like(slopes), where=weight[:, None] > 1e-12)
+    return Predicted(o, q, weight, scaled, signal, slice(*counted))
+
+
+def of_filters(model: NeuronModel, p: np.ndarray, data: Data, signal: np.ndarray | None) -> list[Predicted]:
+    """The trials of a fit of `fit_neuron`; signal (n, n_channels), None: the filtered stimulus."""
+    value = model.evaluate(p, data)
+    seen = value.response
+    if isinstance(seen, Counts):
+        q, weight, gain = seen.rate, seen.rate, np.ones(len(data.o))
+    else:
+        tails = seen.tails
+        q, gain = np.exp(tails.log_spike), tails.up + tails.down
+        weight = q * (1 - q)
+    if signal is None:
+        n = model.channels * model.bases()[0].shape[1]
+        signal = (data.drive[:, :n] @ p[1 : 1 + n])[:, None] if n else np.empty((len(data.o), 0))
+    columns = (
+        data.o,
+        np.where(data.free, q, 0.0),
+        np.where(data.free, weight, 0.0),
+        value.traces * gain[:, None],
+        signal,
+    )
+    trials = np.flatnonzero(data.begins)[1:].tolist()
+    return [Predicted(*one, slice(None)) for one in zip(*(np.split(x, trials) for x in columns), strict=True)]
+
+
+def misfit_table(
+    trials: Sequence[Predicted], dt: float, alpha: Any, cures: Mapping[str, str]
+) -> pd.DataFrame:
+    """All tests of some trials with steps of dt (s)."""
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < alpha < 1:
+        raise NsnnError(f"alpha = {alpha!r}: expected a number between 0 and 1, such as 0.05")
+    o, q, weight, slopes = (
+        np.concatenate([getattr(one, name)[one.counted] for one in trials])
+        for name in ("o", "q", "weight", "slopes")
+    )
+    if not o.any():
+        raise NsnnError("trains hold no spikes: expected some hundred, to test what they depend on")
+    signal = np.concatenate([one.signal[one.counted] for one in trials])
+    varies, mean = np.ptp(signal, axis=0) > 0, signal.mean(axis=0)
+    trials = [replace(one, signal=(one.signal - mean)[:, varies]) for one in trials]
+    constant = np.ones((len(o), 1))
+    score = _Score(o - q, weight, np.concatenate([constant, slopes], axis=1))
+    rows = [("rate", "rate", np.nan, *_Score(o - q, weight, slopes)(constant))]
+    for name, kind, lag, columns in _regressors(trials, dt, len(o)):
+        x = columns - np.average(columns, axis=0, weights=weight)
+        rows.append((name, kind, lag, *score(x)))
+    table = pd.DataFrame(rows, columns=[*COLUMNS[:6], "sign"])
+    known = table.p.notna()
+    table["q"] = np.nan
+    table.loc[known, "q"] = false_discovery_control(table.p[known])
+    table["advice"] = _advice(table, float(alpha), cures)
+    return table[COLUMNS]
+
+
+class _Score:
+    """Score tests of regressors (n, d), without what the columns of `fitted` (n, k) mimic."""
+
+    def __init__(self, residual: np.ndarray, weight: np.ndarray, fitted: np.ndarray) -> None:
+        self.residual, self.weight = residual, weight[:, None]
+        size = np.sqrt(np.sum(self.weight * fitted**2, axis=0))
+        self.fitted = fitted[:, size > 0] / size[size > 0]
+        self.inverse = np.linalg.pinv(self.fitted.T @ (self.weight * self.fitted), rcond=1e-9, hermitian=True)
+
+    def __call__(self, x: np.ndarray) -> tuple[float, int, float, float]:
+        """Statistic (z of one regressor, chi-square of more), their number, p and sign; NaN where parameters leave nothing."""
+        total = np.sum(self.weight * x**2, axis=0)
+        x = x - self.fitted @ (self.inverse @ (self.fitted.T @ (self.weight * x)))
+        left = np.sum(self.weight * x**2, axis=0)
+        x = x[:, left > _LEFT * total]
+        n = x.shape[1]
+        if n == 0:
+            return np.nan, 0, np.nan, np.nan
+        score, variance = self.residual @ x, x.T @ (self.weight * x)
+        z = score / np.sqrt(np.diag(variance))
+        if n == 1:
+            return float(z[0]), 1, float(2 * norm.sf(abs(z[0]))), float(z[0])
+        square = float(score @ np.linalg.pinv(variance, hermitian=True) @ score)
+        return square, n, float(chi2.sf(square, n)), float(z.sum())
+
+
+def _regressors(
+    trials: Sequence[Predicted], dt: float, n: int
+) -> Iterator[tuple[str, str, float, np.ndarray]]:
+    """Name, kind, lag or time constant (s) and columns (n, d) of each test."""
+
+    def of_each(function: Callable[[Predicted], np.ndarray]) -> np.ndarray:
+        return np.concatenate([function(one)[one.counted] for one in trials])
+
+    channels = trials[0].signal.shape[1]
+    for c in range(channels):
+        called = "stimulus" if channels == 1 else f"stimulus[{c}]"
+        for lag in sorted({round(lag / dt) for lag in _LAGS}):
+            x = of_each(lambda one, lag=lag, c=c: _shifted(one.signal[:, c], lag)[:, None])
+            ago = f"{1e3 * lag * dt:g} ms ago" if lag else "now"
+            yield f"{called} {ago}", "stimulus", lag * dt, x
+            yield f"{called} squared {ago}", "stimulus squared", lag * dt, x**2
+    for tau in _SPIKES:
+        if tau > dt:
+            x = of_each(lambda one, tau=tau: _decaying(_shifted(one.o, 1)[:, None], tau / dt))
+            yield f"spikes over {1e3 * tau:g} ms", "spikes", tau, x
+    for tau in _NOISE:
+        if tau > 2 * dt:
+            x = of_each(lambda one, tau=tau: _memory(one, tau / dt))
+            yield f"noise of {1e3 * tau:g} ms", "noise", tau, x
+    phase = np.pi * (np.arange(n) + 0.5) / n
+    yield "trend over the recording", "drift", np.nan, -np.cos(phase)[:, None]
+    slow = np.cos(phase[:, None] * np.arange(1, 1 + _SLOW))
+    yield "slow changes over the recording", "drift", np.nan, slow
+
+
+def _shifted(x: np.ndarray, steps: int) -> np.ndarray:
+    """x so many steps ago, 0 before its start."""
+    return np.concatenate([np.zeros(min(steps, len(x))), x[: max(0, len(x) - steps)]])
+
+
+def _decaying(x: np.ndarray, steps: float, kept: np.ndarray | None = None) -> np.ndarray:
+    """Columns through an exponential with this time constant, in steps."""
+    return leak(np.ascontiguousarray(x), np.ones(len(x)) if kept is None else kept, float(np.exp(-1 / steps)))
+
+
+def _memory(one: Predicted, steps: float) -> np.ndarray:
+    """Residuals, spikes, and the stimulus since the last spike, with one time constant in steps."""
+    before = _shifted(one.o, 1)
+    both = _decaying(np.stack([_shifted(one.o - one.q, 1), before], axis=1), steps)
+    return np.concatenate([both, _decaying(one.signal, steps, np.where(before > 0, 0.0, 1.0))], axis=1)
+
+
+def _advice(table: pd.DataFrame, alpha: float, cures: Mapping[str, str]) -> list[str]:
+    """What is missing and what to do, for each test with q below alpha."""
+    result = [""] * len(table)
+    some = table[table.q < alpha]
+    kind = some.kind.where((some.kind != "spikes") | (some.lag > _SHORT), "short")
+    kind = kind.where((some.kind != "noise") | (some.sign > 0), "less")
+    for (name, more), rows in some.groupby([kind, some.sign > 0]):
+        low, high = 1e3 * rows.lag.min(), 1e3 * rows.lag.max()
+        span = f"{low:g} ms" if low == high else f"{low:g} to {high:g} ms"
+        for row in rows.index:
+            result[row] = f"{_missing(str(name), bool(more), span)}: {cures[str(name)]}"
+    return result
+
+
+def _missing(kind: str, more: bool, span: str) -> str:
+    far = "more" if more else "less"
+    return {
+        "rate": f"the rate is {'higher' if more else 'lower'} than in the model",
+        "stimulus": f"the stimulus of {span} ago acts {far} than in the model",
+        "stimulus squared": f"strong stimuli of {span} ago excite {far} than in the model",
+        "short": f"{'excitation' if more else 'refractoriness'} over {span} after a spike is missing",
+        "spikes": f"{'facilitation' if more else 'adaptation'} over {span} is missing",
+        "noise": f"noise with a correlation time is missing (tests over {span})",
+        "less": f"fewer spikes than in the model follow spikes and surprises (tests over {span})",
+        "drift": "excitability drifts over the recording",
+    }[kind]
