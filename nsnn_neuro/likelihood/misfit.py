@@ -5,12 +5,12 @@ is tested by
 
     U = sum_t (o - q) x',     var U = sum_t w x'^2,     x' = x - A (A^T w A)^-1 A^T w x
 
-A (n, 1 + K) has 1 and the derivatives of logit q by the K fitted parameters. To first order x' is what no change of these can mimic,
+A (n, 1 + K) has 1 and the derivatives of logit q by the K fitted parameters. To first order no change of these can mimic x',
 so U / sqrt(var U) is standard normal for a true model whether or not its parameters were fitted to these spikes. Of several
 regressors U^T (var U)^-1 U has a chi-square law.
 
 Noise with a correlation time outlasts a spike, unlike the membrane, which is reset. So three things are still felt after it: what
-the noise was (residuals), that it was high (spikes), and, as white noise is fitted with too short a membrane, the stimulus since then.
+the noise was (residuals), that it was high (spikes), and, as white noise is fitted with too short a membrane, the stimulus since.
 
 Source: Rao 1948, doi 10.1017/S0305004100023987 (score test); Benjamini & Hochberg 1995, doi 10.1111/j.2517-6161.1995.tb02031.x
 """

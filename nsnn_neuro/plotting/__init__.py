@@ -6,7 +6,7 @@ changes Matplotlib's settings. Okabe and Ito's colours are distinct for colour-b
 
 from .axes import COLOURS
 from .curves import filters, training_history, tuning_curve
-from .goodness_of_fit import rescaling
+from .goodness_of_fit import misfit, rescaling
 from .images import confusion, heatmap, rate_map
 from .information import information_against_resolution
 from .membranes import membrane
@@ -30,6 +30,7 @@ __all__ = [
     "isi_histogram",
     "measure_against",
     "membrane",
+    "misfit",
     "network_graph",
     "phase_histogram",
     "psth",

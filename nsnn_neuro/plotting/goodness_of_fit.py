@@ -1,4 +1,4 @@
-"""Goodness of fit: rescaled intervals against the uniform distribution."""
+"""Goodness of fit: rescaled intervals against the uniform distribution, and tests of what a fit misses."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import kstwo
+from scipy.stats import kstwo, norm
 
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
-from .axes import COLOURS, SOFT, axes, finish, legend_above
+from .axes import COLOURS, SOFT, axes, check_columns, check_rows, finish, legend_above
+
+_LARGEST_Z = 37.0  # of a p that is not 0
+_TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500)  # ms
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
 
@@ -89,3 +93,53 @@ def _result(one: Any) -> Any:
             f"fit = {type(one).__name__} object: expected the result of fit_neuron or of its `rescaled`, or a dict of them"
         )
     return result
+
+
+@suggest_keywords
+def misfit(table: pd.DataFrame, *, alpha: float = 0.05, ax: Axes | None = None) -> Axes:
+    """Tests of what a fit misses: z of each against its lag or time constant, filled where q is below alpha.
+
+    Tests of several regressors have the z of their p, above 0. Those without a lag stand on the right, the present stimulus on the
+    left. z of a true model are standard normal. Tests with NaN are left out.
+
+    table : as `misfit` of a fit returns it, or rows of it
+    alpha : a filled mark has a q below it
+    ax : axes to draw on; None makes a new figure
+
+    >>> import pandas as pd
+    >>> from matplotlib.figure import Figure
+    >>> rows = [("spikes over 10 ms", "spikes", 0.01, 0.5, 0.62, 0.62), ("trend", "drift", np.nan, 4.0, 6e-5, 1e-4)]
+    >>> table = pd.DataFrame(rows, columns=["test", "kind", "lag", "statistic", "p", "q"])
+    >>> misfit(table, ax=Figure().subplots()).get_legend_handles_labels()[1]
+    ['95 % of one test', 'q < 0.05', 'spikes', 'drift']
+    """
+    check_columns(table, ["test", "kind", "lag", "statistic", "p", "q"])
+    check_rows(table)
+    if not 0 < alpha < 1:
+        raise NsnnError(f"alpha = {alpha}: expected a number between 0 and 1")
+    table = table[table.p.notna()]
+    lag = table.lag.to_numpy(dtype=float) * 1e3
+    first, last = np.log10(min(lag[lag > 0], default=1.0)), np.log10(max(lag[lag > 0], default=1.0))
+    with np.errstate(divide="ignore"):
+        x = np.where(lag == 0, first - 0.3, np.log10(lag))
+    beside = np.flatnonzero(np.isnan(lag))
+    x[beside] = last + 0.45 * np.arange(1, 1 + len(beside))
+    z = np.minimum(norm.isf(table.p.to_numpy() / 2), _LARGEST_Z) * np.sign(table.statistic.to_numpy())
+    ax = axes(ax)
+    ax.axhspan(-1.96, 1.96, color=SOFT, alpha=0.16, lw=0, label="95 % of one test")
+    ax.axhline(0, color=SOFT, lw=0.8, ls=":")
+    ax.plot([], [], "o", color=SOFT, ms=5, label=f"q < {alpha:g}")
+    kinds = list(dict.fromkeys(table.kind))
+    for k, kind in enumerate(kinds):
+        own, colour = np.flatnonzero(table.kind == kind), COLOURS[k % len(COLOURS)]
+        low = table.q.to_numpy()[own] < alpha
+        joined = "-" if len(np.unique(x[own])) == len(own) and not np.isnan(lag[own]).any() else ""
+        ax.plot(x[own], z[own], "o", ls=joined, color=colour, mfc="white", ms=5, lw=1.0, label=kind)
+        ax.plot(x[own][low], z[own][low], "o", color=colour, ms=5)
+    ticks = [t for t in _TICKS if 10 ** (first - 1e-6) <= t <= 10 ** (last + 1e-6)]
+    places = [*[first - 0.3] * bool((lag == 0).any()), *np.log10(ticks), *x[beside]]
+    names = [name.split(" over")[0].replace(" ", "\n") for name in table.test.iloc[beside]]
+    ax.set_xticks(places, [*["now"] * bool((lag == 0).any()), *map(str, ticks), *names])
+    ax.set(xlabel="lag or time constant (ms)", ylabel="z")
+    legend_above(ax, len(kinds) + 2)
+    return finish(ax)

@@ -1,0 +1,261 @@
+"""`misfit`: standard normal for true models whether or not they were fitted, and what it says of wrong ones; p of several seeds."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from brian2 import Hz, ms, mV, second
+from helpers.fits import analog
+from scipy.stats import false_discovery_control, kstest, norm
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError, fit_neuron, fit_population, to_block
+from nsnn_neuro.likelihood import Exponentials, Lags, NeuronModel, Poisson, Rescaled, compare_models
+from nsnn_neuro.likelihood.misfit import FILTERS, misfit_table, of_chances
+
+DOCS = Path(__file__).parents[2] / "docs"
+N, R = 3000, 100
+MS = {"dt": 1 * ms}
+
+
+def known(seed: int) -> Any:
+    """Spikes of a known probability, which stimulus, last spike and time set; nothing is fitted."""
+    rng = np.random.default_rng(seed)
+    x, o, q = rng.normal(size=N), np.zeros(N), np.zeros(N)
+    u, rest = rng.random(N), 0
+    for t in range(N):
+        q[t] = (t >= rest) * 0.25 / (1 + np.exp(-x[t]))
+        if u[t] < q[t]:
+            o[t], rest = 1.0, t + 3
+    return of_chances(o, q, np.empty((N, 0)), x[:, None], (0, N))
+
+
+def normal(tables: list[pd.DataFrame]) -> None:
+    """p of all tests are uniform, in 4 standard errors and by Kolmogorov and Smirnov."""
+    p = np.array([table.p for table in tables])
+    p = p[:, ~np.isnan(p).any(axis=0)]
+    assert p.shape[1] > 10
+    z = np.array([table.statistic for table in tables])[:, tables[0].df == 1]
+    z = z[:, ~np.isnan(z).any(axis=0)]
+    assert np.all(np.abs(z.mean(axis=0)) < 4 / np.sqrt(len(z)))
+    assert np.all(np.abs(z.var(axis=0, ddof=1) - 1) < 4 * np.sqrt(2 / len(z)))
+    # tests of one recording depend on each other, those of recordings do not
+    share = (p < 0.05).mean(axis=1)
+    assert abs(share.mean() - 0.05) < 4 * share.std(ddof=1) / np.sqrt(len(share))
+    assert all(kstest(column, "uniform").pvalue > 1e-3 / p.shape[1] for column in p.T)
+
+
+def test_z_of_a_known_probability_is_standard_normal():
+    tables = [misfit_table([known(seed)], 1e-3, 0.05, FILTERS) for seed in range(R)]
+    normal(tables)
+    assert np.mean([(table.q < 0.05).any() for table in tables]) < 0.05 + 4 * np.sqrt(0.05 * 0.95 / R)
+
+
+SIGNAL = analog(np.random.default_rng(4).normal(size=N))
+BURSTY = {"stimulus": Lags(2), "history": Exponentials([5, 100] * ms), "family": nsnn.Logistic(1.0)}
+CELL = NeuronModel(dt=1 * ms, **BURSTY)
+TRUE = [-1.6, 0.8, 0.4, -2.0, -0.2]
+
+
+def test_z_of_a_fitted_true_model_is_standard_normal_and_nothing_is_left_of_its_filters():
+    tables, ignored = [], []
+    for seed in range(50):
+        block = CELL.simulate(TRUE, SIGNAL, seed=seed)
+        fit = fit_neuron(block, SIGNAL, **MS, **BURSTY)
+        tables.append(fit.misfit(block, SIGNAL))
+        trial = fit.misfit()  # of the filtered stimulus
+        assert trial.p[trial.kind == "spikes"].tolist() == pytest.approx(
+            tables[-1].p[tables[-1].kind == "spikes"].tolist(), nan_ok=True
+        )
+        ignored.append(fit.rescaled().p)
+    normal(tables)
+    one = tables[0].set_index("test")
+    assert one.p[["rate", "stimulus now", "spikes over 100 ms"]].isna().all()
+    assert np.mean(ignored) > 0.55  # rescaling is too lenient for fitted spikes; misfit is not
+
+
+def test_q_and_advice_follow_from_p():
+    block = CELL.simulate(TRUE, SIGNAL, seed=1)
+    table = fit_neuron(block, SIGNAL, **MS, stimulus=1).misfit(block, SIGNAL, alpha=0.01)
+    some = table.p.notna()
+    np.testing.assert_allclose(table.q[some], false_discovery_control(table.p[some]))
+    assert table.q[~some].isna().all()
+    assert ((table.advice != "") == (table.q < 0.01)).all()
+    assert (table.q < 0.01).any()
+    single = table[some & (table.df == 1)]
+    np.testing.assert_allclose(single.p, 2 * norm.sf(np.abs(single.statistic)))
+
+
+WRONG = {  # true model (potential by signal, and extra drive), options of the fit, kind, words of the advice
+    "adaptation": ({"history": Exponentials(100 * ms)}, [-1.0, 0.7, -0.5], "spikes", "adaptation"),
+    "refractoriness": ({"history": Exponentials(3 * ms)}, [-1.0, 0.7, -3.0], "spikes", "refractory"),
+    "facilitation": ({"history": Exponentials(100 * ms)}, [-2.5, 0.7, 0.05], "spikes", "facilitation"),
+    "lag": ({"stimulus": Lags(11)}, [-2.0, 0.7, *[0.0] * 9, 0.6], "stimulus", "basis"),
+    "square": ({"products": [("stimulus", "stimulus")]}, [-2.0, 0.7, 0.3], "stimulus squared", "products"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_the_strongest_test_says_what_is_missing(name):
+    more, values, kind, words = WRONG[name]
+    family = nsnn.Logistic(1.0)
+    cell = NeuronModel(dt=1 * ms, family=family, **{"stimulus": Lags(1), **more})
+    block = cell.simulate(values, SIGNAL, seed=3)
+    table = fit_neuron(block, SIGNAL, **MS, stimulus=1, family=family).misfit(block, SIGNAL)
+    best = table.loc[table.p.idxmin()]
+    assert best.kind == kind
+    assert words in best.advice
+    again = fit_neuron(block, SIGNAL, **MS, family=family, **{"stimulus": Lags(1), **more}).misfit(
+        block, SIGNAL
+    )
+    assert again.q.min() > 0.01
+
+
+def test_drift_and_a_wrong_rate_are_seen():
+    one = known(1)
+    rng = np.random.default_rng(3)
+    o = (rng.random(N) < np.linspace(0.05, 0.25, N)).astype(float)
+    flat = of_chances(o, np.full(N, 0.1), np.empty((N, 0)), one.signal, (0, N))
+    table = misfit_table([flat], 1e-3, 0.05, FILTERS).set_index("test")
+    assert "drift" in table.advice["trend over the recording"]
+    assert "higher" in table.advice["rate"]
+    # spikes before the counted steps are given, those steps are not tested
+    half = of_chances(o, np.full(N, 0.1), np.empty((N, 0)), one.signal, (N // 2, N))
+    assert misfit_table([half], 1e-3, 0.05, FILTERS).set_index("test").statistic["rate"] == pytest.approx(
+        (o[N // 2 :] - 0.1).sum() / np.sqrt(0.09 * N / 2)
+    )
+
+
+def test_counts_several_channels_trials_and_populations():
+    both = analog(np.random.default_rng(2).normal(size=(N, 2)))
+    counts = NeuronModel(dt=1 * ms, family=Poisson(), stimulus=Lags(1), channels=2)
+    block = counts.simulate([-1.0, 0.6, 0.0], both, trials=2, seed=1)
+    fit = fit_neuron(block, both[:, :1], **MS, stimulus=1, family=Poisson())
+    assert fit.misfit(block, both[:, :1]).q.min() > 0.01
+    table = fit_neuron(block, both, **MS, stimulus=1, family=Poisson()).misfit(block, both)
+    assert {"stimulus[0] 5 ms ago", "stimulus[1] 5 ms ago"} <= set(table.test)
+    rng = np.random.default_rng(0)
+    first = rng.random(N) < 0.1 * (np.arange(N) > N / 2)
+    pair = to_block([[np.flatnonzero(o) * 1e-3 for o in (first, rng.random(N) < 0.1)]], t_stop=3 * second)
+    table = fit_population(pair, **MS, coupling=1).misfit(pair)
+    best = table[table.kind == "drift"].groupby("neuron").p.min()
+    assert best[0] < 1e-6
+    assert best[1] > 1e-3
+
+
+LIF = nsnn.LIF(tau_m=10 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+WIDTH = {"noise.sigma": (0.5 * mV, 20 * mV), "stimulus.offset": (0 * mV, 40 * mV)}
+
+
+@pytest.fixture(scope="module")
+def coloured() -> dict[str, Any]:
+    """A neuron in white noise, fitted to itself and to a neuron in noise of 10 ms."""
+    smooth = nsnn.FrozenNoise(0.0, 1.0, 20 * ms, seed=3).samples(20_000, 5e-4)
+    drive = nsnn.Filtered(analog(smooth, 5e-4), gain=5 * mV, offset=17 * mV)
+    white = nsnn.WhiteNoise(4 * mV)
+    result: dict[str, Any] = {}
+    for name, noise in (("true", white), ("coloured", nsnn.OUNoise(4 * mV, 10 * ms))):
+        options: dict[str, Any] = {"duration": 10 * second, "dt": 0.5 * ms, "seed": 2}
+        block = nsnn.simulate(LIF, noise, drive, **options)
+        result[name] = (
+            nsnn.calibrate(LIF, WIDTH, noise=white, stimulus=drive, trains=block, dt=0.5 * ms),
+            block,
+        )
+    return result
+
+
+def test_noise_with_a_correlation_time_is_found_and_its_absence_too(coloured):
+    right, wrong = (coloured[name][0].misfit() for name in ("true", "coloured"))
+    assert right.q.min() > 0.01
+    noise = wrong[wrong.kind == "noise"]
+    assert noise.q.min() < 1e-3
+    assert noise.advice.str.contains("OUNoise").any()
+    assert not wrong.advice.str.contains("free stimulus.offset").any()  # it was free
+
+
+def test_a_printed_fit_in_white_noise_names_the_assumption(coloured):
+    assert "White noise" in str(coloured["true"][0])
+    fixed = {"noise.hazard.rate": (5 * Hz, 500 * Hz)}
+    noise = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(50 * Hz, 3 * mV))
+    given = {
+        "stimulus": nsnn.Constant(19 * mV),
+        "trains": coloured["true"][1],
+        "t_stop": 2 * second,
+        "dt": 0.5 * ms,
+    }
+    fit = nsnn.calibrate(LIF, fixed, noise=noise, **given)
+    assert "White noise" not in str(fit)
+    table = fit.misfit()
+    assert not table.kind.str.startswith("stimulus").any()  # a constant one
+    assert set(table.df[table.kind == "noise"]) <= {1, 2}
+
+
+def test_models_are_compared_with_their_misfits():
+    block = CELL.simulate(TRUE, SIGNAL, trials=2, seed=5)
+    options: dict[str, Any] = {**MS, "t_stop": 1.5 * second}
+    models = {
+        "true": fit_neuron(block, SIGNAL, **options, **BURSTY),
+        "no history": fit_neuron(block, SIGNAL, **options, stimulus=2),
+    }
+    held_out = {"t_start": 1.5 * second}
+    table = compare_models(models, block, SIGNAL, **held_out, precision=2 * ms, trials=2)
+    rows = table[table.score == "misfits"].set_index("model")
+    assert rows.value["true"] == 0 < rows.value["no history"]
+    tests = models["no history"].misfit(block, SIGNAL, **held_out).q
+    assert rows.value["no history"] == (tests < 0.05).sum()
+    assert rows.n["no history"] == tests.notna().sum()
+
+
+def test_p_of_several_seeds_has_the_right_size_and_varies_less():
+    rng = np.random.default_rng(1)
+    q = np.tile([0.5, 0.3, 0.7], 50)  # of long steps, where seeds matter
+    n = 150
+    one, many = np.empty((n, 2)), np.empty((n, 2))
+    for k in range(n):
+        o = rng.random(len(q)) < q
+        for first in range(2):
+            one[k, first] = Rescaled.of(q, o, seed=100 * first + k).p
+            many[k, first] = Rescaled.of(q, o, seed=100 * first + k, n_seeds=6).p
+    assert abs((many < 0.05).mean() - 0.05) < 4 * np.sqrt(0.05 * 0.95 / n)
+    apart = np.abs(np.diff(norm.ppf(many), axis=1)).mean()
+    assert apart < 0.7 * np.abs(np.diff(norm.ppf(one), axis=1)).mean()
+    assert np.median([Rescaled.of(q, rng.random(len(q)) < 0.7 * q, n_seeds=6).p for _ in range(9)]) < 0.05
+    sparse, o = np.full(4000, 5e-3), rng.random(4000) < 0.01
+    p = [Rescaled.of(sparse, o, seed=k).p for k in range(3)]
+    assert Rescaled.of(sparse, o, n_seeds=3).p == pytest.approx(np.mean(p), rel=0.1)  # of almost equal ones
+
+
+def test_the_page_shows_what_is_kept_and_a_row_can_be_made_again(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS)
+    power = importlib.import_module("misfit_power")
+    kept = json.loads(power.RESULTS.read_text("utf-8"))
+    page = (DOCS / "misfit.md").read_text("utf-8")
+    for name, results in kept.items():
+        assert power.row(name, results) in page
+    name = "moving threshold, 60 ms"
+    again = power.recording(power.CASES[name], 0)
+    assert again["spikes"] == kept[name][0]["spikes"]
+    assert "spikes" in again["kinds"]
+    assert again["strongest"] == kept[name][0]["strongest"]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda fit, block: fit.misfit(alpha=1.5), "alpha = 1.5"),
+        (lambda fit, block: fit.misfit(alpha=True), "alpha = True"),
+        (lambda fit, block: fit.misfit(None, SIGNAL), "trains and signal"),
+        (lambda fit, block: fit.misfit([[]], SIGNAL), "no spikes"),
+        (lambda fit, block: fit.rescaled(n_seeds=0), "n_seeds"),
+    ],
+)
+def test_refusals(call, words):
+    block = CELL.simulate(TRUE, SIGNAL, seed=1)
+    with pytest.raises(NsnnError, match=words):
+        call(fit_neuron(block, SIGNAL, **MS, stimulus=1), block)
