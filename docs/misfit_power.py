@@ -58,6 +58,7 @@ CASES = {
     "adaptation current, 150 ms": Case(gif(b=3 * mV), offset=26.0),
     "moving threshold, 60 ms": Case(gif(b_thresh=4 * mV), offset=26.0),
     "noise of 5 ms": Case(noise=nsnn.OUNoise(4 * mV, 5 * ms), fitted=WHITE, offset=17.5, seconds=30.0),
+    "noise of 5 ms, half as long": Case(noise=nsnn.OUNoise(4 * mV, 5 * ms), fitted=WHITE, offset=17.5),
     "drifting excitability": Case(drift=2.0),
     "stimulus through a filter of 10 ms": Case(smoothed=10e-3),
     "refractory time 8 ms, not 2 ms": Case(
@@ -132,7 +133,9 @@ def main(n: int) -> None:
         done = results.setdefault(name, [])
         for seed in range(len(done), n):
             done.append(recording(case, seed))
-            RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+            RESULTS.write_text(
+                json.dumps(results).replace("[{", "[\n{").replace("}, {", "},\n{") + "\n", "utf-8"
+            )
         print(row(name, done[:n]), flush=True)
 
 

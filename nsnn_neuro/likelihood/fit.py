@@ -316,17 +316,6 @@ class NeuronFit(Inference, Scored, Saved):
         """Test what the fit misses, by `Calibration.misfit`; of these data or the fitted ones.
 
         Without a signal (trains = None) the stimulus of the tests is the filtered one.
-
-        >>> import quantities as pq
-        >>> from nsnn_neuro.likelihood import Exponentials, Lags
-        >>> x = np.random.default_rng(1).normal(size=9000)
-        >>> signal = neo.AnalogSignal(x, units="dimensionless", sampling_period=1*pq.ms)
-        >>> past = Exponentials(100*pq.ms)
-        >>> cell = NeuronModel(dt=1*pq.ms, family=Gaussian(1.0), stimulus=Lags(2), history=past)
-        >>> block = cell.simulate([-1.0, 0.5, 0.3, -0.3], signal)
-        >>> table = fit_neuron(block, signal, dt=1*pq.ms, stimulus=2).misfit(block, signal)
-        >>> print(table.advice[table.p.idxmin()])
-        adaptation over 30 to 500 ms is missing: lengthen or refine the basis of history
         """
         data = self._given(trains, signal, inputs, t_start, t_stop)
         raw = None if signal is None else self.model.raw_signal(trains, signal, (t_start, t_stop))

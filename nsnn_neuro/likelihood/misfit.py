@@ -43,34 +43,35 @@ _FREE = {
     "short": ("model.tau_refrac", "model.v_reset"),
     "rate": ("stimulus.offset", "noise.sigma"),
 }
-_NEURON = {
+_BOTH = {
+    "other": "look at the tests of spikes and stimulus",
+    "drift": "fit parts of the recording and compare them",
+    "rate": "compare the recordings",
+}
+_NEURON = _BOTH | {
     "stimulus": "filter the signal",
     "stimulus squared": "take a stimulus that saturates (Transduced), or a membrane that is not linear (EIF)",
     "spikes": "add a spike-triggered current or threshold (GIF)",
     "short": "add a threshold or a current that jumps (GIF)",
     "noise": "fit again with noise=OUNoise(...) and compare scores",
-    "less": "look at the tests of spikes and stimulus",
-    "drift": "fit parts of the recording and compare them",
-    "rate": "compare the recordings",
 }
-FILTERS = {
+FILTERS = _BOTH | {
     "stimulus": "lengthen or refine the basis of the stimulus",
     "stimulus squared": 'add products=[("stimulus", "stimulus")], or try another family',
     "spikes": "lengthen or refine the basis of history",
     "short": "refine the first lags of history, or set refractory",
     "noise": "add history, or the spikes of inputs",
-    "less": "look at the tests of spikes and stimulus",
-    "drift": "fit parts of the recording and compare them",
-    "rate": "compare the recordings",
 }
 """What to add to a fit of `fit_neuron`, by kind of test."""
 
 
 def neuron_cures(free: Sequence[str]) -> dict[str, str]:
-    """What to free of a neuron of `calibrate`, by kind of test, or to add; `free` are the parameters that were free."""
-    names = {kind: [one for one in paths if one not in free] for kind, paths in _FREE.items()}
-    said = {kind: " or ".join(one.removeprefix("model.") for one in some) for kind, some in names.items()}
-    return {k: f"free {said[k]}, or {text}" if said.get(k) else text for k, text in _NEURON.items()}
+    """What to free of a neuron of `calibrate`, or to add, by kind of test; `free` are the parameters that were free."""
+    result = dict(_NEURON)
+    for kind, paths in _FREE.items():
+        if names := [one.removeprefix("model.") for one in paths if one not in free]:
+            result[kind] = f"free {' or '.join(names)}, or {_NEURON[kind]}"
+    return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,15 +108,11 @@ def of_filters(model: NeuronModel, p: np.ndarray, data: Data, signal: np.ndarray
     if signal is None:
         n = model.channels * model.bases()[0].shape[1]
         signal = (data.drive[:, :n] @ p[1 : 1 + n])[:, None] if n else np.empty((len(data.o), 0))
-    columns = (
-        data.o,
-        np.where(data.free, q, 0.0),
-        np.where(data.free, weight, 0.0),
-        value.traces * gain[:, None],
-        signal,
-    )
+    mean, variance = (np.where(data.free, x, 0.0) for x in (q, weight))
+    columns = data.o, mean, variance, value.traces * gain[:, None], signal
     trials = np.flatnonzero(data.begins)[1:].tolist()
-    return [Predicted(*one, slice(None)) for one in zip(*(np.split(x, trials) for x in columns), strict=True)]
+    each = zip(*(np.split(x, trials) for x in columns), strict=True)
+    return [Predicted(o, mean, var, slope, x, slice(None)) for o, mean, var, slope, x in each]
 
 
 def misfit_table(
@@ -161,16 +158,18 @@ class _Score:
         total = np.sum(self.weight * x**2, axis=0)
         x = x - self.fitted @ (self.inverse @ (self.fitted.T @ (self.weight * x)))
         left = np.sum(self.weight * x**2, axis=0)
-        x = x[:, left > _LEFT * total]
-        n = x.shape[1]
+        some = left > _LEFT * total
+        n = int(some.sum())
         if n == 0:
             return np.nan, 0, np.nan, np.nan
-        score, variance = self.residual @ x, x.T @ (self.weight * x)
-        z = score / np.sqrt(np.diag(variance))
-        if n == 1:
-            return float(z[0]), 1, float(2 * norm.sf(abs(z[0]))), float(z[0])
+        score, variance = self.residual @ x[:, some], x[:, some].T @ (self.weight * x[:, some])
+        z = np.zeros(len(some))
+        z[some] = score / np.sqrt(np.diag(variance))
+        sign = float(min(z[:2][some[:2]], default=np.nan))  # of noise: of residuals and spikes
+        if len(z) == 1:
+            return sign, 1, float(2 * norm.sf(abs(sign))), sign
         square = float(score @ np.linalg.pinv(variance, hermitian=True) @ score)
-        return square, n, float(chi2.sf(square, n)), float(z.sum())
+        return square, n, float(chi2.sf(square, n)), sign
 
 
 def _regressors(
@@ -178,25 +177,23 @@ def _regressors(
 ) -> Iterator[tuple[str, str, float, np.ndarray]]:
     """Name, kind, lag or time constant (s) and columns (n, d) of each test."""
 
-    def of_each(function: Callable[[Predicted], np.ndarray]) -> np.ndarray:
-        return np.concatenate([function(one)[one.counted] for one in trials])
+    def of_each(function: Callable[..., np.ndarray], *given: Any) -> np.ndarray:
+        return np.concatenate([function(one, *given)[one.counted] for one in trials])
 
     channels = trials[0].signal.shape[1]
     for c in range(channels):
         called = "stimulus" if channels == 1 else f"stimulus[{c}]"
         for lag in sorted({round(lag / dt) for lag in _LAGS}):
-            x = of_each(lambda one, lag=lag, c=c: _shifted(one.signal[:, c], lag)[:, None])
+            x = of_each(_stimulus, c, lag)
             ago = f"{1e3 * lag * dt:g} ms ago" if lag else "now"
             yield f"{called} {ago}", "stimulus", lag * dt, x
             yield f"{called} squared {ago}", "stimulus squared", lag * dt, x**2
     for tau in _SPIKES:
         if tau > dt:
-            x = of_each(lambda one, tau=tau: _decaying(_shifted(one.o, 1)[:, None], tau / dt))
-            yield f"spikes over {1e3 * tau:g} ms", "spikes", tau, x
+            yield f"spikes over {1e3 * tau:g} ms", "spikes", tau, of_each(_spikes, tau / dt)
     for tau in _NOISE:
         if tau > 2 * dt:
-            x = of_each(lambda one, tau=tau: _memory(one, tau / dt))
-            yield f"noise of {1e3 * tau:g} ms", "noise", tau, x
+            yield f"noise of {1e3 * tau:g} ms", "noise", tau, of_each(_memory, tau / dt)
     phase = np.pi * (np.arange(n) + 0.5) / n
     yield "trend over the recording", "drift", np.nan, -np.cos(phase)[:, None]
     slow = np.cos(phase[:, None] * np.arange(1, 1 + _SLOW))
@@ -213,6 +210,14 @@ def _decaying(x: np.ndarray, steps: float, kept: np.ndarray | None = None) -> np
     return leak(np.ascontiguousarray(x), np.ones(len(x)) if kept is None else kept, float(np.exp(-1 / steps)))
 
 
+def _stimulus(one: Predicted, channel: int, lag: int) -> np.ndarray:
+    return _shifted(one.signal[:, channel], lag)[:, None]
+
+
+def _spikes(one: Predicted, steps: float) -> np.ndarray:
+    return _decaying(_shifted(one.o, 1)[:, None], steps)
+
+
 def _memory(one: Predicted, steps: float) -> np.ndarray:
     """Residuals, spikes, and the stimulus since the last spike, with one time constant in steps."""
     before = _shifted(one.o, 1)
@@ -225,7 +230,7 @@ def _advice(table: pd.DataFrame, alpha: float, cures: Mapping[str, str]) -> list
     result = [""] * len(table)
     some = table[table.q < alpha]
     kind = some.kind.where((some.kind != "spikes") | (some.lag > _SHORT), "short")
-    kind = kind.where((some.kind != "noise") | (some.sign > 0), "less")
+    kind = kind.where((some.kind != "noise") | (some.sign > 0), "other")
     for (name, more), rows in some.groupby([kind, some.sign > 0]):
         low, high = 1e3 * rows.lag.min(), 1e3 * rows.lag.max()
         span = f"{low:g} ms" if low == high else f"{low:g} to {high:g} ms"
@@ -235,14 +240,14 @@ def _advice(table: pd.DataFrame, alpha: float, cures: Mapping[str, str]) -> list
 
 
 def _missing(kind: str, more: bool, span: str) -> str:
-    far = "more" if more else "less"
+    far, ago = "more" if more else "less", "now" if span == "0 ms" else f"{span} ago"
     return {
         "rate": f"the rate is {'higher' if more else 'lower'} than in the model",
-        "stimulus": f"the stimulus of {span} ago acts {far} than in the model",
-        "stimulus squared": f"strong stimuli of {span} ago excite {far} than in the model",
+        "stimulus": f"the stimulus {ago} acts {far} than in the model",
+        "stimulus squared": f"strong stimuli {ago} excite {far} than in the model",
         "short": f"{'excitation' if more else 'refractoriness'} over {span} after a spike is missing",
         "spikes": f"{'facilitation' if more else 'adaptation'} over {span} is missing",
         "noise": f"noise with a correlation time is missing (tests over {span})",
-        "less": f"fewer spikes than in the model follow spikes and surprises (tests over {span})",
+        "other": f"what follows a spike depends on more than in the model (tests over {span})",
         "drift": "excitability drifts over the recording",
     }[kind]

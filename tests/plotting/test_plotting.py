@@ -102,6 +102,7 @@ DRAWINGS = {
     "filters": lambda ax: plotting.filters(fitted(), ax=ax),
     "rescaling": lambda ax: plotting.rescaling(UNIFORM, ax=ax),
     "hidden_states": lambda ax: plotting.hidden_states(*with_states(), ax=ax),
+    "misfit": lambda ax: plotting.misfit(fitted().misfit(), ax=ax),
     "network_graph": lambda ax: plotting.network_graph(nsnn.brunel(g=5, eta=2, n_e=80, n_i=20), ax=ax),
 }
 WITH_COLOUR_BAR = {"heatmap", "rate_map", "confusion"}

@@ -125,6 +125,8 @@ RESULTS: Rows = [
     (lambda ax: plotting.filters(fitted(), which="history", ax=ax), "the fit has no history filter", ""),
     (lambda ax: plotting.filters(3, ax=ax), "fit = int object", "expected the result of fit_neuron"),
     (lambda ax: plotting.rescaling(3, ax=ax), "fit = int object", "expected the result of fit_neuron"),
+    (lambda ax: plotting.misfit(fitted(), ax=ax), "table = NeuronFit object", "expected a pandas DataFrame"),
+    (lambda ax: plotting.misfit(fitted().misfit(), alpha=2, ax=ax), "alpha = 2", "expected"),
     (lambda ax: plotting.rescaling({}, ax=ax), "fit is empty", ""),
     (lambda ax: plotting.hidden_states(3, TRIALS, ax=ax), "fit = int object", "fit_states"),
     (lambda ax: plotting.hidden_states(types.SimpleNamespace(posterior=None), TRIALS, ax=ax), "4 trials", "select("),
