@@ -106,7 +106,6 @@ def recording(case: Case, seed: int) -> dict[str, Any]:
         "p_below": round(float((table.p.dropna() < 0.05).mean()), 4),
         "kinds": sorted(set(found.kind)),
         "strongest": str(table.test[table.p.idxmin()]),
-        "advice": str(table.advice[table.p.idxmin()]),
         "noise_p": [float(f"{p:.2g}") for p in table.p[table.kind == "noise"]],
         "parameters": {name: float(f"{value:.4g}") for name, value in fit.parameters.items()},
     }

@@ -30,7 +30,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "build" / "executed"
-PAGES = [ROOT / "docs" / f"{name}.md" for name in ("index", "getting_started", "plots", "trust", "fit_right")]
+PAGES = [
+    ROOT / "docs" / f"{name}.md"
+    for name in ("index", "getting_started", "plots", "trust", "fit_right", "misfit")
+]
 PAGES += sorted((ROOT / "docs" / "howto").glob("*.md"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 _BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```\n(?:\n*```text\n(?P<expected>.*?)^```\n)?", re.M | re.S)

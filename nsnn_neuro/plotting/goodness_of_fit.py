@@ -13,7 +13,7 @@ from ..core.errors import NsnnError
 from .axes import COLOURS, SOFT, axes, check_columns, check_rows, finish, legend_above
 
 _LARGEST_Z = 37.0  # of a p that is not 0
-_TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500)  # ms
+_TICKS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)  # ms
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,28 +118,30 @@ def misfit(table: pd.DataFrame, *, alpha: float = 0.05, ax: Axes | None = None) 
     if not 0 < alpha < 1:
         raise NsnnError(f"alpha = {alpha}: expected a number between 0 and 1")
     table = table[table.p.notna()]
-    lag = table.lag.to_numpy(dtype=float) * 1e3
-    first, last = np.log10(min(lag[lag > 0], default=1.0)), np.log10(max(lag[lag > 0], default=1.0))
-    with np.errstate(divide="ignore"):
-        x = np.where(lag == 0, first - 0.3, np.log10(lag))
-    beside = np.flatnonzero(np.isnan(lag))
-    x[beside] = last + 0.45 * np.arange(1, 1 + len(beside))
     z = np.minimum(norm.isf(table.p.to_numpy() / 2), _LARGEST_Z) * np.sign(table.statistic.to_numpy())
+    low, lag = table.q.to_numpy() < alpha, 1e3 * table.lag.to_numpy(dtype=float)
+    first, last = min(lag[lag > 0], default=1.0), max(lag[lag > 0], default=1.0)
+    x = np.where(lag > 0, lag, first / 2)
+    beside = np.flatnonzero(np.isnan(lag))
+    x[beside] = last * 3.0 ** np.arange(1, 1 + len(beside))
     ax = axes(ax)
     ax.axhspan(-1.96, 1.96, color=SOFT, alpha=0.16, lw=0, label="95 % of one test")
     ax.axhline(0, color=SOFT, lw=0.8, ls=":")
     ax.plot([], [], "o", color=SOFT, ms=5, label=f"q < {alpha:g}")
     kinds = list(dict.fromkeys(table.kind))
     for k, kind in enumerate(kinds):
-        own, colour = np.flatnonzero(table.kind == kind), COLOURS[k % len(COLOURS)]
-        low = table.q.to_numpy()[own] < alpha
-        joined = "-" if len(np.unique(x[own])) == len(own) and not np.isnan(lag[own]).any() else ""
+        own, colour = (table.kind == kind).to_numpy(), COLOURS[k % len(COLOURS)]
+        joined = "-" if len(set(x[own])) == own.sum() and not np.isnan(lag[own]).any() else ""
         ax.plot(x[own], z[own], "o", ls=joined, color=colour, mfc="white", ms=5, lw=1.0, label=kind)
-        ax.plot(x[own][low], z[own][low], "o", color=colour, ms=5)
-    ticks = [t for t in _TICKS if 10 ** (first - 1e-6) <= t <= 10 ** (last + 1e-6)]
-    places = [*[first - 0.3] * bool((lag == 0).any()), *np.log10(ticks), *x[beside]]
+        ax.plot(x[own & low], z[own & low], "o", color=colour, ms=5)
+    ax.set_xscale("log")
+    ticks = {t: f"{t:g}" for t in _TICKS if first <= t <= last}
+    if (lag == 0).any():
+        ticks[first / 2] = "now"
     names = [name.split(" over")[0].replace(" ", "\n") for name in table.test.iloc[beside]]
-    ax.set_xticks(places, [*["now"] * bool((lag == 0).any()), *map(str, ticks), *names])
+    ticks |= dict(zip(x[beside].tolist(), names, strict=True))
+    ax.set_xticks(list(ticks), list(ticks.values()))
+    ax.set_xticks([], minor=True)
     ax.set(xlabel="lag or time constant (ms)", ylabel="z")
     legend_above(ax, len(kinds) + 2)
     return finish(ax)
