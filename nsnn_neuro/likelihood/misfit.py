@@ -230,7 +230,11 @@ def _advice(table: pd.DataFrame, alpha: float, cures: Mapping[str, str]) -> list
     result = [""] * len(table)
     some = table[table.q < alpha]
     kind = some.kind.where((some.kind != "spikes") | (some.lag > _SHORT), "short")
-    kind = kind.where((some.kind != "noise") | (some.sign > 0), "other")
+    spikes = some[some.kind == "spikes"]
+    fewer = (
+        len(spikes) > 0 and spikes.sign[spikes.p.idxmin()] < 0
+    )  # a neuron that adapts mimics noise at short lags
+    kind = kind.where((some.kind != "noise") | ((some.sign > 0) & (not fewer)), "other")
     for (name, more), rows in some.groupby([kind, some.sign > 0]):
         low, high = 1e3 * rows.lag.min(), 1e3 * rows.lag.max()
         span = f"{low:g} ms" if low == high else f"{low:g} to {high:g} ms"
