@@ -60,7 +60,7 @@ FILTERS = _BOTH | {
     "stimulus squared": 'add products=[("stimulus", "stimulus")], or try another family',
     "spikes": "lengthen or refine the basis of history",
     "short": "refine the first lags of history, or set refractory",
-    "noise": "add history, or the spikes of inputs",
+    "noise": 'add history, or a membrane that is reset (beta="fit")',
 }
 """What to add to a fit of `fit_neuron`, by kind of test."""
 
