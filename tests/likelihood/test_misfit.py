@@ -17,7 +17,7 @@ from scipy.stats import false_discovery_control, kstest, norm
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, fit_neuron, fit_population, to_block
 from nsnn_neuro.likelihood import Exponentials, Lags, NeuronModel, Poisson, Rescaled, compare_models
-from nsnn_neuro.likelihood.misfit import FILTERS, misfit_table, of_chances
+from nsnn_neuro.likelihood.misfit import FILTERS, misfit_table, neuron_cures, of_chances
 
 DOCS = Path(__file__).parents[2] / "docs"
 N, R = 3000, 100
@@ -176,7 +176,12 @@ def test_noise_with_a_correlation_time_is_found_and_its_absence_too(coloured):
     noise = wrong[wrong.kind == "noise"]
     assert noise.q.min() < 1e-3
     assert noise.advice.str.contains("OUNoise").any()
-    assert not wrong.advice.str.contains("free stimulus.offset").any()  # it was free
+
+
+def test_advice_frees_what_was_not_free():
+    assert "free tau_m or stimulus.delay" in neuron_cures(["noise.sigma"])["stimulus"]
+    assert "free stimulus.delay" in neuron_cures(["model.tau_m"])["stimulus"]
+    assert "free" not in neuron_cures(["model.tau_m", "stimulus.delay"])["stimulus"]
 
 
 def test_a_printed_fit_in_white_noise_names_the_assumption(coloured):
