@@ -8,6 +8,7 @@ import numpy as np
 
 from ...core.progress import progress_bar
 from ...models.escape import EscapeNoise
+from ...models.noise import OUNoise
 from ..continuous.cells import Grid, check_resolved
 from ..continuous.conditional import check_parts, check_start, enough_for_a_fit, log_likelihoods
 from ..continuous.given_spikes import stretches
@@ -21,6 +22,7 @@ from .undetermined import refuse_indistinct, warn_fast, warn_held, warn_similar
 
 # of the search, without and with a nonlinear membrane
 _COARSE = {False: Grid(48, 1, 4), True: Grid(72, 1, 2)}
+_ROUGH_DETAIL = 0.5  # of a grid with an Ornstein-Uhlenbeck input
 _ROUGH_CELLS = 144  # at most, of a first climb where steps are divided
 _CURVATURE_STRIDE = 2  # parts that are taken at once where the curvature is measured
 _N_STARTS = 31
@@ -59,9 +61,9 @@ class _Likelihood:
 
         return function
 
-    def enough(self, u: np.ndarray) -> Grid:
-        """A grid for a fit that ends near a point u (K,)."""
-        return enough_for_a_fit(self.free.numbers(self.free.values(u)), self.trials, self.dt)
+    def enough(self, u: np.ndarray, detail: float = 1.0) -> Grid:
+        """A grid for a fit that ends near a point u (K,); `detail` is that of `with_input`."""
+        return enough_for_a_fit(self.free.numbers(self.free.values(u)), self.trials, self.dt, detail)
 
 
 def calibrate_by_likelihood(given: Given, n_jobs: int) -> Calibration:
@@ -84,7 +86,7 @@ def calibrate_by_likelihood(given: Given, n_jobs: int) -> Calibration:
         tell(0.5)
         at, grid = _maximum(likelihood, ascents)
         tell(0.8)
-        stride = replace(grid, stride=_CURVATURE_STRIDE)
+        stride = grid if grid.n_levels else replace(grid, stride=_CURVATURE_STRIDE)
         at, observed = _confirm_maximum(likelihood.on(grid), likelihood.on(stride), at)
         tell(1.0)
     return _result(likelihood, at, observed, grid)
@@ -97,7 +99,7 @@ def _maximum(likelihood: _Likelihood, ascents: list[Ascent]) -> tuple[Ascent, Gr
     if grid.integral:
         grid = replace(grid, n_parts=1)
         at = _noise_level(likelihood.on(grid), likelihood.free, ascents)
-    elif (grid.n_parts or 1) > 1:
+    elif (grid.n_parts or 1) > 1 and not grid.n_levels:
         # the search had few parts, and where it ended may need far more than the maximum
         rough = Grid(min(grid.n_cells or 0, _ROUGH_CELLS), 1 + 2 * ((grid.n_parts or 1) // 4))
         at = climb(likelihood.on(rough), at, 30, 0.05)
@@ -107,7 +109,8 @@ def _maximum(likelihood: _Likelihood, ascents: list[Ascent]) -> tuple[Ascent, Gr
         # most of the way, and the information there, cost half on half of the cells; errors of fewer
         # cells are as large as the differences between maxima
         cells = max(_COARSE[False].n_cells or 0, grid.n_cells // 2)
-        half = likelihood.on(Grid(cells, 1, _CURVATURE_STRIDE))
+        rough = Grid(cells, 1, _CURVATURE_STRIDE)
+        half = likelihood.on(likelihood.enough(best.u, _ROUGH_DETAIL) if grid.n_levels else rough)
         rivals = [one for one in ascents if one.value > best.value - _RIVALS]
         rivals += [_inside(half, one) for one in rivals if np.any((one.u <= 0) | (one.u >= 1))]
         near = [climb(half, Ascent(one.u, width=one.width), 30, _ON_HALF) for one in rivals]
@@ -150,6 +153,8 @@ def _filled(observed: Curvature, at: Ascent) -> np.ndarray:
 def _coarse(likelihood: _Likelihood) -> Grid:
     """The grid of the search: coarse, but with parts of steps where the model needs them."""
     free = likelihood.free
+    if isinstance(free.parts[1], OUNoise):
+        return likelihood.enough(np.clip(free.start(), 0.0, 1.0), _ROUGH_DETAIL)
     usual = _COARSE[free.parts[0].nonlinear is not None]
     n_parts = likelihood.enough(np.clip(free.start(), 0.0, 1.0)).n_parts or 1
     return usual if n_parts == 1 else replace(usual, n_parts=1 + 2 * (n_parts // 8), stride=1)

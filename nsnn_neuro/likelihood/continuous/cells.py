@@ -10,6 +10,7 @@ import numpy as np
 
 from ...core.errors import NsnnError
 from ...core.warn import warn
+from ...models.noise import OUNoise
 from .density import crossings, motions
 from .given_spikes import CURE, Membrane, Stretches
 from .passage import MEMORY
@@ -37,6 +38,14 @@ _MOST_NARROW = 6000
 # the same, in times from the start at which a strong noise alone makes spikes most frequent
 _SHORT_RISE = 0.04
 _ROUGH = 0.01  # second difference of a smooth drive over tau, times the step, in standard deviations of the noise of a step
+# with an Ornstein-Uhlenbeck input: steps in its correlation time, in the membrane's, and in standard deviations of a crossing's time
+_INPUT_STEP, _MEMBRANE_STEP, _CROSSING_STEP = 0.25, 0.07, 0.5
+# cells in sigma, in the layer at the threshold, and in standard deviations of the membrane at a crossing
+_CELL, _LAYER_CELL, _CROSSING_CELL = 0.1, 0.5, 0.25
+_LEVELS, _MOST_LEVELS, _MOST_INPUT_CELLS = 18, 96, 640
+_LEVELS_APART = 1.0  # standard deviations of the change of an input over an interval
+_INPUT_REACH = 4.5
+_LONGER = 1.5  # a step that still holds for a shorter one
 _MOST_PAIRS = 1e9  # of steps of the integral equation: some 10 s
 
 
@@ -52,6 +61,8 @@ class Grid:
     """parts to take at once between spikes; above 1 faster and less exact"""
     integral: bool = False
     """whether the integral equation of first passages takes the place of the cells: for linear membranes"""
+    n_levels: int | None = None
+    """of an Ornstein-Uhlenbeck input; None without one"""
 
     def known(self) -> bool:
         """Whether a fit may have it, of the numbers of cells and parts that fits choose."""
@@ -60,7 +71,8 @@ class Grid:
     def holds(self, needed: Grid) -> bool:
         """Whether it is about as fine as one that is needed."""
         fine = self.integral or (needed.n_cells or 0) <= 1.1 * (self.n_cells or 0)
-        return fine and self.integral == needed.integral and (needed.n_parts or 1) <= (self.n_parts or 1)
+        steps = (needed.n_parts or 1) <= (self.n_parts or 1) and self.stride <= _LONGER * needed.stride
+        return fine and self.integral == needed.integral and steps
 
 
 def check_resolved(grid: Grid, dt: float) -> None:
@@ -80,8 +92,42 @@ def check_resolved(grid: Grid, dt: float) -> None:
 def common(grids: Iterable[Grid]) -> Grid:
     """One that is fine enough for all."""
     every = list(grids)
-    n_cells, n_parts = max(one.n_cells or 0 for one in every), max(one.n_parts or 1 for one in every)
-    return Grid(n_cells, n_parts, integral=any(one.integral for one in every))
+    n_cells, n_parts, n_levels = (
+        max(getattr(one, name) or 0 for one in every) for name in ("n_cells", "n_parts", "n_levels")
+    )
+    stride, integral = min(one.stride for one in every), any(one.integral for one in every)
+    return Grid(n_cells, n_parts or 1, stride, integral, n_levels or None)
+
+
+def lowest(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> float:
+    """The lowest voltage that has a cell with an Ornstein-Uhlenbeck input."""
+    return _range(membrane, parts, sigma, dt, _INPUT_REACH)[1]
+
+
+def with_input(membrane: Membrane, parts: Stretches, noise: OUNoise, dt: float, detail: float = 1.0) -> Grid:
+    """A grid for an Ornstein-Uhlenbeck input: for a fit, with detail 0.5 for a search, with 2 for probabilities.
+
+    NsnnError for a correlation time that is far below dt"""
+    sigma, memory, tau = float(noise.si("sigma")), float(noise.si("tau_noise")), membrane.tau
+    if memory < dt / _MOST_PARTS:
+        raise NsnnError(
+            f"tau_noise = {1e3 * memory:.3g} ms with dt = {1e3 * dt:g} ms: expected at least {1e3 * dt / _MOST_PARTS:.2g} ms for a "
+            "likelihood; use WhiteNoise, the limit of short correlations, or a smaller dt"
+        )
+    points, bottom = _range(membrane, parts, sigma, dt, _INPUT_REACH)
+    deviation, time = crossings(_path(membrane, parts, points, dt), sigma**2)
+    known = np.isfinite(deviation)
+    early = float(np.quantile(time[known], 0.05)) if known.any() else tau
+    smooth = min(1.0, early / (2 * memory)) ** 0.5  # standard deviation relative to that in white noise
+    step, cell = min(_INPUT_STEP * memory, _MEMBRANE_STEP * tau), min(_CELL, _LAYER_CELL * (memory / tau) ** 0.5)
+    if known.any():
+        step = min(step, _CROSSING_STEP * smooth * float(np.quantile(deviation[known], 0.05)))
+        cell = min(cell, _CROSSING_CELL * smooth * min(1.0, 2 * early / tau) ** 0.5)
+    step, apart = step / detail, min(0.5, _LEVELS_APART * (2 * early / (3 * memory)) ** 0.5)
+    n_cells = int(np.clip(detail * (membrane.threshold - bottom) / (cell * sigma), 40, _MOST_INPUT_CELLS))
+    n_levels = int(np.clip(detail * 0.5 / apart * _LEVELS, 8, _MOST_LEVELS)) + 1
+    stride = max(1, 2 * int((step / dt + 1) / 2) - 1) if detail <= 1 else 1
+    return Grid(n_cells, _odd(dt / step), stride, n_levels=n_levels)
 
 
 def cells(membrane: Membrane, parts: Stretches, sigma: float, dt: float, n_cells: int | None) -> np.ndarray:
@@ -190,7 +236,9 @@ def _parts(membrane: Membrane, parts: Stretches, points: np.ndarray, sigma: floa
     return _odd(float(np.quantile(moved, 0.95)) / (_MOTION * sigma)) if moved.size else 1
 
 
-def _range(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> tuple[np.ndarray, float]:
+def _range(
+    membrane: Membrane, parts: Stretches, sigma: float, dt: float, reach: float = _REACH
+) -> tuple[np.ndarray, float]:
     """Voltages up to the threshold, (513,) or, as enough for a line, (2,), and the lowest one that has a cell."""
     top = membrane.threshold
     low = min(
@@ -201,7 +249,7 @@ def _range(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> tup
     least = min(float(parts.start.min(initial=top)), float(np.minimum(x, x + change).min(initial=top)))
     longest = float(parts.n_steps.max(initial=1)) * dt
     wide = sigma * (1.0 if membrane.leaky or membrane.nonlinear else np.sqrt(2 * longest / membrane.tau))
-    return points, min(least, top - sigma) - _REACH * wide
+    return points, min(least, top - sigma) - reach * wide
 
 
 def _graded(membrane: Membrane, points: np.ndarray, bottom: float, sigma: float, n_cells: int) -> np.ndarray:

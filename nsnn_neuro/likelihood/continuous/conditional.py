@@ -12,9 +12,10 @@ import numpy as np
 from ...core.errors import NsnnError
 from ...models.compatibility import check_compatible
 from ...models.escape import EscapeNoise
-from ...models.noise import WhiteNoise
+from ...models.noise import OUNoise, WhiteNoise
 from ...models.stimuli import Stimulus
-from .cells import Grid, automatic, cells, check_resolved, common, enough
+from .cells import Grid, automatic, cells, check_resolved, common, enough, lowest, with_input
+from .coloured import follow
 from .density import march
 from .escape import spike_chances
 from .given_spikes import CURE, Membrane, Stretches, check_neuron, membrane, stretches
@@ -33,22 +34,22 @@ Parts = tuple[Any, ...]
 def check_parts(neuron: Any, noise: Any, stimulus: Any) -> None:
     """Raise NsnnError unless the likelihood of this neuron with this noise is known."""
     check_neuron(neuron)
-    if not isinstance(noise, WhiteNoise | EscapeNoise):
+    if not isinstance(noise, WhiteNoise | OUNoise | EscapeNoise):
         given = "None" if noise is None else f"{type(noise).__name__}(...)"
         raise NsnnError(
-            f"noise = {given}: the likelihood needs WhiteNoise or EscapeNoise"
+            f"noise = {given}: the likelihood needs WhiteNoise, OUNoise or EscapeNoise"
             + ("" if noise is None else f"; {CURE}")
         )
     check_stimulus(stimulus, "a stimulus")
     check_compatible(neuron, noise, stimulus)
     check_single(neuron, noise, stimulus)
-    if isinstance(noise, EscapeNoise):
-        if neuron.nonlinear is not None:
-            raise NsnnError(
-                f"model = {type(neuron).__name__}(...), noise = EscapeNoise(...): with escape noise the likelihood needs a "
-                "membrane without a nonlinear part, such as LIF or GIF"
-            )
-    elif float(noise.si("sigma")) == 0.0:
+    if not isinstance(noise, WhiteNoise) and neuron.nonlinear is not None:
+        given = type(noise).__name__
+        raise NsnnError(
+            f"model = {type(neuron).__name__}(...), noise = {given}(...): with {given} the likelihood needs a membrane without a "
+            f"nonlinear part, such as LIF or GIF; take WhiteNoise, or {CURE}"
+        )
+    if not isinstance(noise, EscapeNoise) and float(noise.si("sigma")) == 0.0:
         raise NsnnError(f"sigma = {noise.sigma}: expected a positive value: no likelihood without noise")
 
 
@@ -112,15 +113,19 @@ def log_likelihoods(
     return logs
 
 
-def enough_for_a_fit(parts: Parts, trials: Sequence[Trial], dt: float) -> Grid:
-    """A grid for a fit that ends near these parameters; escape noise needs none."""
+def enough_for_a_fit(parts: Parts, trials: Sequence[Trial], dt: float, detail: float = 1.0) -> Grid:
+    """A grid for a fit that ends near these parameters; escape noise needs none. `detail` is that of `with_input`."""
     noise = parts[1]
     if isinstance(noise, EscapeNoise):
         return Grid()
     needed = []
     for trial in trials:
         path, free = _free(parts, trial, dt, 1)
-        needed.append(enough(path, free.within(*trial.counted), float(noise.si("sigma")), dt))
+        counted = free.within(*trial.counted)
+        if isinstance(noise, OUNoise):
+            needed.append(with_input(path, counted, noise, dt, detail))
+        else:
+            needed.append(enough(path, counted, float(noise.si("sigma")), dt))
     return common(needed)
 
 
@@ -148,13 +153,19 @@ def probabilities(
     path, free = given(1)
     if isinstance(noise, EscapeNoise):
         return spike_chances(path, free, noise, dt)
-    sigma = float(noise.si("sigma"))
-    if grid.n_parts is None:
-        grid = automatic(path, free, sigma, dt, grid.n_cells)
+    if isinstance(noise, OUNoise):
+        grid = replace(grid, stride=1) if grid.n_levels else _named(with_input(path, free, noise, dt, 2.0), grid.n_cells)
+    elif grid.n_parts is None:
+        grid = automatic(path, free, float(noise.si("sigma")), dt, grid.n_cells)
         check_resolved(grid, dt)
     chance = np.zeros((1, len(trial.o) * ((grid.n_parts or 1) if in_parts else 1)))
-    _march([given(grid.n_parts or 1)], [sigma], trial, dt, grid, chance)
+    _march([given(grid.n_parts or 1)], [noise], trial, dt, grid, chance)
     return chance[0]
+
+
+def _named(grid: Grid, n_cells: int | None) -> Grid:
+    """The grid with so many cells, if they are given."""
+    return grid if n_cells is None else replace(grid, n_cells=n_cells)
 
 
 def _free(
@@ -193,7 +204,7 @@ def _escape_logs(parts: Parts, trials: Sequence[Trial], dt: float, known: dict[A
 
 
 def _diffusion_logs(rows: Sequence[Parts], trials: Sequence[Trial], dt: float, grid: Grid) -> np.ndarray:
-    """(n_rows, n_stretches) in white noise."""
+    """(n_rows, n_stretches) in white noise or with an Ornstein-Uhlenbeck input."""
     n_parts = grid.n_parts or 1
     logs = []
     for trial in trials:
@@ -203,8 +214,7 @@ def _diffusion_logs(rows: Sequence[Parts], trials: Sequence[Trial], dt: float, g
             some = rows[k : k + at_once]
             known: dict[Any, Any] = {}
             items = [_free(parts, trial, dt, n_parts, known) for parts in some]
-            sigmas = [float(parts[1].si("sigma")) for parts in some]
-            result.append(_march(items, sigmas, trial, dt, grid, np.empty((0, 0))))
+            result.append(_march(items, [parts[1] for parts in some], trial, dt, grid, np.empty((0, 0))))
         logs.append(np.concatenate(result))
     # noise so weak that the density between two cells underflows: as unlikely as numbers can say
     return np.nan_to_num(np.concatenate(logs, axis=1), nan=_UNLIKELY)
@@ -212,7 +222,7 @@ def _diffusion_logs(rows: Sequence[Parts], trials: Sequence[Trial], dt: float, g
 
 def _march(
     items: list[tuple[Membrane, Stretches]],
-    sigmas: Sequence[float],
+    noises: Sequence[Any],
     trial: Trial,
     dt: float,
     grid: Grid,
@@ -228,6 +238,13 @@ def _march(
         counts = np.maximum(np.minimum(stop, end) - first, 0), np.maximum(begin - first, 0)
         spikes = free.spikes & (stop <= end)
         rows.append((first, *counts, free.length, free.start, spikes, np.full(len(first), r)))
+    sigmas = [float(noise.si("sigma")) for noise in noises]
+    if grid.n_levels:
+        logs = np.zeros((len(items), len(rows[0][0])))
+        for r, (item, noise, sigma) in enumerate(zip(items, noises, sigmas, strict=True)):
+            bottom = lowest(*item, sigma, dt)
+            follow(rows[r][:-1], item[0], noise, bottom, dt, grid, logs[r], chance[r : r + 1])
+        return logs
     lanes = [np.concatenate(lane) for lane in zip(*rows, strict=True)]
     counted = lanes[1] > lanes[2]
     logs, some = np.zeros(len(counted)), np.zeros(int(counted.sum()))
