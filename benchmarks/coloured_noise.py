@@ -92,12 +92,13 @@ def main() -> None:
     parser.add_argument("--summary", action="store_true")
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
     done = lines(options.out, "ou")
     if not options.summary:
         known = {line["number"] for line in done}
         for number in range(options.recordings):
             if number not in known:
-                append(options.out, "ou", fit_one(number))
+                append(options.out / "ou.jsonl", fit_one(number))
         done = lines(options.out, "ou")
     print(summary(done))
     if options.keep:

@@ -18,6 +18,8 @@ from .passage import MEMORY
 PER_SIGMA = 24
 """Default number of cells for each standard deviation of the free membrane: an error of about 1e-4 in the survival."""
 _FEWEST, _MOST = 96, 1024
+PROBABILITIES = 1.5
+"""Detail of a grid for the probabilities of single steps with an Ornstein-Uhlenbeck input."""
 _PER_SIGMA_FIT, _MOST_FIT = 8.6, 288
 _PECLET = 0.8  # largest drift of a cell at the threshold, relative to its diffusion
 _REACH = 6.0  # standard deviations of the free membrane below the lowest noise-free path
@@ -38,11 +40,11 @@ _MOST_NARROW = 6000
 # the same, in times from the start at which a strong noise alone makes spikes most frequent
 _SHORT_RISE = 0.04
 _ROUGH = 0.01  # second difference of a smooth drive over tau, times the step, in standard deviations of the noise of a step
-# with an Ornstein-Uhlenbeck input: steps in its correlation time, in the membrane's, and in standard deviations of a crossing's time
-_INPUT_STEP, _MEMBRANE_STEP, _CROSSING_STEP = 0.25, 0.07, 0.5
+# with an Ornstein-Uhlenbeck input: steps in its correlation time, in the membrane's, in the time of a crossing and its deviation
+_INPUT_STEP, _MEMBRANE_STEP, _INTERVAL_STEP, _CROSSING_STEP = 0.25, 0.07, 0.06, 0.5
 # cells in sigma, in the layer at the threshold, and in standard deviations of the membrane at a crossing
-_CELL, _LAYER_CELL, _CROSSING_CELL = 0.1, 0.5, 0.25
-_LEVELS, _MOST_LEVELS, _MOST_INPUT_CELLS = 18, 96, 640
+_CELL, _LAYER_CELL, _CROSSING_CELL = 0.1, 0.5, 0.15
+_FEWEST_LEVELS, _LEVELS, _MOST_LEVELS, _MOST_INPUT_CELLS = 12, 18, 96, 640
 _LEVELS_APART = 1.0  # standard deviations of the change of an input over an interval
 _INPUT_REACH = 4.5
 _LONGER = 1.5  # a step that still holds for a shorter one
@@ -105,7 +107,7 @@ def lowest(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> flo
 
 
 def with_input(membrane: Membrane, parts: Stretches, noise: OUNoise, dt: float, detail: float = 1.0) -> Grid:
-    """A grid for an Ornstein-Uhlenbeck input: for a fit, with detail 0.5 for a search, with 2 for probabilities.
+    """A grid for an Ornstein-Uhlenbeck input: for a fit, with detail 0.5 for a search, with `PROBABILITIES` for single ones.
 
     NsnnError for a correlation time that is far below dt"""
     sigma, memory, tau = float(noise.si("sigma")), float(noise.si("tau_noise")), membrane.tau
@@ -121,12 +123,12 @@ def with_input(membrane: Membrane, parts: Stretches, noise: OUNoise, dt: float, 
     smooth = min(1.0, early / (2 * memory)) ** 0.5  # standard deviation relative to that in white noise
     step, cell = min(_INPUT_STEP * memory, _MEMBRANE_STEP * tau), min(_CELL, _LAYER_CELL * (memory / tau) ** 0.5)
     if known.any():
-        step = min(step, _CROSSING_STEP * smooth * float(np.quantile(deviation[known], 0.05)))
+        step = min(step, _INTERVAL_STEP * early, _CROSSING_STEP * smooth * float(np.quantile(deviation[known], 0.05)))
         cell = min(cell, _CROSSING_CELL * smooth * min(1.0, 2 * early / tau) ** 0.5)
     step, apart = step / detail, min(0.5, _LEVELS_APART * (2 * early / (3 * memory)) ** 0.5)
     n_cells = int(np.clip(detail * (membrane.threshold - bottom) / (cell * sigma), 40, _MOST_INPUT_CELLS))
-    n_levels = int(np.clip(detail * 0.5 / apart * _LEVELS, 8, _MOST_LEVELS)) + 1
-    stride = max(1, 2 * int((step / dt + 1) / 2) - 1) if detail <= 1 else 1
+    n_levels = int(np.clip(detail * 0.5 / apart * _LEVELS, _FEWEST_LEVELS, _MOST_LEVELS)) + 1
+    stride = max(1, 2 * int((step / dt + 1) / 2) - 1) if detail < PROBABILITIES else 1
     return Grid(n_cells, _odd(dt / step), stride, n_levels=n_levels)
 
 

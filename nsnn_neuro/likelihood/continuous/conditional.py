@@ -14,7 +14,17 @@ from ...models.compatibility import check_compatible
 from ...models.escape import EscapeNoise
 from ...models.noise import OUNoise, WhiteNoise
 from ...models.stimuli import Stimulus
-from .cells import Grid, automatic, cells, check_resolved, common, enough, lowest, with_input
+from .cells import (
+    PROBABILITIES,
+    Grid,
+    automatic,
+    cells,
+    check_resolved,
+    common,
+    enough,
+    lowest,
+    with_input,
+)
 from .coloured import follow
 from .density import march
 from .escape import spike_chances
@@ -154,7 +164,7 @@ def probabilities(
     if isinstance(noise, EscapeNoise):
         return spike_chances(path, free, noise, dt)
     if isinstance(noise, OUNoise):
-        grid = replace(grid, stride=1) if grid.n_levels else _named(with_input(path, free, noise, dt, 2.0), grid.n_cells)
+        grid = replace(grid, stride=1) if grid.n_levels else _named(with_input(path, free, noise, dt, PROBABILITIES), grid.n_cells)
     elif grid.n_parts is None:
         grid = automatic(path, free, float(noise.si("sigma")), dt, grid.n_cells)
         check_resolved(grid, dt)
