@@ -68,14 +68,24 @@ def summary(every: list[dict[str, Any]]) -> str:
             if name in every[0][kind]["values"]:
                 values = 1e3 * np.array([line[kind]["values"][name] for line in every])
                 covered = sum(line[kind]["covered"][name] for line in every)
-                row += [f"{values.mean():.2f} ({values.min():.2f} to {values.max():.2f})", f"{covered} of {len(every)}"]
+                row += [
+                    f"{values.mean():.2f} ({values.min():.2f} to {values.max():.2f})",
+                    f"{covered} of {len(every)}",
+                ]
             else:
                 row += ["", ""]
         rows.append(row)
     ratios = [line["ou"]["log_likelihood"] - line["white"]["log_likelihood"] for line in every]
     spikes = [line["n_spikes"] for line in every]
     cpu = [np.mean([line[kind]["cpu"] for line in every]) for kind in ("ou", "white")]
-    head = ["parameter (ms, mV)", "true", "OUNoise: mean (range)", "95 % holds it", "WhiteNoise: mean (range)", "95 % holds it"]
+    head = [
+        "parameter (ms, mV)",
+        "true",
+        "OUNoise: mean (range)",
+        "95 % holds it",
+        "WhiteNoise: mean (range)",
+        "95 % holds it",
+    ]
     return "\n".join(
         [
             table(head, rows),

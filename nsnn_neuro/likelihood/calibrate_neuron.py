@@ -81,12 +81,13 @@ def calibrate(
 
     The likelihood is that of the neuron that `simulate` runs: given its spikes, adaptation currents
     and moving thresholds are known functions of time. In white noise a Fokker-Planck equation gives
-    the probability of the next spike (`survival`), with escape noise it is known directly.
+    the probability of the next spike (`survival`), with escape noise it is known directly. In
+    Ornstein-Uhlenbeck noise, which goes on over a spike, the equation has two dimensions.
 
     Spikes determine voltages only relative to each other: keep two of them, such as v_reset and
     v_thresh, out of `free`. Otherwise an error names the parameters that cannot be distinguished.
 
-    method="simulation" is for neurons without such a likelihood (`AdEx`, `WangBuzsaki`, `OUNoise`,
+    method="simulation" is for neurons without such a likelihood (`AdEx`, `WangBuzsaki`,
     `PoissonInput`): it compares statistics of simulated and recorded spikes. Where both methods
     apply, "likelihood" is faster and its errors are smaller.
 
@@ -107,8 +108,8 @@ def calibrate(
         apart are searched on a logarithmic scale. For method="voltage" a bound of None is a
         default, and None in place of the dict frees all that has one: tau_m, v_rest, v_reset,
         tau_refrac, the gain, the jumps of currents and threshold, v_thresh and the noise's width
-    noise : `WhiteNoise` or `EscapeNoise`; any noise with method="simulation", `EscapeNoise` with
-        method="voltage"
+    noise : `WhiteNoise`; `OUNoise` or `EscapeNoise`, for `LIF`, `PIF` and `GIF`; any noise with
+        method="simulation", `EscapeNoise` with method="voltage"
     stimulus : drive of all trials; a recorded one as `Filtered` or `Recorded`; None: no drive. Of
         several recordings a list, with stimuli of one kind, which share the free parameters (not
         with method="simulation")

@@ -218,8 +218,8 @@ REFUSED = {
          "voltage = AnalogSignal, method = 'likelihood'", "expected method='voltage'"),
     ],
     survival: [
-        ({"noise": None}, "noise = None", "the likelihood needs WhiteNoise or EscapeNoise"),
-        ({"noise": nsnn.OUNoise(3 * mV, 5 * ms)}, "noise = OUNoise(...)", 'use method="simulation"'),
+        ({"noise": None}, "noise = None", "the likelihood needs WhiteNoise, OUNoise or EscapeNoise"),
+        ({"noise": nsnn.ThresholdNoise(3 * mV)}, "noise = ThresholdNoise(...)", 'use method="simulation"'),
         ({"noise": nsnn.WhiteNoise(0 * mV)}, "sigma = ", "expected a positive value"),
         ({"model": nsnn.WangBuzsaki()}, "model = WangBuzsaki(...)", "a neuron like LIF"),
         ({"model": ADEX}, "model = AdEx(...), whose w relaxes to", 'use method="simulation"'),

@@ -20,6 +20,7 @@ Source: Fourcaud & Brunel 2002, doi 10.1162/089976602320264015 (the equation); Z
 from __future__ import annotations
 
 from functools import lru_cache
+
 import numpy as np
 
 from ...core.numba_jit import njit
@@ -104,7 +105,9 @@ def _mix(moves: np.ndarray, above: np.ndarray, result: np.ndarray) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)  # pragma: no cover - compiled
-def _advect(above: np.ndarray, result: np.ndarray, growth: float, shift: np.ndarray, lost: np.ndarray) -> None:
+def _advect(
+    above: np.ndarray, result: np.ndarray, growth: float, shift: np.ndarray, lost: np.ndarray
+) -> None:
     """Move the membrane at each level: face i was at i growth + shift before, in cells; `lost` passes the uppermost face.
 
     above : (n_levels, n_cells + 3) the mass above each face, after one that repeats the lowest and before one beyond the uppermost
@@ -193,7 +196,10 @@ def _follow(
     _transitions(weight, basis, fade * stride, moves)
     wanted = chance.shape[0] > 0
     joined = drive.shape[0] // chance.shape[1] if wanted else 1
-    q, spiked = weight.copy(), -1.0  # density of the input, and the part of a step at which the last spike was
+    q, spiked = (
+        weight.copy(),
+        -1.0,
+    )  # density of the input, and the part of a step at which the last spike was
     for s in range(first.shape[0]):
         n = n_steps[s]
         if n <= 0:

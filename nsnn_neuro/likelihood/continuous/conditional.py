@@ -164,18 +164,14 @@ def probabilities(
     if isinstance(noise, EscapeNoise):
         return spike_chances(path, free, noise, dt)
     if isinstance(noise, OUNoise):
-        grid = replace(grid, stride=1) if grid.n_levels else _named(with_input(path, free, noise, dt, PROBABILITIES), grid.n_cells)
+        some = grid if grid.n_levels else with_input(path, free, noise, dt, PROBABILITIES)
+        grid = replace(some, n_cells=grid.n_cells or some.n_cells, stride=1)
     elif grid.n_parts is None:
         grid = automatic(path, free, float(noise.si("sigma")), dt, grid.n_cells)
         check_resolved(grid, dt)
     chance = np.zeros((1, len(trial.o) * ((grid.n_parts or 1) if in_parts else 1)))
     _march([given(grid.n_parts or 1)], [noise], trial, dt, grid, chance)
     return chance[0]
-
-
-def _named(grid: Grid, n_cells: int | None) -> Grid:
-    """The grid with so many cells, if they are given."""
-    return grid if n_cells is None else replace(grid, n_cells=n_cells)
 
 
 def _free(

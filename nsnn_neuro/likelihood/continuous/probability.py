@@ -38,12 +38,13 @@ def survival(
     (`LIF`, `PIF`, `GIF`) with a smooth drive, also where the noise is weak; else a Fokker-Planck
     equation moves the membrane's density, and the threshold absorbs it. With escape noise S is
     exp(-integral of the hazard). The error of S is of second order in dt and in the width of cells.
+    Ornstein-Uhlenbeck noise starts from its stationary distribution, and goes on over later spikes.
 
     Parameters
     ----------
     model : `LIF`, `PIF`, `EIF`, `QIF`, `GIF`, or your own neuron whose slow variables only spikes change
     times : time or array of times >= 0, any shape
-    noise : `WhiteNoise` or `EscapeNoise`
+    noise : `WhiteNoise`; `OUNoise` or `EscapeNoise`, for `LIF`, `PIF` and `GIF`
     stimulus : from time 0; None: no drive. a formula is evaluated at the middle of each step, samples are held
     dt : step, default 0.1 ms
     n_cells : cells between threshold and the lowest voltage, for the Fokker-Planck equation; default: none for a linear membrane,
