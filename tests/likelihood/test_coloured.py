@@ -116,6 +116,16 @@ def test_the_likelihood_converges_with_the_grid(cell, memory):
     assert abs(by_step - fine) < 2e-3 * trials[0].n_spikes
 
 
+def test_the_likelihood_is_of_second_order_in_the_step():
+    parts = CELL, nsnn.OUNoise(3 * mV, 5 * ms), nsnn.Constant(22 * mV)
+    trials = read_trials(nsnn.simulate(*parts, duration=1 * second, seed=3, engine="numpy"), DT)
+    fine, short, long = (
+        log_likelihoods([parts], trials, DT, Grid(150, 1, stride, n_levels=19)).sum()
+        for stride in (1, 13, 27)
+    )
+    assert 3 < (long - fine) / (short - fine) < 5.5  # (27 / 13)^2 = 4.3
+
+
 def test_a_fit_finds_the_noise_again_and_is_better_than_white_noise():
     values = nsnn.FrozenNoise(0.0, 1.0, 10 * ms, seed=3).samples(8_000, 5e-4)
     signal = neo.AnalogSignal(values, units="dimensionless", sampling_period=0.5 * pq.ms)

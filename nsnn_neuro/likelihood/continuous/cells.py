@@ -79,6 +79,10 @@ class Grid:
 
 def check_resolved(grid: Grid, dt: float) -> None:
     """Warn of a step too long for the noise, even in parts; NsnnError where the integral equation would need more of them."""
+    if grid.n_levels and grid.n_cells == _MOST_INPUT_CELLS:
+        warn(
+            f"noise: too weak, or too short a correlation time, for {_MOST_INPUT_CELLS} cells: the likelihood is inexact; {CURE}"
+        )
     if (grid.n_parts or 1) < _MOST_PARTS:
         return
     if grid.integral:
@@ -121,14 +125,11 @@ def with_input(membrane: Membrane, parts: Stretches, noise: OUNoise, dt: float, 
     known = np.isfinite(deviation)
     early = float(np.quantile(time[known], 0.05)) if known.any() else tau
     smooth = min(1.0, early / (2 * memory)) ** 0.5  # standard deviation relative to that in white noise
-    step, cell = (
-        min(_INPUT_STEP * memory, _MEMBRANE_STEP * tau),
-        min(_CELL, _LAYER_CELL * (memory / tau) ** 0.5),
-    )
+    step = min(_INPUT_STEP * memory, _MEMBRANE_STEP * tau)
+    cell = min(_CELL, _LAYER_CELL * (memory / tau) ** 0.5)
     if known.any():
-        step = min(
-            step, _INTERVAL_STEP * early, _CROSSING_STEP * smooth * float(np.quantile(deviation[known], 0.05))
-        )
+        narrow = smooth * float(np.quantile(deviation[known], 0.05))
+        step = min(step, _INTERVAL_STEP * early, _CROSSING_STEP * narrow)
         cell = min(cell, _CROSSING_CELL * smooth * min(1.0, 2 * early / tau) ** 0.5)
     step, apart = step / detail, min(0.5, _LEVELS_APART * (2 * early / (3 * memory)) ** 0.5)
     n_cells = int(np.clip(detail * (membrane.threshold - bottom) / (cell * sigma), 40, _MOST_INPUT_CELLS))

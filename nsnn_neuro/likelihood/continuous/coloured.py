@@ -9,12 +9,10 @@ I has equidistant levels. Polynomials orthonormal under the weights of its norma
 transitions, with the eigenvalues exp(-n t / tau_noise) of the Hermite functions: mean, variance and correlations of I are exact for
 any step. Between transitions (Strang splitting) each level moves the membrane's density exactly, by cubic interpolation of the mass
 above a voltage, so that mass is conserved and what passes the threshold has no cancellation. The speed of I is scaled so that the
-free membrane has the standard deviation sigma in steps of any length. Errors are of second order in the step, of third order in the
-cells, and oscillate with the place at which the membrane stands still at its threshold, between two levels: about the square of
-their distance (0.5 sigma_I: up to 1 % in the rate).
+free membrane has the standard deviation sigma in steps of any length. Errors are of second order in the step, of a higher order in
+the cells, and change sign with the place, between two levels, of the input for which the membrane stands still at its threshold.
 
-Source: Fourcaud & Brunel 2002, doi 10.1162/089976602320264015 (the equation); Zerroukat, Wood & Staniforth 2002, doi
-10.1256/003590002320603610 (conservative interpolation)
+Source: Fourcaud & Brunel 2002, doi 10.1162/089976602320264015 (the equation)
 """
 
 from __future__ import annotations
@@ -32,7 +30,7 @@ _REACH = 4.5
 """Standard deviations of the input that its levels span on either side."""
 _FAST = {"nsz", "arcp", "contract", "reassoc"}
 _TINY = 1e-100
-_ROUNDED = 1e-13
+_ROUNDED = 1e-13  # of the mass: less that is left of it after a step is rounding
 _LEAST = 1e-12  # of the mass, the least that passes the threshold in a step: spikes beyond the levels are as unlikely
 
 

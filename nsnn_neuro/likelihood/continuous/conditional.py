@@ -246,11 +246,11 @@ def _march(
         rows.append((first, *counts, free.length, free.start, spikes, np.full(len(first), r)))
     sigmas = [float(noise.si("sigma")) for noise in noises]
     if grid.n_levels:
-        logs = np.zeros((len(items), len(rows[0][0])))
+        of_rows = np.zeros((len(items), len(rows[0][0])))
         for r, (item, noise, sigma) in enumerate(zip(items, noises, sigmas, strict=True)):
             bottom = lowest(*item, sigma, dt)
-            follow(rows[r][:-1], item[0], noise, bottom, dt, grid, logs[r], chance[r : r + 1])
-        return logs
+            follow(rows[r][:-1], item[0], noise, bottom, dt, grid, of_rows[r], chance[r : r + 1])
+        return of_rows
     lanes = [np.concatenate(lane) for lane in zip(*rows, strict=True)]
     counted = lanes[1] > lanes[2]
     logs, some = np.zeros(len(counted)), np.zeros(int(counted.sum()))
