@@ -139,7 +139,8 @@ def test_the_code_of_a_page_runs(page, printed, capsys, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_the_page_on_likelihood_runs():
     """Held-out scores are above a constant probability's, and the true kind of model isn't refuted."""
-    text, choosing, switching, coupled, calibrating, elsewhere, synapses = blocks("likelihood")
+    pages = blocks("likelihood")
+    text, choosing, switching, coupled, calibrating, elsewhere, correlated, synapses = pages
     names: dict[str, Any] = {}
     exec(compile(text, "likelihood.md", "exec"), names)
     half = {"t_start": names["half"]}
@@ -157,6 +158,8 @@ def test_the_page_on_likelihood_runs():
     assert abs(fit.parameters["noise.sigma"] - 3e-3) < 3 * fit.se["noise.sigma"]
     exec(compile(elsewhere, "likelihood.md", "exec"), names)
     assert [len(names[name].segments) for name in ("predicted", "response")] == [20, 20]
+    exec(compile(correlated, "likelihood.md", "exec"), names)
+    assert names["coloured"].log_likelihood > names["white"].log_likelihood + 10
     exec(compile(synapses, "likelihood.md", "exec"), names)
     fit = names["fitted"]
     assert abs(fit.parameters["input.weight"] - 12e-3) < 3 * fit.se["input.weight"]
