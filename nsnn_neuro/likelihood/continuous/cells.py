@@ -41,7 +41,7 @@ _MOST_NARROW = 6000
 _SHORT_RISE = 0.04
 _ROUGH = 0.01  # second difference of a smooth drive over tau, times the step, in standard deviations of the noise of a step
 # with an Ornstein-Uhlenbeck input: steps in its correlation time, in the membrane's, in the time of a crossing and its deviation
-_INPUT_STEP, _MEMBRANE_STEP, _INTERVAL_STEP, _CROSSING_STEP = 0.25, 0.07, 0.06, 0.5
+_INPUT_STEP, _MEMBRANE_STEP, _INTERVAL_STEP, _CROSSING_STEP = 0.15, 0.03, 0.03, 0.5
 # cells in sigma, in the layer at the threshold, and in standard deviations of the membrane at a crossing
 _CELL, _LAYER_CELL, _CROSSING_CELL = 0.1, 0.5, 0.15
 _FEWEST_LEVELS, _LEVELS, _MOST_LEVELS, _MOST_INPUT_CELLS = 12, 18, 96, 640
@@ -131,10 +131,10 @@ def with_input(membrane: Membrane, parts: Stretches, noise: OUNoise, dt: float, 
         narrow = smooth * float(np.quantile(deviation[known], 0.05))
         step = min(step, _INTERVAL_STEP * early, _CROSSING_STEP * narrow)
         cell = min(cell, _CROSSING_CELL * smooth * min(1.0, 2 * early / tau) ** 0.5)
-    step, apart = step / detail, min(0.5, _LEVELS_APART * (2 * early / (3 * memory)) ** 0.5)
+    step, apart = step / min(detail, 1.0) ** 2, min(0.5, _LEVELS_APART * (2 * early / (3 * memory)) ** 0.5)
     n_cells = int(np.clip(detail * (membrane.threshold - bottom) / (cell * sigma), 40, _MOST_INPUT_CELLS))
     n_levels = int(np.clip(detail * 0.5 / apart * _LEVELS, _FEWEST_LEVELS, _MOST_LEVELS)) + 1
-    stride = max(1, 2 * int((step / dt + 1) / 2) - 1) if detail < PROBABILITIES else 1
+    stride = max(1, 2 * int((step / dt + 1) / 2 + 1e-9) - 1) if detail < PROBABILITIES else 1
     return Grid(n_cells, _odd(dt / step), stride, n_levels=n_levels)
 
 
