@@ -17,6 +17,7 @@ from ..core.units import describe, shown
 from ..io.spikes import Trains, as_repeats, as_trains, holds_blocks
 from ..models.escape import EscapeNoise
 from ..models.neurons.expressions import value_of
+from ..models.noise import OUNoise
 from ..models.short_term import TsodyksMarkram
 from ..models.synapses import DeltaSynapse, Synapse
 from .continuous.conditional import check_single
@@ -108,6 +109,12 @@ def check_inputs(inputs: Mapping[str, SynapticInput], neuron: Any, noise: Any) -
                 raise NsnnError(
                     f"synapse of {name} = {type(synapse).__name__}(...): expected increments in proportion to the weight"
                 )
+        jumps = synapse.conductance is not None or "v" in synapse.on_arrival
+        if jumps and isinstance(noise, OUNoise):
+            raise NsnnError(
+                f"noise = OUNoise(...), synapse of {name} = {type(synapse).__name__}(...): expected a current such as "
+                "ExponentialSynapse(5*ms), or WhiteNoise or EscapeNoise"
+            )
     if inputs and isinstance(noise, EscapeNoise) and getattr(noise.law, "uses_rise", False):
         raise NsnnError(
             f"noise = EscapeNoise(hazard={type(noise.law).__name__}(...)), which depends on the slope of the membrane, with "

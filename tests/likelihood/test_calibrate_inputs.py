@@ -312,6 +312,11 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "PlesserGerstner",
         "ExponentialHazard",
     ),
+    (
+        {"noise": nsnn.OUNoise(3 * mV, 5 * ms), "inputs": SynapticInput(**INPUT | {"synapse": "jump"})},
+        "OUNoise",
+        "ExponentialSynapse",
+    ),
 ]
 
 
