@@ -93,14 +93,19 @@ def evaluations(
         report.add(Comparison(f"exact likelihood, {n} cells", size, wall, agreement=alike, goal=most))
 
 
-def calibration(report: Report, repeats: int, seconds: float = 5.0) -> None:
-    """A calibration of ten parameters."""
+def gif_data(seconds: float, engine: str = "cython") -> tuple[Any, Any]:
+    """Simulated spikes of the neuron with ten parameters, and the stimulus with which its fit begins."""
     path = nsnn.FrozenNoise(0.0, 1.0, 5 * ms, seed=3).samples(round((seconds + 1) / 5e-4), 5e-4)
     signal = neo.AnalogSignal(path, units="mm", sampling_period=0.5 * pq.ms)
     stimulus = nsnn.Filtered(signal, gain=14 * mV, offset=40 * mV, delay=4 * ms)
     noise = nsnn.WhiteNoise(2.5 * mV)
-    block = nsnn.simulate(GIF, noise, stimulus, duration=seconds * second, seed=1, engine="cython")
-    begun = nsnn.Filtered(signal, gain=5 * mV, offset=20 * mV, delay=1 * ms)
+    block = nsnn.simulate(GIF, noise, stimulus, duration=seconds * second, seed=1, engine=engine)
+    return block, nsnn.Filtered(signal, gain=5 * mV, offset=20 * mV, delay=1 * ms)
+
+
+def calibration(report: Report, repeats: int, seconds: float = 5.0) -> None:
+    """A calibration of ten parameters."""
+    block, begun = gif_data(seconds)
 
     def run() -> Any:
         return nsnn.calibrate(

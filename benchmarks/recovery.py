@@ -87,13 +87,13 @@ CASES = {
 }
 
 
-def signal(rng: np.random.Generator) -> neo.AnalogSignal:
+def signal(rng: np.random.Generator, seconds: float = DURATION + 1.0) -> neo.AnalogSignal:
     """An Ornstein-Uhlenbeck path through a low-pass filter, of variance 1, for the simulation and a delay.
 
     Without the filter the likelihood has a kink wherever the delay moves a sample across the edge of a step.
     """
     settle = round(10 * (CORRELATION + SMOOTHING) / PERIOD)
-    path = rng.normal(size=round((DURATION + 1.0) / PERIOD) + settle)
+    path = rng.normal(size=round(seconds / PERIOD) + settle)
     poles = np.exp(-PERIOD / np.array([CORRELATION, SMOOTHING]))
     path = lfilter([1.0], np.poly(poles), path)[settle:]
     a, b = poles
