@@ -27,7 +27,7 @@ from .cells import (
 )
 from .coloured import follow
 from .density import march
-from .escape import spike_chances
+from .escape import logs_of_steps, spike_chances
 from .given_spikes import CURE, Membrane, Stretches, check_neuron, membrane, stretches
 from .passage import passages
 from .synaptic import synaptic
@@ -192,16 +192,24 @@ def _free(
     return path, free
 
 
+def escape_logs(
+    parts: Parts,
+    trial: Trial,
+    dt: float,
+    *,
+    known: dict[Any, Any] | None = None,
+    drives: dict[Any, Any] | None = None,
+) -> tuple[Stretches, np.ndarray]:
+    """The stretches of a trial with escape noise, and the log-likelihood of each step, (n_steps,)."""
+    path, free = _free(parts, trial, dt, 1, known, drives)
+    return free, logs_of_steps(path, free, parts[1], dt, trial.o == 1)
+
+
 def _escape_logs(parts: Parts, trials: Sequence[Trial], dt: float, known: dict[Any, Any]) -> np.ndarray:
     """(n_stretches,) with escape noise."""
-    noise = parts[1]
     result = []
     for trial in trials:
-        path, free = _free(parts, trial, dt, 1, known)
-        chance = spike_chances(path, free, noise, dt)
-        logs = np.log1p(-np.minimum(chance, 1 - 1e-16))
-        spikes = trial.o == 1
-        logs[spikes] = np.log(np.maximum(chance[spikes], 1e-300))
+        free, logs = escape_logs(parts, trial, dt, known=known)
         logs[: trial.counted[0]] = 0.0
         logs[trial.counted[1] :] = 0.0
         total = np.concatenate([[0.0], np.cumsum(logs)])

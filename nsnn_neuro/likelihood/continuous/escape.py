@@ -5,26 +5,56 @@ from __future__ import annotations
 import numpy as np
 
 from ...core.numba_jit import njit
-from ...models.escape import EscapeNoise, Family
+from ...models.escape import EscapeNoise, Family, Hazard
 from .given_spikes import Membrane, Stretches
+
+_LEAST = float(np.log1p(-(1 - 1e-16)))  # nats of a step without a spike
 
 
 def spike_chances(membrane: Membrane, parts: Stretches, noise: EscapeNoise, dt: float) -> np.ndarray:
     """The probability of a spike in each step, (n_steps,), 0 while refractory, as `simulate` draws it."""
+    before, after, length = _free_paths(membrane, parts, dt)
+    if isinstance(noise.law, Family):
+        scale = noise.law.si(noise.law.parameter_fields()[0].name)
+        chances = noise.law._cdf(after - membrane.threshold, np.asarray(scale))
+        return np.where(length > 0, chances, 0.0)
+    return np.asarray(-np.expm1(-_integrals(membrane, noise.law, before, after, length, dt)))
+
+
+def logs_of_steps(
+    membrane: Membrane, parts: Stretches, noise: EscapeNoise, dt: float, fired: np.ndarray
+) -> np.ndarray:
+    """The log-likelihood of each step, (n_steps,), of which `fired`, (n_steps,) bool, have a spike."""
+    if isinstance(noise.law, Family):
+        chances = spike_chances(membrane, parts, noise, dt)
+        logs = np.log1p(-np.minimum(chances, 1 - 1e-16))
+        chances = chances[fired]
+    else:  # without logarithms of exponentials, which take as long as all the rest
+        logs = -_integrals(membrane, noise.law, *_free_paths(membrane, parts, dt), dt)
+        chances = -np.expm1(logs[fired])
+        np.maximum(logs, _LEAST, out=logs)
+    logs[fired] = np.log(np.maximum(chances, 1e-300))
+    return logs
+
+
+def _free_paths(membrane: Membrane, parts: Stretches, dt: float) -> np.ndarray:
     given = parts.first, parts.n_steps, parts.length, parts.start, membrane.drive
-    synapses = membrane.load, membrane.kick
-    before, after, length = paths(*given, membrane.tau / dt, membrane.leaky, *synapses)
-    low, high = before - membrane.threshold, after - membrane.threshold
-    law = noise.law
-    if isinstance(law, Family):
-        scale = law.si(law.parameter_fields()[0].name)
-        return np.where(length > 0, law._cdf(high, np.asarray(scale)), 0.0)
-    leak = float(membrane.leaky)
+    return paths(*given, membrane.tau / dt, membrane.leaky, membrane.load, membrane.kick)
+
+
+def _integrals(
+    membrane: Membrane, law: Hazard, before: np.ndarray, after: np.ndarray, length: np.ndarray, dt: float
+) -> np.ndarray:
+    """The integral of the hazard over each step, (n_steps,)."""
+    leak, threshold = float(membrane.leaky), membrane.threshold
     rates = [
-        law._hazard(x, membrane.rise + (membrane.drive - leak * v) / membrane.tau if law.uses_rise else x)
-        for x, v in ((low, before), (high, after))
+        law._hazard(
+            v - threshold,
+            membrane.rise + (membrane.drive - leak * v) / membrane.tau if law.uses_rise else v - threshold,
+        )
+        for v in (before, after)
     ]
-    return np.asarray(-np.expm1(-np.clip(0.5 * length * dt * (rates[0] + rates[1]), 0.0, 700.0)))
+    return np.clip(0.5 * length * dt * (rates[0] + rates[1]), 0.0, 700.0)
 
 
 @njit(cache=True)

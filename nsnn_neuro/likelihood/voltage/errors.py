@@ -21,7 +21,7 @@ from scipy.linalg import eigh
 from ..calibration.free_parameters import FreeParameters
 from ..calibration.maximise import FLAT_RIDGE, ridge
 from ..calibration.undetermined import warn_alone
-from ..continuous.conditional import Parts, probabilities
+from ..continuous.conditional import Parts, escape_logs
 from .membrane import Regression, released_earlier
 from .samples import Samples
 
@@ -36,8 +36,7 @@ def block_logs(rows: Sequence[Parts], samples: Samples) -> np.ndarray:
         own = slice(*trial.counted)
         drives: dict[Any, Any] = {}  # rows that differ in the threshold alone share one
         for parts, logs_of_blocks in zip(rows, total, strict=True):
-            q = np.clip(probabilities(parts, trial, samples.dt, drives=drives), 1e-300, 1 - 1e-16)
-            logs = np.where(trial.o == 1, np.log(q), np.log1p(-q))
+            _, logs = escape_logs(parts, trial, samples.dt, drives=drives)
             logs_of_blocks += np.bincount(block[own], logs[own], samples.n_blocks)
     return total
 
