@@ -34,6 +34,7 @@ from .synaptic import synaptic
 from .trials import Trial
 
 _UNLIKELY = float(np.log(1e-300))
+_ROUNDED_OFF = -500.0  # nats, of a stretch whose density of spikes was a difference below 0
 _AUTOMATIC = Grid()
 _AT_ONCE = 4_000_000  # parts of steps, of all rows that are evaluated together: some 200 MB
 
@@ -268,8 +269,13 @@ def _march(
     load, kick = (np.stack([getattr(path, name) for path, _ in items]) for name in ("load", "kick"))
     if grid.integral:
         threshold, leak = np.array([path.threshold for path, _ in items]), float(items[0][0].leaky)
-        given: tuple[Any, ...] = (kept, drive, threshold, spread, tau, leak, dt, n_parts, some, chance)
-        passages(*given)
+        given: tuple[Any, ...] = (drive, threshold, spread, tau, leak, dt)
+        passages(kept, *given, grid.stride, n_parts, some, chance)
+        lost = some < _ROUNDED_OFF  # of large terms, over long steps
+        if grid.stride > 1 and lost.any():
+            again = some[lost]
+            passages(tuple(lane[lost] for lane in kept), *given, 1, n_parts, again, chance)
+            some[lost] = again
     else:
         faces = np.stack(
             [cells(*item, sigma, dt, grid.n_cells) for item, sigma in zip(items, sigmas, strict=True)]
