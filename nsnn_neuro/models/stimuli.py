@@ -267,7 +267,11 @@ class HeldSignal(Scalars, Stimulus):
 
     def scaled(self, areas: np.ndarray, period: float, dt: float) -> np.ndarray:
         """The drive, given `areas`, which do not depend on gain and offset."""
-        return np.asarray(self.si("offset") + self.si("gain") * areas * period / dt)
+        result = self.si("gain") * areas
+        result *= period  # in place: fits scale millions of steps for each row of parameters
+        result /= dt
+        result += self.si("offset")
+        return np.asarray(result)
 
     def describe(self) -> dict[str, Any]:
         """The stimulus as plain data, without the samples (the drive is in the Block as the signal "stimulus")."""

@@ -11,7 +11,7 @@ import numpy as np
 from ...core.errors import NsnnError
 from ...core.warn import warn
 from ...models.noise import OUNoise
-from .density import crossings, motions
+from .density import crossings, lowest_point, motions
 from .given_spikes import CURE, Membrane, Stretches
 from .passage import MEMORY
 
@@ -253,8 +253,7 @@ def _range(
         float(parts.start.min(initial=top)), float(membrane.drive.min(initial=top)) if membrane.leaky else top
     )
     points = np.linspace(min(low, top - 10 * sigma) - 10 * sigma, top, 513 if membrane.nonlinear else 2)
-    x, change = motions(_path(membrane, parts, points, dt))
-    least = min(float(parts.start.min(initial=top)), float(np.minimum(x, x + change).min(initial=top)))
+    least = min(float(parts.start.min(initial=top)), lowest_point(_path(membrane, parts, points, dt)))
     longest = float(parts.n_steps.max(initial=1)) * dt
     wide = sigma * (1.0 if membrane.leaky or membrane.nonlinear else np.sqrt(2 * longest / membrane.tau))
     return points, min(least, top - sigma) - reach * wide

@@ -196,8 +196,9 @@ def march(
     wanted = chance.shape[0] > 0
     joined = drive.shape[1] // chance.shape[1] if wanted else 1
     # after its first steps a stretch has so many long ones; one with a part that is given, or whose steps are asked for, has none
+    short = _SHORT if stride < _SHORT // 2 else stride
     long = np.where(
-        (skip > 0) | wanted | (n_steps <= _SHORT + n_parts), 0, (n_steps - n_parts - _SHORT) // stride
+        (skip > 0) | wanted | (n_steps <= short + n_parts), 0, (n_steps - n_parts - short) // stride
     )
     turns = n_steps - (stride - 1) * long
     order = np.argsort(-turns)
@@ -230,10 +231,8 @@ def march(
         for turn in range(turns[order[begin]]):
             for k in range(side):
                 s = order[begin + min(k, used - 1)]
-                now = first[s] + min(
-                    turn + (stride - 1) * min(max(turn - _SHORT, 0), long[s]), n_steps[s] - 1
-                )
-                many = stride if 0 <= turn - _SHORT < long[s] else 1
+                now = first[s] + min(turn + (stride - 1) * min(max(turn - short, 0), long[s]), n_steps[s] - 1)
+                many = stride if 0 <= turn - short < long[s] else 1
                 of_lane[0, k] = 0.0
                 for i in range(now, now + many):
                     of_lane[0, k] += drive[row[s], i] / many
@@ -246,7 +245,7 @@ def march(
             for k in range(side):
                 s = order[begin + min(k, used - 1)]
                 # the last step of this turn
-                t = turn + (stride - 1) * min(max(turn + 1 - _SHORT, 0), long[s])
+                t = turn + (stride - 1) * min(max(turn + 1 - short, 0), long[s])
                 if turn == turns[s]:  # numbers that go on shrinking would become subnormal, which is slow
                     for i in range(n_cells):
                         p[i, k] = 0.0
@@ -312,6 +311,22 @@ def motions(path: tuple[Any, ...]) -> np.ndarray:
             result[0, k], result[1, k] = x, dt / tau * (_force(x, low, per, force) + drive[t] - load[t] * x)
             x = min(x + result[1, k], top)
             k += 1
+    return result
+
+
+@njit(cache=True, nogil=True)
+def lowest_point(path: tuple[Any, ...]) -> float:
+    """The lowest voltage of the paths of `motions`, at the ends of steps too."""
+    first, n_steps, start, drive, points, force, tau, dt, load = path
+    n = points.shape[0]
+    low, top, per = points[0], points[n - 1], (n - 1) / (points[n - 1] - points[0])
+    result = np.inf
+    for s in range(first.shape[0]):
+        x = min(start[s], top)
+        result = min(result, x)
+        for t in range(first[s], first[s] + n_steps[s]):
+            x = min(x + dt / tau * (_force(x, low, per, force) + drive[t] - load[t] * x), top)
+            result = min(result, x)
     return result
 
 

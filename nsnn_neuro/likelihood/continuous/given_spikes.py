@@ -162,8 +162,8 @@ def membrane(
         drive = _drive(stimulus, n, dt, n_parts, known if drives is None else drives)
     lift, rise = np.zeros(n + 1), np.zeros(n)
     at: dict[str, Any] = {**parameters, **mid, "drive": drive, "v": 0.0}
-    total = np.zeros(n)
-    if neuron.moving and lifted:
+    moves = bool(neuron.moving) and lifted
+    if moves:
 
         def moved() -> tuple[np.ndarray, np.ndarray, Any]:
             end = {name: mid[name] * np.exp(-rate / 2) for name, rate in rates.items()}
@@ -174,8 +174,9 @@ def membrane(
         values = {**parameters, **hows}
         key = ("lift", id(o), dt, neuron.moving, *map(values.get, sorted(names_in(neuron.moving))))
         lift, rise, at["v"] = _once(known, key, moved)
-        total = -parameters["tau_m"] * rise
-    total = total + np.broadcast_to(value_of(neuron.linear, at), n)
+    total = value_of(neuron.linear, at)
+    if moves:
+        total = total - parameters["tau_m"] * rise
     load = kick = _NONE
     if inputs is not None:
         load, kick = inputs.load, inputs.kick
@@ -184,7 +185,7 @@ def membrane(
         parameters["tau_m"],
         float(parameters[neuron.threshold]),
         neuron.leaky,
-        np.ascontiguousarray(total, dtype=float),
+        np.ascontiguousarray(np.broadcast_to(total, n), dtype=float),
         lift,
         rise,
         neuron.nonlinear,
@@ -222,7 +223,8 @@ def _drive(stimulus: Stimulus, n: int, dt: float, n_parts: int, known: dict[Any,
         size = (n // parts, parts * dt)
         content = _content(stimulus, without=("gain", "offset"))
         areas, period = _once(known, ("areas", *size, content), partial(stimulus.areas, *size))
-        return np.repeat(stimulus.scaled(areas, period, parts * dt), parts)
+        held = stimulus.scaled(areas, period, parts * dt)
+        return held if parts == 1 else np.repeat(held, parts)
     size = (2 * n, dt / 2) if stimulus.text is not None else (n // n_parts, n_parts * dt)
     samples = _once(known, ("drive", *size, _content(stimulus)), partial(stimulus.samples, *size))
     if stimulus.text is not None:
