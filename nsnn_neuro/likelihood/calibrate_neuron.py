@@ -129,7 +129,8 @@ def calibrate(
     dt : step, default 0.1 ms, or the multiple of the sampling interval of `voltage` closest to it;
         a step has at most one spike
     method : "likelihood", "simulation" or "voltage"
-    seed : of the 31 starts of the search beside the model's own values; and of the simulations
+    seed : of the 31 starts of the search beside the model's own values; and of the simulations. In a
+        long recording the search sees the first part of each trial, the maximum is that of all
     n_jobs : threads, or processes with method="simulation"
     n_simulations : with method="simulation": recordings simulated for each set of parameters, default
         100; a tenth of them in the search

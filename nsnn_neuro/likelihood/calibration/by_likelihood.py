@@ -12,7 +12,7 @@ from ...models.noise import OUNoise
 from ..continuous.cells import Grid, check_resolved
 from ..continuous.conditional import check_parts, check_start, enough_for_a_fit, log_likelihoods
 from ..continuous.given_spikes import stretches
-from ..continuous.trials import Trial, read_recordings
+from ..continuous.trials import Trial, read_recordings, searched
 from ..synaptic_input import check_inputs, with_inputs
 from .calibrated import Given, count_spikes, estimates, gain_per_spike, scaled_covariance
 from .calibration import Calibration
@@ -21,7 +21,7 @@ from .maximise import FLAT_RIDGE, Ascent, Curvature, Function, at_best, climb, c
 from .undetermined import refuse_indistinct, warn_fast, warn_held, warn_similar
 
 # of the search, without and with a nonlinear membrane
-_COARSE = {False: Grid(48, 1, 4), True: Grid(72, 1, 2)}
+_COARSE = {False: Grid(48, 1, 8), True: Grid(72, 1, 2)}
 _ROUGH_DETAIL = 0.5  # of a grid with an Ornstein-Uhlenbeck input
 _ROUGH_CELLS = 144  # at most, of a first climb where steps are divided
 _CURVATURE_STRIDE = 2  # parts that are taken at once where the curvature is measured
@@ -82,9 +82,10 @@ def calibrate_by_likelihood(given: Given, n_jobs: int) -> Calibration:
     likelihood = _Likelihood(free, trials, dt, n_jobs)
     with progress_bar(given.progress, "calibrating") as report:
         tell = report or (lambda _: None)
-        ascents = search(likelihood.on(_coarse(likelihood)), free.starts(given.seed, _N_STARTS))
+        part = replace(likelihood, trials=searched(trials, len(free.names)))
+        ascents = search(part.on(_coarse(part)), free.starts(given.seed, _N_STARTS))
         tell(0.5)
-        at, grid = _maximum(likelihood, ascents)
+        at, grid = _maximum(likelihood, part, ascents)
         tell(0.8)
         stride = grid if grid.n_levels else replace(grid, stride=_CURVATURE_STRIDE)
         at, observed = _confirm_maximum(likelihood.on(grid), likelihood.on(stride), at)
@@ -92,13 +93,16 @@ def calibrate_by_likelihood(given: Given, n_jobs: int) -> Calibration:
     return _result(likelihood, at, observed, grid)
 
 
-def _maximum(likelihood: _Likelihood, ascents: list[Ascent]) -> tuple[Ascent, Grid]:
-    """The maximum near the best points of a search, on as fine a grid as it needs."""
+def _maximum(likelihood: _Likelihood, part: _Likelihood, ascents: list[Ascent]) -> tuple[Ascent, Grid]:
+    """The maximum near the best points of a search on a part of the trials, on as fine a grid as it needs."""
     best = ascents[0]
     at, grid = Ascent(best.u, width=best.width), likelihood.enough(best.u)
     if grid.integral:
         grid = replace(grid, n_parts=1)
-        at = _noise_level(likelihood.on(grid), likelihood.free, ascents)
+        at = _noise_level(part.on(grid), likelihood.free, ascents)
+        at = climb(part.on(grid), at, 30, _ON_HALF)
+        at = climb(likelihood.on(replace(grid, stride=_CURVATURE_STRIDE)), Ascent(at.u), 30, _ON_HALF)
+        at = Ascent(at.u, width=at.width)
     elif (grid.n_parts or 1) > 1 and not grid.n_levels:
         # the search had few parts, and where it ended may need far more than the maximum
         rough = Grid(min(grid.n_cells or 0, _ROUGH_CELLS), 1 + 2 * ((grid.n_parts or 1) // 4))

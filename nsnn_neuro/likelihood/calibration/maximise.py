@@ -165,7 +165,7 @@ def at_best(function: Function, u: np.ndarray, some: np.ndarray, n_steps: int, t
     return Ascent(point, best.value)
 
 
-def search(function: Function, starts: np.ndarray, *, tolerance: float = 0.05) -> list[Ascent]:
+def search(function: Function, starts: np.ndarray, *, tolerance: float = 0.5) -> list[Ascent]:
     """The best ascents from starts (n, K): a few steps from many, more from ever fewer, as good starts may lead to poor maxima."""
     values = function(starts).sum(axis=1)
     ascents = [Ascent(starts[k].copy(), float(values[k])) for k in np.argsort(-values)]

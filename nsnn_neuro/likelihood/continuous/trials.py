@@ -13,6 +13,9 @@ from ...core.units import si
 from ...io.spikes import as_repeats
 from ..data import binned
 
+# for each parameter and two more; a larger part than this is as slow as all
+_SPIKES_SEARCHED, _LARGEST_PART = 50, 0.7
+
 
 @dataclass(frozen=True, eq=False)
 class Trial:
@@ -66,6 +69,22 @@ def read_trials(
         if first >= last:
             raise NsnnError(f"t_start = {t_start}, t_stop = {t_stop}: expected t_start before t_stop")
         result.append(Trial(o[:last], start, (first, last)))
+    return result
+
+
+def searched(trials: list[Trial], n_parameters: int) -> list[Trial]:
+    """The first part of each trial, with its share of the spikes that a search for so many parameters needs."""
+    share = _SPIKES_SEARCHED * (2 + n_parameters) / max(sum(trial.n_spikes for trial in trials), 1)
+    if share > _LARGEST_PART:
+        return trials
+    result = []
+    for trial in trials:
+        begin, end = trial.counted
+        spikes = np.flatnonzero(trial.o[begin:end])
+        n = int(np.ceil(share * (end - begin)))
+        if spikes.size:
+            n = max(n, int(spikes[int(np.ceil(share * spikes.size)) - 1]) + 1)
+        result.append(replace(trial, o=trial.o[: begin + n], counted=(begin, begin + n)))
     return result
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from ..calibration.free_parameters import FreeParameter, FreeParameters, full_pa
 from ..calibration.maximise import FLAT_RIDGE, Ascent, Curvature, climb, curvature, ridge, search
 from ..calibration.undetermined import refuse_indistinct, warn_held, warn_similar
 from ..continuous.conditional import Parts, check_parts
+from ..continuous.trials import searched
 from .errors import block_logs, two_step_errors
 from .membrane import VARIED, Regression, difference, regress, series_scale
 from .samples import Samples, read_samples
@@ -180,10 +182,11 @@ def _threshold(free: FreeParameters, samples: Samples, seed: int) -> tuple[Ascen
         value, none = float(block_logs([free.parts], samples).sum()), np.zeros(0, dtype=int)
         return Ascent(np.zeros(0), value), Curvature(np.zeros((0, 0)), none, none, none)
 
-    def function(points: np.ndarray) -> np.ndarray:
-        return block_logs(free.rows(points), samples)
+    def function(points: np.ndarray, given: Samples = samples) -> np.ndarray:
+        return block_logs(free.rows(points), given)
 
-    best = search(function, free.starts(seed, _N_STARTS))[0]
+    part = replace(samples, trials=searched(samples.trials, len(free.names)))
+    best = search(partial(function, given=part), free.starts(seed, _N_STARTS))[0]
     at = climb(function, Ascent(best.u, width=best.width), 30, 1e-3)
     bent = curvature(function, at)
     smallest, moved = ridge(bent.information)
