@@ -1,7 +1,7 @@
 """Processor time, maximum and memory of `calibrate` on recordings of usual length, one thread.
 
-`python benchmarks/fits.py [CASE ...] [--json FILE]` prints a line for each case and appends it to FILE: processor seconds (user and
-system) of the second of two fits, the first one short and to compile; log-likelihood; estimates and standard errors.
+`python benchmarks/fits.py [CASE ...] [--json FILE]` prints a line for each case and appends it to FILE: processor seconds of
+the second of two fits, the first one short and to compile; log-likelihood; the process's memory; estimates and standard errors.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from brian2 import Mohm, ms, mV, second
 from environment import machine
-from likelihood import FREE, GIF, LIF, NOISE, gif_data
-from recovery import CASES, PERIOD, signal
+from likelihood import FREE, GIF, gif_data
+from recovery import CASES, signal
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.likelihood import spike_probability
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 recordings = importlib.import_module("helpers.voltage_recordings")
@@ -52,7 +52,12 @@ def lif(seconds: float = 50.0) -> Run:
     drive = signal(np.random.default_rng(5), seconds)
     noise = case.noise
     block = nsnn.simulate(
-        case.model, noise, nsnn.Filtered(drive, **case.drive), duration=seconds * second, seed=1, engine="numpy"
+        case.model,
+        noise,
+        nsnn.Filtered(drive, **case.drive),
+        duration=seconds * second,
+        seed=1,
+        engine="numpy",
     )
     begun = nsnn.Filtered(drive, gain=5 * mV, offset=20 * mV, delay=1 * ms)
 
@@ -77,7 +82,11 @@ def gif(seconds: float = 5.0) -> Run:
     return run
 
 
-SECONDS: dict[str, tuple[Callable[..., Run], float]] = {"voltage": (voltage, 30.0), "lif": (lif, 50.0), "gif": (gif, 5.0)}
+SECONDS: dict[str, tuple[Callable[..., Run], float]] = {
+    "voltage": (voltage, 30.0),
+    "lif": (lif, 50.0),
+    "gif": (gif, 5.0),
+}
 
 
 def measured(name: str) -> dict[str, Any]:
@@ -99,13 +108,16 @@ def measured(name: str) -> dict[str, Any]:
 
 def main() -> None:
     """Print the cases."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("cases", nargs="*", default=list(SECONDS), choices=list(SECONDS))
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     print(machine())
     for name in given.cases:
-        line = measured(name)
+        with ProcessPoolExecutor(1) as pool:  # memory is of a case
+            line = pool.submit(measured, name).result()
         print(
             f"{name}: {line['seconds']:g} s, {line['spikes']} spikes: {line['cpu']:.1f} s of the processor, "
             f"{line['log_likelihood']:.4f} nats, {line['megabytes']:.0f} MB",

@@ -55,6 +55,7 @@ ELSEWHERE = {  # script: why `make bench` does not run it
     "relay_inputs": "compares held-out scores, not times, for docs/likelihood.md",
     "synaptic_inputs": "six minutes of fits: coverage of intervals with synaptic inputs, for docs/likelihood.md",
     "coloured_noise": "half an hour of fits: a neuron in correlated noise, for docs/likelihood.md",
+    "fits": "processor time of fits, which has no goal of its own; for docs/likelihood.md",
     "voltage_coverage": "a study of hours: coverage of intervals, for docs/voltage.md",
     "count_coverage": "coverage of intervals of dispersions and shared gains, for docs/likelihood.md",
     "cost_model": "costs of runs and sweeps, checked on sizes that were held out; writes a page of its own",
