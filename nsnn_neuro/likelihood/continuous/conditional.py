@@ -269,12 +269,12 @@ def _march(
     load, kick = (np.stack([getattr(path, name) for path, _ in items]) for name in ("load", "kick"))
     if grid.integral:
         threshold, leak = np.array([path.threshold for path, _ in items]), float(items[0][0].leaky)
-        given: tuple[Any, ...] = (drive, threshold, spread, tau, leak, dt)
-        passages(kept, *given, grid.stride, n_parts, some, chance)
+        shared = drive, threshold, spread, tau, leak, dt
+        passages(kept, *shared, grid.stride, n_parts, some, chance)
         lost = some < _ROUNDED_OFF  # of large terms, over long steps
         if grid.stride > 1 and lost.any():
             again = some[lost]
-            passages(tuple(lane[lost] for lane in kept), *given, 1, n_parts, again, chance)
+            passages(tuple(lane[lost] for lane in kept), *shared, 1, n_parts, again, chance)
             some[lost] = again
     else:
         faces = np.stack(

@@ -30,7 +30,8 @@ def logs_of_steps(
         logs = np.log1p(-np.minimum(chances, 1 - 1e-16))
         chances = chances[fired]
     else:  # without logarithms of exponentials, which take as long as all the rest
-        logs = -_integrals(membrane, noise.law, *_free_paths(membrane, parts, dt), dt)
+        before, after, length = _free_paths(membrane, parts, dt)
+        logs = -_integrals(membrane, noise.law, before, after, length, dt)
         chances = -np.expm1(logs[fired])
         np.maximum(logs, _LEAST, out=logs)
     logs[fired] = np.log(np.maximum(chances, 1e-300))
