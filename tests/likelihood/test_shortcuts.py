@@ -8,7 +8,7 @@ import nsnn_neuro as nsnn
 from nsnn_neuro.likelihood.continuous import conditional, trials
 from nsnn_neuro.likelihood.continuous.cells import Grid
 from nsnn_neuro.likelihood.continuous.conditional import escape_logs, log_likelihoods, probabilities
-from nsnn_neuro.likelihood.continuous.density import lowest, motions
+from nsnn_neuro.likelihood.continuous.density import lowest_point, motions
 from nsnn_neuro.likelihood.continuous.passage import _earlier
 from nsnn_neuro.likelihood.continuous.trials import Trial, searched
 
@@ -75,9 +75,10 @@ def test_logs_of_steps_are_those_of_their_probabilities(noise):
 def test_the_lowest_voltage_is_that_of_the_paths():
     drive = np.random.default_rng(2).normal(0.0, 0.1, 300)
     points = np.linspace(-1.0, 0.02, 2)
-    path = np.array([0, 100]), np.array([90, 200]), np.array([0.01, 0.0]), drive, points, -points, 0.01, 1e-4
+    starts, load = (np.array([0, 100]), np.array([90, 200]), np.array([0.01, 0.0])), np.abs(drive)
+    path = *starts, drive, points, -points, 0.01, 1e-4, load
     x, change = motions(path)
-    assert lowest(path) == min(x.min(), (x + change).min()) < 0
+    assert lowest_point(path) == min(x.min(), (x + change).min()) < 0
 
 
 def test_a_search_gets_the_first_part_of_each_trial_with_its_share_of_the_spikes():
