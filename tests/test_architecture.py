@@ -44,25 +44,25 @@ ONLY = {
 MOST_ROOMS, MOST_LAYERS = 18, 7
 # of Python in a room, empty ones and docstrings too
 MOST_LINES = {
-    "core": 2598,
-    "models": 5862,
-    "io": 8894,
-    "theory": 2972,
-    "measures": 20824,
+    "core": 2627,
+    "models": 6018,
+    "io": 8905,
+    "theory": 3103,
+    "measures": 20883,
     "reference": 924,
-    "brian": 7334,
+    "brian": 7397,
     "perturb": 324,
     "datasets": 1337,
-    "plotting": 2401,
-    "learning": 3580,
-    "likelihood": 9680,
+    "plotting": 2526,
+    "learning": 3531,
+    "likelihood": 13104,
     "deep": 5059,
     "sweep": 1592,
-    "certify": 1307,
+    "certify": 1356,
     "explore": 707,
     "cli": 1815,
 }
-MOST_LINES_BESIDE = {"tests": 56_518, "analysis": 17_063}
+MOST_LINES_BESIDE = {"tests": 59_040, "analysis": 17_063}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.

@@ -100,7 +100,8 @@ def of_filters(model: NeuronModel, p: np.ndarray, data: Data, signal: np.ndarray
     value = model.evaluate(p, data)
     seen = value.response
     if isinstance(seen, Counts):
-        q, weight, gain = seen.rate, seen.rate, np.ones(len(data.o))
+        q, gain = seen.rate, seen.information / np.maximum(seen.rate, 1e-300)
+        weight = q / np.maximum(gain, 1e-300)
     else:
         tails = seen.tails
         q, gain = np.exp(tails.log_spike), tails.up + tails.down
@@ -109,7 +110,16 @@ def of_filters(model: NeuronModel, p: np.ndarray, data: Data, signal: np.ndarray
         n = model.channels * model.bases()[0].shape[1]
         signal = (data.drive[:, :n] @ p[1 : 1 + n])[:, None] if n else np.empty((len(data.o), 0))
     mean, variance = (np.where(data.free, x, 0.0) for x in (q, weight))
-    columns = data.o, mean, variance, value.traces * gain[:, None], signal
+    return _of_trials(data, (data.o, mean, variance, value.traces * gain[:, None], signal))
+
+
+def of_events(log_silence: np.ndarray, data: Data, signal: np.ndarray) -> list[Predicted]:
+    """The trials of a fit that says how likely no spike is in each step, (n,) nats; its parameters are not accounted for."""
+    q = -np.expm1(log_silence)
+    return _of_trials(data, (np.minimum(data.o, 1), q, q * (1 - q), np.empty((len(q), 0)), signal))
+
+
+def _of_trials(data: Data, columns: tuple[np.ndarray, ...]) -> list[Predicted]:
     trials = np.flatnonzero(data.begins)[1:].tolist()
     each = zip(*(np.split(x, trials) for x in columns), strict=True)
     return [Predicted(o, mean, var, slope, x, slice(None)) for o, mean, var, slope, x in each]

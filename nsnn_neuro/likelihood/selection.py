@@ -19,9 +19,9 @@ from .dispersion import maximise
 from .fit import NeuronFit, fit_data, prepared
 from .prior import Prior, strength
 from .scores import bits_per_spike, paired_error, part_sums
-from .states.search import maximise_states
 from .states.states_fit import fit_states_data
 from .states.states_model import StatesModel
+from .states.states_search import maximise_states
 
 _PENALTIES = ("ridge", "smoothness")
 _BASES = ("stimulus", "coupling", "first_input_lag", "products", "history")

@@ -30,9 +30,9 @@ from nsnn_neuro.likelihood import (
     fit_states,
 )
 from nsnn_neuro.likelihood.prior import Prior
-from nsnn_neuro.likelihood.states import search
-from nsnn_neuro.likelihood.states.search import improved
+from nsnn_neuro.likelihood.states import states_search as search
 from nsnn_neuro.likelihood.states.states_model import Priors
+from nsnn_neuro.likelihood.states.states_search import improved
 
 ROOT = Path(__file__).resolve().parents[2]
 UP_DOWN = [-5.0, -2.0, -4.5, -4.0, 0.0]  # of a logistic cell in steps of 2 ms: 3 and 60 Hz, for .2 and .1 s

@@ -19,13 +19,15 @@ from ...measures import as_trains
 from ...models.escape import Family
 from ..bases import Basis
 from ..coupling import check_first_lag
+from ..data import Data
 from ..fit import NeuronFit, prepared
+from ..misfit import Predicted, of_events
 from ..prior import Prior, strength
 from ..responses import Poisson
 from ..scores import bits_per_spike
 from .chain import most_likely
-from .search import by_rate, fittable, maximise_states, refined
 from .states_model import Expected, StatesData, StatesModel, log_odds
+from .states_search import by_rate, fittable, maximise_states, refined
 
 _SAME = 0.1  # nats between two starts that reached the same maximum
 _Z95 = 1.959964  # standard errors
@@ -146,12 +148,15 @@ class StatesFit(NeuronFit):
             "to_neuron: no neuron of simulate has hidden states; expected fit.simulate, or fit.of_state(1)"
         )
 
-    def _given(self, trains: Any, signal: Any, **given: Any) -> StatesData:
-        if trains is not None:
-            return self.model.data(trains, signal, **given)
-        if signal is not None or given["inputs"] is not None:
-            raise NsnnError("trains and signal: expected both, or neither for the data that were fitted")
-        return self._data
+    def _predicted(self, data: Data, signal: np.ndarray | None) -> list[Predicted]:
+        """Parameters are not accounted for: true fits have large p more often than small ones."""
+        silence = self.model.probability(self.values, data)[0]
+        return of_events(silence, data, np.empty((len(data.o), 0)) if signal is None else signal)
+
+    def _given(self, *given: Any) -> StatesData:
+        data = super()._given(*given)
+        assert isinstance(data, StatesData)
+        return data
 
     def posterior(
         self,
@@ -166,7 +171,7 @@ class StatesFit(NeuronFit):
 
         trains : None: the data that were fitted
         """
-        data = self._given(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop)
+        data = self._given(trains, signal, inputs, t_start, t_stop)
         return self.model.expect(self.values, data).posterior
 
     def states(
@@ -184,7 +189,7 @@ class StatesFit(NeuronFit):
 
         Source: Viterbi 1967, doi 10.1109/TIT.1967.1054010
         """
-        data = self._given(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop)
+        data = self._given(trains, signal, inputs, t_start, t_stop)
         states, odds, first = self.model.split(self.values)
         few, row = data.distinct
         logs = np.stack([self.model.seen(q, few)[0] for q in states], axis=1)[row]
