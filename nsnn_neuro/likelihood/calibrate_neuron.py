@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, overload
 
 from ..core.aliases import Progress, SpikeSource, Time
 from ..core.checks import check_seed, one_of, positive, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.units import shown
+from ..models.network import Network
 from ..models.neurons import Neuron
 from ..models.noise import Noise
 from ..models.stimuli import Stimulus
+from .by_simulation.networks import calibrate_network
 from .by_simulation.simulation_calibration import SimulationCalibration
 from .by_simulation.simulation_fit import calibrate_by_simulation
 from .calibration.by_likelihood import calibrate_by_likelihood
@@ -49,7 +51,11 @@ def calibrate(
 ) -> Calibration: ...
 @overload
 def calibrate(
-    model: Neuron, free: Any = None, *, method: Literal["simulation"], **options: Any
+    model: Neuron | Callable[[dict[str, Any]], Network],
+    free: Any = None,
+    *,
+    method: Literal["simulation"],
+    **options: Any,
 ) -> SimulationCalibration: ...
 @overload
 def calibrate(
@@ -57,10 +63,10 @@ def calibrate(
 ) -> VoltageCalibration: ...
 @suggest_keywords  # type: ignore[misc]  # **options stand for the arguments of the first one
 def calibrate(
-    model: Neuron,
+    model: Neuron | Callable[[dict[str, Any]], Network],
     free: dict[str, tuple[Any, Any]] | None = None,
     *,
-    noise: Noise,
+    noise: Noise | None = None,
     stimulus: Stimulus | Sequence[Stimulus] | None = None,
     trains: SpikeSource | None = None,
     inputs: Any = None,
@@ -102,14 +108,15 @@ def calibrate(
     Parameters
     ----------
     model : `LIF`, `PIF`, `EIF`, `QIF`, `GIF`, or your own neuron whose slow variables only spikes
-        change; with method="simulation" any neuron. Parameters that are not free keep its values
+        change; with method="simulation" any neuron, or a function of the free parameters (a dict
+        of names and values) that makes a `Network`. Parameters that are not free keep its values
     free : name -> (lower, upper) bound. "tau_m" is a parameter of the model, "noise.sigma" and
         "stimulus.gain" of the others, as in `sweep`. Bounds that are positive and a factor of 5
         apart are searched on a logarithmic scale. For method="voltage" a bound of None is a
         default, and None in place of the dict frees all that has one: tau_m, v_rest, v_reset,
         tau_refrac, the gain, the jumps of currents and threshold, v_thresh and the noise's width
     noise : `WhiteNoise`; `OUNoise` or `EscapeNoise`, for `LIF`, `PIF` and `GIF`; any noise with
-        method="simulation", `EscapeNoise` with method="voltage"
+        method="simulation", `EscapeNoise` with method="voltage"; None for a network
     stimulus : drive of all trials; a recorded one as `Filtered` or `Recorded`; None: no drive. Of
         several recordings a list, with stimuli of one kind, which share the free parameters (not
         with method="simulation")
@@ -117,7 +124,8 @@ def calibrate(
         which last to t_stop, or as long as the signal of the stimulus. Of several recordings a list
         of these, one for each stimulus. With
         method="voltage" None takes those of `voltage`, if it is a Block with spikes, else
-        `likelihood.detect_spikes(voltage)`
+        `likelihood.detect_spikes(voltage)`. Of a network a Block whose populations have the network's
+        names, with as many neurons of each as were recorded
     inputs : a `SynapticInput`, recorded spikes that reach the neuron through synapses; or a list or
         dict of them. Free names are "input.weight", "input.delay", "input.tau_syn", "input.U", ...; of
         a list "input0.weight", of a dict its names. For method="likelihood"
@@ -133,8 +141,10 @@ def calibrate(
         long recording the search sees the first part of each trial, the maximum is that of all
     n_jobs : threads, or processes with method="simulation"
     n_simulations : with method="simulation": recordings simulated for each set of parameters, default
-        100; a tenth of them in the search
-    n_generations : likewise: of differential evolution, at most, default 20
+        100; a tenth of them in the search. Of a network: for each round, default 40 for each
+        parameter and at least 100
+    n_generations : likewise: of differential evolution, at most, default 20; rounds of a network, at
+        most, default 8
     engine : likewise: as for `simulate`
     out : likewise: folder for finished simulations; the same call continues where a killed one was
     progress : True, False, a function of the completed fraction, or None: a bar in a terminal or
@@ -190,7 +200,8 @@ def calibrate(
     parts = model, noise, stimulus if method == "simulation" else _stimuli(stimulus), *named.values()
     given = Given(parts, free, trains, t_start, t_stop, step, check_seed(seed), progress, (*PARTS, *named))
     if method == "simulation":
-        return calibrate_by_simulation(given, jobs, **options)
+        of_network = isinstance(model, Network) or (callable(model) and not isinstance(model, type | Neuron))
+        return (calibrate_network if of_network else calibrate_by_simulation)(given, jobs, **options)
     for name, value in options.items():
         if value is not None:
             raise NsnnError(f'{name} = {shown(value)}: expected with method="simulation" only')

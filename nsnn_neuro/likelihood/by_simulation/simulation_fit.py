@@ -77,7 +77,7 @@ def calibrate_by_simulation(
         at = score(runs, target, best, n_simulations=n_simulations, report=report)
         if bar is not None:
             bar(1.0)
-    return _result(runs, at, target, trials, done)
+    return result(runs, at, target, trials, done)
 
 
 def _check_parts(model: Any, noise: Any, stimulus: Any) -> None:
@@ -105,9 +105,10 @@ def drive_of(free: FreeParameters, n_steps: int, dt: float) -> np.ndarray | None
     return drive
 
 
-def _result(
+def result(
     runs: Runs, at: Scoring, target: np.ndarray, trials: list[Trial], n_runs: int
 ) -> SimulationCalibration:
+    """The calibration at the best point of a search."""
     free = runs.free
     u = np.clip(at.centre + at.step, 0.0, 1.0)
     inner, edge, idle = sort_out(u, np.diag(at.information) < _IDLE, _EDGE)

@@ -260,7 +260,8 @@ def read_free(free: Any, parts: Parts, heads: tuple[str, ...] = PARTS) -> FreePa
             raise NsnnError(
                 f"free has the name {name!r}{did_you_mean(name, names)} (expected one of {', '.join(names)})"
             )
-        each.append(FreeParameter(name, path, *_bounds(name, bounds, owner(parts, path, heads))))
+        model, field = owner(parts, path, heads)
+        each.append(FreeParameter(name, path, *bounds_of(name, bounds, model.unit(field))))
     made = FreeParameters(parts, tuple(each), heads)
     _check_order(made)
     _check_values(made, free)
@@ -301,11 +302,8 @@ def value_at(parts: Parts, path: str, heads: tuple[str, ...] = PARTS) -> float:
     return float(model.si(name))
 
 
-def _bounds(
-    name: str, bounds: Any, owned: tuple[Model, str]
-) -> tuple[float, float, str, tuple[float, str, Any]]:
-    model, field = owned
-    unit = model.unit(field)
+def bounds_of(name: str, bounds: Any, unit: str) -> tuple[float, float, str, tuple[float, str, Any]]:
+    """Lower and upper bound in SI, their unit, and how it is shown; NsnnError for others than two finite ones in order."""
     start = f"free[{name!r}] = {units.shown(bounds)}"
     if not isinstance(bounds, tuple | list) or len(bounds) != 2:
         raise NsnnError(f"{start}: expected a lower and an upper bound, such as (1*ms, 50*ms)")
