@@ -86,7 +86,11 @@ class NetworkRuns(Runs):
         made = self.free.models(self.free.values(u))[0]
         net = Network(made.populations, made.projections, seed=wiring)
         steps = self.n_steps + round(_SETTLE / self.dt)
-        options = {"trials": len(self.statistics.lengths), "seed": noise, "engine": self.engine}
+        options: dict[str, Any] = {
+            "trials": len(self.statistics.lengths),
+            "seed": noise,
+            "engine": self.engine,
+        }
         length, dt = (pq_quantity(x, "s") for x in (steps * self.dt, self.dt))
         block = simulate(net, duration=length, dt=dt, progress=False, **options)
         return self.statistics.of(self._recorded(net, block, np.random.default_rng(chosen)))
