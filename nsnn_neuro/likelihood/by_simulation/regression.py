@@ -8,15 +8,16 @@
    generalised least squares, as in `search`.
 
 Source: Fearnhead & Prangle 2012, doi 10.1111/j.1467-9868.2011.01010.x (learned summaries); Blum & Francois 2010,
-doi 10.1007/s11222-009-9116-0 (regression in a narrowing region)
+doi 10.1007/s11222-009-9116-0 (regression in a narrowing region); Dodelson & Schneider 2013, doi 10.1103/PhysRevD.88.063537
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import cholesky, eigh, solve_triangular
 from scipy.optimize import least_squares
 from scipy.stats.qmc import Sobol
 
@@ -30,6 +31,8 @@ _ENOUGH = 1.5  # a box wider than this many of the asked widths is narrowed agai
 _STRENGTH = 1.0  # of the ridge of the summary
 _LARGEST = 5.0  # of a standardised statistic in the summary: a regime far away does not tilt it
 _FINEST = 0.01
+_NOISE = 0.25  # of the information about a direction, that noise in the slopes may be
+_LEAST_KEPT = 0.05  # of the information
 _DESCRIBED = 0.9  # median share of the SD of statistics that a surface leaves
 _FIRST = 2**20
 """Number of the first simulation's noise: those of `search` and `simulator` are smaller."""
@@ -53,10 +56,10 @@ def approach(
         simulated = runs(new, 1, (_FIRST + number * n + np.arange(n)).tolist(), tell)[:, 0]
         points, statistics = np.concatenate([points, new]), np.concatenate([statistics, simulated])
         inside = np.all((points >= low - 1e-9) & (points <= high + 1e-9), axis=1)
-        at, holds = _regressed(points[inside], statistics[inside], target)
+        at, holds, noise = _regressed(points[inside], statistics[inside], target)
         wide = np.clip(_WIDE * np.sqrt(np.diag(np.linalg.pinv(at.information))), _FINEST, 0.5)
         within = np.all((at.centre >= low - 1e-9) & (at.centre <= high + 1e-9))
-        settled = bool(number > 0 and within and np.all(high - low <= _ENOUGH * 2 * wide))
+        settled = bool(number > 0 and within and noise < _NOISE and np.all(high - low <= _ENOUGH * 2 * wide))
         if settled:
             break
         low, high = _closest(new, simulated, target, low, high)
@@ -92,8 +95,8 @@ def n_terms(k: int) -> int:
     return 1 + k + k * (k + 1) // 2
 
 
-def _regressed(points: np.ndarray, statistics: np.ndarray, target: np.ndarray) -> tuple[Scoring, bool]:
-    """Generalised least squares on a surface of second order through the points, and whether it describes them."""
+def _regressed(points: np.ndarray, statistics: np.ndarray, target: np.ndarray) -> tuple[Scoring, bool, float]:
+    """Generalised least squares on a surface of second order through the points; whether it describes them; noise of its slopes."""
     middle, half = points.mean(axis=0), np.ptp(points, axis=0) / 2
 
     def columns(u: np.ndarray) -> np.ndarray:
@@ -116,12 +119,32 @@ def _regressed(points: np.ndarray, statistics: np.ndarray, target: np.ndarray) -
     best = least_squares(away, np.clip(middle, 1e-6, 1 - 1e-6), bounds=(0.0, 1.0))
     u, step = best.x, 1e-4
     apart = step * np.eye(len(u))
-    slopes = np.stack([(columns((u + d)[None]) - columns((u - d)[None]))[0] @ weights for d in apart], axis=1)
-    slopes /= 2 * step
+    by_u = np.stack([(columns((u + d)[None]) - columns((u - d)[None]))[0] for d in apart]) / (2 * step)
     mean = statistics.mean(axis=0)
     mean[used] = (columns(u[None]) @ weights)[0]
     inverse = np.linalg.pinv(design.T @ design)
     leverage = float((columns(u[None]) @ inverse @ columns(u[None]).T)[0, 0])
-    scoring = Scoring(u, np.zeros(len(u)), used, mean, covariance * (1 + leverage), slopes, free + 1)
+    scoring = Scoring(
+        u, np.zeros(len(u)), used, mean, covariance * (1 + leverage), (by_u @ weights).T, free + 1
+    )
+    scoring, noise = _without_noise(scoring, by_u @ inverse @ by_u.T)
     spread = rest.std(axis=0) / statistics[:, used].std(axis=0)
-    return scoring, bool(np.median(spread) < _DESCRIBED and leverage < 1.0)
+    return scoring, bool(np.median(spread) < _DESCRIBED and leverage < 1.0), noise
+
+
+def _without_noise(at: Scoring, of_slopes: np.ndarray) -> tuple[Scoring, float]:
+    """The estimate with slopes shrunk to the information that they have, and the largest share of noise in it.
+
+    Slopes of covariance `of_slopes` (K, K), times that of each statistic, seem to inform about any parameter: the
+    number of statistics times `of_slopes`. An estimated covariance of statistics widens errors (Dodelson & Schneider 2013).
+    """
+    number, k = at.slopes.shape
+    seen, free = at.information, at.n_simulations
+    share = eigh(number * of_slopes, seen + 1e-9 * np.diag(np.diag(seen) + 1e-9))
+    noise = float(share[0][-1])
+    kept = np.clip(1 - share[0], _LEAST_KEPT, 1.0)
+    more = 1 + (number - k) * (free - number - 2) / ((free - number - 1) * (free - number - 4))
+    # in the basis of the shares the information is the identity
+    basis = share[1]
+    shrunk = basis @ np.diag(np.sqrt(kept / more)) @ np.linalg.inv(basis)
+    return replace(at, slopes=at.slopes @ shrunk), noise
