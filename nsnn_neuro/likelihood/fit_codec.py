@@ -24,6 +24,7 @@ from ..core.errors import NsnnError
 from ..core.results import digest, npz_to_write, write_npz
 from ..io.json_codec import parse_unit, unit_text
 from ..io.spikes import as_repeats, as_trains
+from ..models.network import Network
 
 VERSION = 1  # a change that older versions can't read adds 1
 
@@ -97,8 +98,13 @@ def encoded(value: Any, name: str, arrays: _Arrays) -> Any:
     if dataclasses.is_dataclass(kind) and kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
         fields = {one.name: inner(getattr(value, one.name), one.name) for one in dataclasses.fields(kind)}
         return {"type": kind.__name__, "fields": fields}
+    what = (
+        "a function or network"
+        if callable(value) or kind is Network
+        else f"a class of your own, {kind.__name__},"
+    )
     raise NsnnError(
-        f"{name} = {units.shown(value)}: a class of your own, {kind.__name__}, can't be saved, since a file holds no code: "
+        f"{name} = {units.shown(value)}: {what} can't be saved, since a file holds no code: "
         "keep the script that fits, and save the spikes"
     )
 

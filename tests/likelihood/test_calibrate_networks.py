@@ -115,6 +115,8 @@ def test_drive_and_weight_of_a_network_are_recovered_and_a_second_call_reads_its
         assert fit.se[name] < 0.2 * value, name
     assert fit.p > 1e-3
     assert fit.model.population("cells").n == 20
+    with pytest.raises(NsnnError, match="network"):
+        fit.save(tmp_path / "fit.npz")
     assert fit.simulate(seed=2).annotations["populations"] == [{"name": "cells", "size": 20}]
     monkeypatch.setattr(NetworkRuns, "simulated", None)
     again = nsnn.calibrate(inhibited, BOUNDS, trains=block, out=tmp_path, seed=3, **QUICK)

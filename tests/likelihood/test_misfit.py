@@ -16,7 +16,15 @@ from scipy.stats import false_discovery_control, kstest, norm
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, fit_neuron, fit_population, to_block
-from nsnn_neuro.likelihood import Exponentials, Lags, NeuronModel, Poisson, Rescaled, compare_models
+from nsnn_neuro.likelihood import (
+    Exponentials,
+    Lags,
+    NegativeBinomial,
+    NeuronModel,
+    Poisson,
+    Rescaled,
+    compare_models,
+)
 from nsnn_neuro.likelihood.misfit import FILTERS, misfit_table, neuron_cures, of_chances
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -78,6 +86,21 @@ def test_z_of_a_fitted_true_model_is_standard_normal_and_nothing_is_left_of_its_
     one = tables[0].set_index("test")
     assert one.p[["rate", "stimulus now", "spikes over 100 ms"]].isna().all()
     assert np.mean(ignored) > 0.55  # rescaling is too lenient for fitted spikes; misfit is not
+
+
+def test_z_of_negative_binomial_counts_is_standard_normal():
+    tables, rng = [], np.random.default_rng(6)
+    for _ in range(40):
+        counts = rng.negative_binomial(
+            2, 2 / 2.8, 2000
+        )  # mean 0.8, dispersion 0.5: as Poisson's z have a variance of 1.4
+        block = to_block([[np.repeat(np.arange(2000) * 0.005, counts) + 0.001]], t_stop=10 * second)
+        tables.append(fit_neuron(block, dt=5 * ms, family=NegativeBinomial(), history=Lags(1)).misfit())
+    p = np.array([table.p.dropna() for table in tables])
+    share = (p < 0.05).mean(axis=1)
+    assert abs(share.mean() - 0.05) < 4 * share.std(ddof=1) / np.sqrt(len(share))
+    z = np.array([table.statistic[(table.df == 1) & table.p.notna()] for table in tables])
+    assert np.all(np.abs(z.var(axis=0, ddof=1) - 1) < 4 * np.sqrt(2 / len(z)))
 
 
 def test_q_and_advice_follow_from_p():
