@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 
@@ -27,3 +28,16 @@ def free_memory() -> int:
     except (OSError, ValueError, StopIteration):
         pass
     return min(free) if free else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def most_used() -> int:
+    """Bytes that this process has had at most; 0 where the system does not say.
+
+    >>> most_used() >= 0
+    True
+    """
+    try:
+        import resource
+    except ImportError:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -64,6 +64,18 @@ def test_a_call_leaves_no_objects_of_brian2_behind(call: Callable[[int], Any]) -
     assert alive() == before
 
 
+def test_what_runs_leave_behind_is_freed_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Garbage of a run is frozen when the next one begins, so that no collection of a single run finds it."""
+    monkeypatch.setattr(global_state, "_RUNS", 3)
+    gc.unfreeze()
+    gc.collect()
+    try:
+        alive = [network(k) and len(Nameable.__instances__()) for k in range(9)]
+    finally:
+        gc.freeze()
+    assert max(alive[6:]) <= max(alive[3:6]) <= max(alive[:6])
+
+
 @pytest.mark.parametrize("frozen", [True, False])
 def test_a_run_leaves_the_heap_as_it_was(frozen: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Brian2 collects garbage before a run; what the caller has is put aside meanwhile, and stays so if the caller did it."""

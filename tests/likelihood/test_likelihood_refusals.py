@@ -177,7 +177,7 @@ REFUSED = {
     simulated: [
         ({"trains": [[]]}, "trains hold 0 spikes", "expected at least"),
         ({"noise": None}, "noise = None", "expected a noise model"),
-        ({"model": TWO}, "model = ", "not a Network"),
+        ({"model": TWO}, "model = ", "expected a function"),
         ({"free": {"noise.sigma": (-1 * mV, 20 * mV)}}, "free['noise.sigma'] = ", "sigma"),
         ({"n_simulations": 10}, "n_simulations = 10", "at least 30"),
         ({"engine": "c"}, "engine = 'c'", "expected one of"),

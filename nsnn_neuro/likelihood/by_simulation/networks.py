@@ -80,6 +80,7 @@ class NetworkRuns(Runs):
         return np.array(rows)
 
     def _one(self, u: np.ndarray, seeds: np.random.SeedSequence) -> np.ndarray:
+        from ...brian.global_state import frozen_heap
         from ...brian.simulate import simulate
 
         wiring, noise, chosen = (int(seed) % _SEEDS for seed in seeds.generate_state(3, np.uint64))
@@ -92,7 +93,8 @@ class NetworkRuns(Runs):
             "engine": self.engine,
         }
         length, dt = (pq_quantity(x, "s") for x in (steps * self.dt, self.dt))
-        block = simulate(net, duration=length, dt=dt, progress=False, **options)
+        with frozen_heap():  # at its end it frees what a run leaves behind
+            block = simulate(net, duration=length, dt=dt, progress=False, **options)
         return self.statistics.of(self._recorded(net, block, np.random.default_rng(chosen)))
 
     def _recorded(self, net: Network, block: Any, rng: np.random.Generator) -> list[Trains]:
@@ -127,16 +129,16 @@ def calibrate_network(
 ) -> SimulationCalibration:
     """The calibration of the network that a function makes; options as of `calibrate`."""
     make, noise, stimulus = given.parts
-    for name, part in (("noise", noise), ("stimulus", stimulus)):
-        if part is not None:
-            raise NsnnError(
-                f"{name} = {shown(part)}: the populations of a network have theirs; leave {name} out"
-            )
     if isinstance(make, Network):
         raise NsnnError(
             "model = Network: expected a function of the free parameters that makes one, such as "
             "lambda p: brunel(g=p['g'], eta=p['eta']), with free={'g': (3, 8), 'eta': (0.5, 4)}"
         )
+    for name, part in (("noise", noise), ("stimulus", stimulus)):
+        if part is not None:
+            raise NsnnError(
+                f"{name} = {shown(part)}: the populations of a network have theirs; leave {name} out"
+            )
     free = FunctionParameters((make, None, None), _read_free(given.free))
     n = len(free.names)
     compiled = one_of("cpp" if engine is None else engine, ("cython", "numpy", "cpp"), "engine")

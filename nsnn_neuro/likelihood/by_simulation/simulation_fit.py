@@ -82,7 +82,9 @@ def calibrate_by_simulation(
 
 def _check_parts(model: Any, noise: Any, stimulus: Any) -> None:
     if isinstance(model, type) or not isinstance(model, Neuron):
-        raise NsnnError(f"model = {model!r}: expected one neuron such as AdEx(...), not a Network")
+        raise NsnnError(
+            f"model = {model!r}: expected one neuron such as AdEx(...), or a function that makes a Network"
+        )
     if not isinstance(noise, Noise):
         raise NsnnError(
             f"noise = {shown(noise)}: expected a noise model such as OUNoise(3*mV, 5*ms); a neuron without noise fires the "
