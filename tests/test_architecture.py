@@ -44,25 +44,25 @@ ONLY = {
 MOST_ROOMS, MOST_LAYERS = 18, 7
 # of Python in a room, empty ones and docstrings too
 MOST_LINES = {
-    "core": 2627,
+    "core": 2641,
     "models": 6018,
     "io": 8905,
     "theory": 3103,
     "measures": 20883,
     "reference": 924,
-    "brian": 7397,
+    "brian": 7414,
     "perturb": 324,
     "datasets": 1337,
     "plotting": 2526,
     "learning": 3531,
-    "likelihood": 13646,
+    "likelihood": 13660,
     "deep": 5059,
     "sweep": 1592,
     "certify": 1356,
     "explore": 707,
     "cli": 1815,
 }
-MOST_LINES_BESIDE = {"tests": 59_235, "analysis": 17_063}
+MOST_LINES_BESIDE = {"tests": 59_262, "analysis": 17_063}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.

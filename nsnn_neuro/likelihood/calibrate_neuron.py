@@ -164,7 +164,8 @@ def calibrate(
     Warns
     -----
     for a parameter at a bound, whose error is NaN; for a likelihood that is flat up to a bound; for
-    parameters that do not matter, or almost replace each other; for a dt that is too long
+    parameters that do not matter, or almost replace each other; for a dt that is too long; for a
+    neuron that predicts the spikes worse than a constant rate
 
     Source: Paninski, Pillow & Simoncelli 2004, doi 10.1162/0899766042321797; Wood 2010, doi
     10.1038/nature09319 (simulation); Mensi et al. 2012, doi 10.1152/jn.00408.2011, and Pozzorini et

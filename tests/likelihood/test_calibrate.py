@@ -339,3 +339,18 @@ def test_the_printout_has_each_parameter_that_was_given_and_what_voltages_rest_o
     other = dataclasses.replace(DRIVE, offset=14 * mV)
     both = dataclasses.replace(fit._free, parts=(*fit._free.parts[:2], (DRIVE, other)))
     assert both.given()["stimulus.offset"] == ("19, 14 mV", "V")
+
+
+def test_bounds_that_no_spikes_fit_are_named_and_the_likelihood_is_finite():
+    """A current in pA with a gain for nA: the integral equation of first passages overflows there."""
+    rng = np.random.default_rng(1)
+    current = 160 + 80 * np.convolve(rng.normal(size=6000), np.exp(-np.arange(60) / 20), "same") / 3
+    signal = neo.AnalogSignal(current, units="pA", sampling_period=0.5 * pq.ms)
+    spikes = np.arange(0.1, 2.9, 0.05) + rng.uniform(0, 0.02, 56)
+    drive = nsnn.Filtered(signal, gain=0.1 * mV)
+    given = {"noise": nsnn.WhiteNoise(3 * mV), "stimulus": drive, "trains": [spikes], "dt": 0.5 * ms}
+    cell = nsnn.LIF(tau_m=15 * ms, v_rest=-65 * mV, v_reset=-60 * mV, v_thresh=-50 * mV, tau_refrac=2 * ms)
+    with pytest.warns(UserWarning, match="worse than a constant rate"):
+        fit = nsnn.calibrate(cell, {"stimulus.gain": (1 * mV, 10 * mV)}, t_stop=3 * second, **given)
+    assert np.isfinite(fit.log_likelihood)
+    assert fit.log_likelihood < 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...core.progress import progress_bar
+from ...core.warn import warn
 from ...models.escape import EscapeNoise
 from ...models.noise import OUNoise
 from ..continuous.cells import Grid, check_resolved
@@ -30,6 +31,7 @@ _N_LEVELS = 9  # of the noise, over its bounds
 _MOST_CLIMBS, _LEAST_GAIN = 5, 0.02  # nats
 _RIVALS = 5.0  # nats between ascents of a search of which either may be the better one
 _INSIDE = 0.3  # of the range: how far from its bounds a parameter that one holds starts again
+_WORSE = -0.1  # bits per spike: of a fit that is named
 _ON_HALF = 0.02  # nats that a climb on half of the cells leaves
 # smallest eigenvalue of the scaled information: joint errors are some thirty times the single ones
 _NEARLY_COLLINEAR = 1e-3
@@ -215,4 +217,9 @@ def _result(likelihood: _Likelihood, at: Ascent, observed: Curvature, grid: Grid
         _scores=at.scores,
     )
     warn_fast(fit.model, dt)
+    if fit.bits_per_spike < _WORSE:
+        warn(
+            f"the fitted neuron predicts its spikes worse than a constant rate ({fit.bits_per_spike:.3g} bits per spike): no value "
+            "within the bounds fits them; widen the bounds, and look at the unit of the signal"
+        )
     return fit.flat_bounds(likelihood.n_jobs)

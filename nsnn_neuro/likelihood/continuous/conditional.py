@@ -34,6 +34,7 @@ from .synaptic import synaptic
 from .trials import Trial
 
 _UNLIKELY = float(np.log(1e-300))
+_ROUNDING = 1e-6  # nats: a log-probability may be above 0 by rounding
 _ROUNDED_OFF = -500.0  # nats, of a stretch whose density of spikes was a difference below 0
 _AUTOMATIC = Grid()
 _AT_ONCE = 4_000_000  # parts of steps, of all rows that are evaluated together: some 200 MB
@@ -231,8 +232,9 @@ def _diffusion_logs(rows: Sequence[Parts], trials: Sequence[Trial], dt: float, g
             items = [_free(parts, trial, dt, n_parts, known) for parts in some]
             result.append(_march(items, [parts[1] for parts in some], trial, dt, grid, np.empty((0, 0))))
         logs.append(np.concatenate(result))
-    # noise so weak that the density between two cells underflows: as unlikely as numbers can say
-    return np.nan_to_num(np.concatenate(logs, axis=1), nan=_UNLIKELY)
+    # noise so weak that the density underflows or the integral equation overflows: as unlikely as numbers can say
+    total = np.concatenate(logs, axis=1)
+    return np.where(total <= _ROUNDING, total, _UNLIKELY)
 
 
 def _march(
