@@ -30,7 +30,7 @@ from .drawing import warn_runaway
 from .fisher_scoring import covariance_at
 from .fit_codec import Saved
 from .inference import Inference
-from .misfit import FILTERS, Predicted, misfit_table, of_filters
+from .misfit import Predicted, filter_cures, misfit_table, of_filters
 from .model import NeuronModel
 from .prior import Prior, strength
 from .responses import Poisson
@@ -319,7 +319,7 @@ class NeuronFit(Inference, Scored, Saved):
         """
         data = self._given(trains, signal, inputs, t_start, t_stop)
         raw = None if signal is None else self.model.raw_signal(trains, signal, (t_start, t_stop))
-        return misfit_table(self._predicted(data, raw), self.model.step, alpha, FILTERS)
+        return misfit_table(self._predicted(data, raw), self.model.step, alpha, filter_cures(self.model))
 
     def _predicted(self, data: Data, signal: np.ndarray | None) -> list[Predicted]:
         return of_filters(self.model, self.values, data, signal)

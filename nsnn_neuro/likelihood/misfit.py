@@ -62,7 +62,23 @@ FILTERS = _BOTH | {
     "short": "refine the first lags of history, or set refractory",
     "noise": 'add history, or a membrane that is reset (beta="fit")',
 }
-"""What to add to a fit of `fit_neuron`, by kind of test."""
+"""What to add to a fit of `fit_neuron` with stimulus and history, by kind of test."""
+_WITHOUT = {
+    "stimulus": {
+        "stimulus": "add stimulus=, such as RaisedCosines(8, 60*ms)",
+        "stimulus squared": "add stimulus=",
+    },
+    "history": {
+        "spikes": "add history=, such as RaisedCosines(6, 500*ms, start=2*ms)",
+        "short": "add history=, or set refractory",
+    },
+}
+
+
+def filter_cures(model: NeuronModel) -> dict[str, str]:
+    """What to add to a fit of `fit_neuron`, by kind of test."""
+    less = [cures for name, cures in _WITHOUT.items() if getattr(model, name) is None]
+    return {kind: cure for cures in (FILTERS, *less) for kind, cure in cures.items()}
 
 
 def neuron_cures(free: Sequence[str]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from .data import Data, drawn_block
 from .drawing import draw, warn_runaway
 from .fit import NeuronFit, check_penalties, check_spikes, model_of, penalised_fit
 from .fit_codec import Saved
-from .misfit import FILTERS, misfit_table, of_filters
+from .misfit import filter_cures, misfit_table, of_filters
 from .model import NeuronModel
 from .responses import Poisson
 from .scores import Rescaled, Scored, bits_per_spike, rescale
@@ -153,7 +153,9 @@ class PopulationFit(Scored, Saved):
                 else fit.model.raw_signal(trains.of_neuron(k), signal, (t_start, t_stop))
             )
             parts = of_filters(fit.model, fit.values, data, raw)
-            tables.append(misfit_table(parts, fit.model.step, alpha, FILTERS).assign(neuron=k))
+            tables.append(
+                misfit_table(parts, fit.model.step, alpha, filter_cures(fit.model)).assign(neuron=k)
+            )
         return pd.concat(tables, ignore_index=True)
 
     def _logs(self, block: Any, signal: Any, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray]:

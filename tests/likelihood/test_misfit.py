@@ -116,7 +116,7 @@ def test_q_and_advice_follow_from_p():
 
 
 WRONG = {  # true model (potential by signal, and extra drive), options of the fit, kind, words of the advice
-    "adaptation": ({"history": Exponentials(100 * ms)}, [-1.0, 0.7, -0.5], "spikes", "adaptation"),
+    "adaptation": ({"history": Exponentials(100 * ms)}, [-1.0, 0.7, -0.5], "spikes", "add history="),
     "refractoriness": ({"history": Exponentials(3 * ms)}, [-1.0, 0.7, -3.0], "spikes", "refractory"),
     "facilitation": ({"history": Exponentials(100 * ms)}, [-2.5, 0.7, 0.05], "spikes", "facilitation"),
     "lag": ({"stimulus": Lags(11)}, [-2.0, 0.7, *[0.0] * 9, 0.6], "stimulus", "basis"),
