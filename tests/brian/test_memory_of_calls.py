@@ -64,6 +64,7 @@ def test_a_call_leaves_no_objects_of_brian2_behind(call: Callable[[int], Any]) -
     assert alive() == before
 
 
+@pytest.mark.slow
 def test_what_runs_leave_behind_is_freed_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     """Garbage of a run is frozen when the next one begins, so that no collection of a single run finds it."""
     monkeypatch.setattr(global_state, "_RUNS", 3)
