@@ -55,14 +55,14 @@ MOST_LINES = {
     "datasets": 1337,
     "plotting": 2526,
     "learning": 3531,
-    "likelihood": 13660,
+    "likelihood": 13678,
     "deep": 5059,
     "sweep": 1592,
     "certify": 1356,
     "explore": 707,
     "cli": 1815,
 }
-MOST_LINES_BESIDE = {"tests": 59_262, "analysis": 17_063}
+MOST_LINES_BESIDE = {"tests": 59_263, "analysis": 17_063}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.
