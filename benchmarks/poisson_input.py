@@ -6,7 +6,7 @@
     python benchmarks/poisson_input.py fit         calibrate(method="simulation") of the rate or the weight
 
 The reference has no time step: between two spikes of the input current and membrane are sums of two exponentials, whose maximum and
-crossing of the threshold are found within rounding. It shares no code with the package. `docs/noise.md` shows the tables.
+crossing of the threshold are right within rounding. It shares no code with the package. `docs/noise.md` shows the tables.
 """
 
 from __future__ import annotations

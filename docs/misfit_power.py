@@ -99,13 +99,13 @@ def recording(case: Case, seed: int) -> dict[str, Any]:
     with warnings.catch_warnings(action="ignore"):
         fit = nsnn.calibrate(LIF, FREE[case.fitted], trains=block, **options)
     table = fit.misfit()
-    found = table[table.q < 0.05]
-    noise = found.advice.str.contains("OUNoise")
+    misses = table[table.q < 0.05]
+    noise = misses.advice.str.contains("OUNoise")
     return {
         "spikes": fit.n_spikes,
         "rescaling_p": round(fit.rescaled(n_seeds=5).p, 4),
         "p_below": round(float((table.p.dropna() < 0.05).mean()), 4),
-        "kinds": sorted(set(found.kind.where((found.kind != "noise") | noise, "other"))),
+        "kinds": sorted(set(misses.kind.where((misses.kind != "noise") | noise, "other"))),
         "strongest": str(table.test[table.p.idxmin()]),
         "noise_p": [float(f"{p:.2g}") for p in table.p[table.kind == "noise"]],
         "parameters": {name: float(f"{value:.4g}") for name, value in fit.parameters.items()},

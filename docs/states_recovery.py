@@ -54,14 +54,14 @@ def fit_one(k: int, n_spikes: int, seed: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def summary(found: list[dict[str, Any]]) -> dict[str, Any]:
+def summary(fits: list[dict[str, Any]]) -> dict[str, Any]:
     """Shares of intervals that hold the true value, of all recordings and of those without a warning."""
-    quiet = [one for one in found if not one["named"]]
-    result = {"recordings": len(found), "without_warning": len(quiet)}
+    quiet = [one for one in fits if not one["named"]]
+    result = {"recordings": len(fits), "without_warning": len(quiet)}
     for name in ("rates", "odds", "dwell"):
-        for label, some in (("", found), ("_quiet", quiet)):
+        for label, some in (("", fits), ("_quiet", quiet)):
             result[name + label] = float(np.mean([one[name] for one in some])) if some else None
-    result |= {one: float(np.mean([each[one] for each in found])) for one in ("right", "cpu")}
+    result |= {one: float(np.mean([each[one] for each in fits])) for one in ("right", "cpu")}
     return result
 
 

@@ -166,12 +166,12 @@ def _spikes(one: PoissonInput) -> tuple[np.ndarray, np.ndarray, np.ndarray, floa
         return [value_of(text, values | dict.fromkeys(states, 0.0) | {x: 1.0}) for x in states]
 
     drift = np.array([row(synapse.states[x]) for x in states], dtype=float).reshape(len(states), len(states))
-    jumps = [float(value_of(synapse.on_arrival.get(x, "0"), values)) for x in (*states, "v")]  # type: ignore[arg-type]
+    jumps = np.array([value_of(synapse.on_arrival.get(x, "0"), values) for x in (*states, "v")], dtype=float)
     return (
         drift,
-        np.array(jumps[:-1]),
+        jumps[:-1],
         np.array(row(synapse.current or synapse.conductance or "0")),
-        jumps[-1],
+        float(jumps[-1]),
     )
 
 
