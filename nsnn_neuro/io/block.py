@@ -64,6 +64,15 @@ def analog_signal(
     return signal
 
 
+def like(
+    signal: neo.AnalogSignal, values: np.ndarray, t_start: pq.Quantity, **changed: Any
+) -> neo.AnalogSignal:
+    """A signal like `signal`, which keeps its own segment, with other values and start."""
+    about = {"name": signal.name, "description": signal.description, **changed}
+    about.setdefault("array_annotations", dict(signal.array_annotations))
+    return analog_signal(values, signal.units, t_start, signal.sampling_rate, signal.annotations, **about)
+
+
 def build_block(
     trial: Any,
     neuron: Any,

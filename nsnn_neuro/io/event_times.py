@@ -98,7 +98,7 @@ def trial_times(block: neo.Block, events: Any) -> np.ndarray:
     The name is that of an Event or Epoch with one time in each segment, or of an annotation of the segments.
     """
     n = len(block.segments)
-    if isinstance(events, str) and not _is_event(block, events):
+    if isinstance(events, str) and _names(block).isdisjoint({events, events.rpartition(".")[0]}):
         times = _annotated(block, events)
     elif isinstance(events, str):
         moments_of = [_named(segment, events, k, block).times for k, segment in enumerate(block.segments)]
@@ -121,11 +121,6 @@ def trial_times(block: neo.Block, events: Any) -> np.ndarray:
         )
     _check_finite(times, "events", _CHOOSE)
     return times
-
-
-def _is_event(block: neo.Block, name: str) -> bool:
-    """Whether an event or epoch of some segment has this name, or one that "name.column" begins with."""
-    return not {name, name.rpartition(".")[0]}.isdisjoint(_names(block))
 
 
 def _annotated(block: neo.Block, name: str) -> np.ndarray:

@@ -13,10 +13,9 @@ import numpy as np
 from ..core.aliases import Time
 from ..core.checks import positive, suggest_keywords
 from ..core.errors import NsnnError, needs_package
-from ..core.units import si
 from .lookup import population_names
 from .segments import unit_table
-from .spikes import Trains, binned
+from .spikes import Trains, binned, scalar_time
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,16 +74,10 @@ def to_pynapple(block: neo.Block) -> Any:
         keys = list(range(spikes.n_neurons))
     order = np.argsort(keys)  # pynapple sorts its keys, but not the metadata
     metadata = {k: [v[j] for j in order] for k, v in columns.items() if k != "rate"}
-    groups = []
+    groups, times = [], np.split(spikes.times, spikes.offsets[1:-1])
     for i in range(spikes.n_trials):
         support = nap.IntervalSet(spikes.t_start[i], spikes.t_stop[i])
-        k = i * spikes.n_neurons
-        trains = {
-            keys[j]: nap.Ts(
-                spikes.times[spikes.offsets[k + j] : spikes.offsets[k + j + 1]], time_support=support
-            )
-            for j in order
-        }
+        trains = {keys[j]: nap.Ts(times[i * len(keys) + j], time_support=support) for j in order}
         groups.append(nap.TsGroup(trains, time_support=support, metadata=metadata))
     return groups[0] if len(groups) == 1 else groups
 
@@ -174,9 +167,7 @@ def to_xarray(
     (('trial', 'neuron', 'time'), [[2, 1]], [0.25, 0.75], 's')
     """
     width = positive(bin_width, "s", "bin_width")
-    window = [
-        None if x is None else si(x, "s", name) for x, name in ((t_start, "t_start"), (t_stop, "t_stop"))
-    ]
+    window = scalar_time(t_start, "t_start", None), scalar_time(t_stop, "t_stop", None)
     spikes = Trains.from_block(block).crop(*window)
     start, stop = spikes.window()
     with needs_package("xarray", "to_xarray"):
@@ -194,22 +185,14 @@ def to_xarray(
     names = population_names(block.annotations.get("populations"), spikes.n_neurons)
     if names:
         coordinates["population"] = ("neuron", names)
-    for key, values in _trial_columns(block).items():
-        coordinates.setdefault(key, ("trial", values))
+    for key in block.segments[0].annotations:
+        values = [segment.annotations.get(key) for segment in block.segments]
+        if len({type(value) for value in values}) == 1 and isinstance(values[0], str | int | float):
+            coordinates.setdefault(str(key), ("trial", values))
     about = {"units": "1", "bin_width": width, "t_start": start, "t_stop": stop}
     return xarray.DataArray(
         counts, dims=("trial", "neuron", "time"), coords=coordinates, name="spike_count", attrs=about
     )
-
-
-def _trial_columns(block: neo.Block) -> dict[str, list[Any]]:
-    """Annotations that all segments have, with plain values of one type."""
-    columns = {}
-    for key in block.segments[0].annotations:
-        values = [segment.annotations.get(key) for segment in block.segments]
-        if len({type(value) for value in values}) == 1 and isinstance(values[0], str | int | float):
-            columns[str(key)] = values
-    return columns
 
 
 @suggest_keywords

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -20,7 +19,6 @@ import numpy as np
 
 from ..core.errors import FormatError
 from ..core.file_limits import Budget, check_regular
-from ..core.units import shown
 from ..core.warn import warn
 from .block import block_of
 from .hdf5 import Reader, opened
@@ -65,15 +63,6 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:_MOST_NAMED]) + more
 
 
-def _columns(path: Path) -> str:
-    """The columns that the first line of a text file names, for a message."""
-    if path.suffix.lower() not in (".csv", ".tsv"):
-        return ""
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        names = [one.strip(" \"'") for one in re.split(r"[,;\t]", file.readline(2000).strip())]
-    return f" with the columns {_listed([shown(name) for name in names])}"
-
-
 def _unit_names(path: Path, budget: Budget) -> Iterator[str]:
     """Unit names that Neo would evaluate, from the formats that store them as text."""
     import h5py
@@ -110,12 +99,6 @@ def _unit_names(path: Path, budget: Budget) -> Iterator[str]:
         yield from (unit for unit in result if isinstance(unit, str))
 
 
-def _standard(block: neo.Block) -> neo.Block:
-    """An ordinary Neo Block in this package's layout; signals, events and epochs are moved, not copied."""
-    contents = [{kind: getattr(old, kind) for kind in (*SAMPLED, *TIMED)} for old in block.segments]
-    return rebuilt(Trains.from_block(block), contents, block, block.segments)
-
-
 @contextlib.contextmanager
 def _without_bars(reader: Any) -> Iterator[None]:
     """Switch off the progress bars of a reader of Neo, some ten for a .plx file; its constructor draws them already."""
@@ -145,15 +128,9 @@ def _with_neo(reader: Any, path: Path) -> neo.Block:
         raise FormatError("no spike trains and no signals")
     if len(blocks) > 1:
         warn(f"the first of {len(blocks)} Blocks is read, the others are left out")
-    return _standard(blocks[0])
-
-
-def _check_folder(path: Path, budget: Budget) -> None:
-    """Refuse anything but regular files in a folder that Neo is to read."""
-    for folder, _, names in os.walk(path):
-        budget.take(500 * len(names), f"{len(names)} files of {folder}")
-        for name in names:
-            check_regular(Path(folder) / name)
+    block = blocks[0]
+    contents = [{kind: getattr(old, kind) for kind in (*SAMPLED, *TIMED)} for old in block.segments]
+    return rebuilt(Trains.from_block(block), contents, block, block.segments)
 
 
 def read_neo(
@@ -166,7 +143,7 @@ def read_neo(
         return block_of(read_text(path, budget, t_start, t_stop))
     if path.suffix.lower() in _TABLES and path.is_file():
         raise FormatError(
-            f"a table{_columns(path)}: to_block takes one with a row per spike and the columns unit, time (in seconds) and, for "
+            "a table: to_block takes one with a row per spike and the columns unit, time (in seconds) and, for "
             "several trials, trial; a text file with a line of spike times for each neuron has a name that ends in .txt:\n"
             f"    table = pandas.{_TABLES[path.suffix.lower()].format(str(path))}\n"
             "    block = nsnn_neuro.to_block(table, t_stop=...)"
@@ -181,8 +158,10 @@ def read_neo(
             "that Neo reads; or read it yourself and hand the spike times to to_block"
         )
     try:
-        if path.is_dir():
-            _check_folder(path, budget)
+        for folder, _, names in os.walk(path):  # of a file: none
+            budget.take(500 * len(names), f"{len(names)} files of {folder}")
+            for name in names:
+                check_regular(Path(folder) / name)
         bad = next((name for name in _unit_names(path, budget) if parse_unit(name) is None), None)
     except (FormatError, PermissionError):
         raise

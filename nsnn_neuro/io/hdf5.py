@@ -434,7 +434,11 @@ class _CheckedFile(_Wrapped):
         end, more = begin + len(view), len(_HEAP) - 1  # the mark of a heap may begin before, or end after
         data = self._bytes(max(0, begin - more), end + more)
         for mark in re.finditer(_HEAP, data):
-            self._check(max(0, begin - more) + mark.start())
+            heap = max(0, begin - more) + mark.start()
+            if heap not in self._checked:
+                size = int.from_bytes(self._bytes(heap + 8, heap + 16), "little")
+                _check_heap(self._bytes(heap, heap + min(size, LEAST)), 0, heap)
+            self._checked.add(heap)
         values = data[min(begin, more) :][: len(view)]
         if len(values) < len(view):
             raise OSError(f"it ends before byte {end}")
@@ -444,12 +448,6 @@ class _CheckedFile(_Wrapped):
     def _bytes(self, begin: int, end: int) -> bytes:
         self._raw.seek(begin)
         return self._raw.read(min(end, self._size) - begin)
-
-    def _check(self, begin: int) -> None:
-        size = int.from_bytes(self._bytes(begin + 8, begin + 16), "little")
-        if begin not in self._checked:
-            _check_heap(self._bytes(begin, begin + min(size, LEAST)), 0, begin)
-        self._checked.add(begin)
 
 
 class DiskFile(_Wrapped):

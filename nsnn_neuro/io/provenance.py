@@ -14,19 +14,13 @@ from typing import Any
 _PACKAGES = ("nsnn-neuro", "brian2", "numpy", "scipy", "neo", "elephant")
 
 
+@lru_cache
 def _version(name: str) -> str:
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         # a checkout on the path is not installed, but knows its version
         return str(getattr(sys.modules.get(name.replace("-", "_")), "__version__", "not installed"))
-
-
-@lru_cache(maxsize=1)
-def _versions() -> dict[str, str]:
-    return {name.replace("-", "_"): _version(name) for name in _PACKAGES} | {
-        "python": platform.python_version()
-    }
 
 
 @lru_cache(maxsize=1)
@@ -60,5 +54,6 @@ def provenance(*further: str) -> dict[str, Any]:
     >>> sorted(provenance()), "numpy" in provenance()["versions"]
     (['git_revision', 'versions'], True)
     """
-    versions = _versions() | {name: _version(name) for name in further}
+    versions = {name.replace("-", "_"): _version(name) for name in _PACKAGES}
+    versions |= {"python": platform.python_version(), **{name: _version(name) for name in further}}
     return {"versions": versions, "git_revision": _git_revision()}

@@ -22,7 +22,7 @@ from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import LEAST, RATIO, Budget, check_regular, missing, open_regular
 from ..core.units import shown
 from . import external_files, hdf5, integrity, stream
-from .block import analog_signal, block_of
+from .block import block_of, like
 from .event_times import plain_labels
 from .lookup import LABEL
 from .nwb import neo_layout, recording, saved
@@ -41,13 +41,6 @@ if TYPE_CHECKING:
     import h5py
 
 _PICKLES = (".pkl", ".pickle", ".p", ".pck", ".pcl", ".joblib", ".dill", ".pt", ".pth", ".npy", ".npz")
-
-
-def _copied(signal: neo.AnalogSignal, values: np.ndarray, name: str | None) -> neo.AnalogSignal:
-    """A signal like `signal`, which keeps its own segment."""
-    about = {"description": signal.description, "array_annotations": dict(signal.array_annotations)}
-    clock = signal.t_start, signal.sampling_rate
-    return analog_signal(values, signal.units, *clock, signal.annotations, name=name, **about)
 
 
 def _stimuli(stimulus: Any, n_trials: int) -> list[list[neo.AnalogSignal]]:
@@ -70,7 +63,9 @@ def _stimuli(stimulus: Any, n_trials: int) -> list[list[neo.AnalogSignal]]:
             )
         values = np.array(one.magnitude)
         values.flags.writeable = not alike
-        signals += [[_copied(one, values, "stimulus")] for _ in range(n_trials if alike else 1)]
+        signals += [
+            [like(one, values, one.t_start, name="stimulus")] for _ in range(n_trials if alike else 1)
+        ]
     return signals
 
 
@@ -140,7 +135,7 @@ def to_block(
     """
     spikes = packages.read(source, t_start, t_stop, bin_width)
     conditions = [] if labels is None else plain_labels(labels, "labels", spikes.n_trials)
-    signals = [[_copied(one, np.array(one.magnitude), one.name) for one in trial] for trial in spikes.signals]
+    signals = [[like(one, np.array(one.magnitude), one.t_start) for one in trial] for trial in spikes.signals]
     given = _stimuli(stimulus, spikes.n_trials)
     columns: dict[str, Any] = {"units": spikes.units} if spikes.units else {}
     if spikes.eps > EPS:

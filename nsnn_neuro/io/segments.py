@@ -11,7 +11,7 @@ import numpy as np
 import quantities as pq
 from neo.core.spiketrainlist import SpikeTrainList
 
-from .block import analog_signal, block_of
+from .block import block_of, like
 from .spikes import Trains
 from .spikes.arrays import RESOLUTION, declared_resolution, seconds
 from .spikes.bins import rounding, slack
@@ -68,14 +68,7 @@ def shifted(signal: neo.AnalogSignal, values: np.ndarray, t_start: float, **chan
     """A signal like `signal` with other values, a read-only view of them, from t_start (s)."""
     view = values.view()
     view.flags.writeable = False
-    about = {
-        "name": signal.name,
-        "description": signal.description,
-        "array_annotations": dict(signal.array_annotations),
-    }
-    return analog_signal(
-        view, signal.units, t_start * pq.s, signal.sampling_rate, signal.annotations, **{**about, **changed}
-    )
+    return like(signal, view, t_start * pq.s, **changed)
 
 
 def _samples(signal: Any, low: int, high: int, t_start: float) -> Any:

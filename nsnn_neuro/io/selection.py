@@ -114,7 +114,9 @@ def select(block: SpikeSource, *, trials: Any = None, units: Any = None) -> neo.
         if table:
             fits = {key: column for key, column in table.items() if len(column) == n}
             annotations["units"] = {key: [column[k] for k in cells] for key, column in fits.items()}
-        populations = _populations(annotations.get("populations"), n)
+        names = population_names(annotations.get("populations"), n)
+        # number of the first neuron of each population, and of the first one after it
+        populations = {one: (names.index(one), names.index(one) + names.count(one)) for one in set(names)}
         if "populations" in annotations:
             annotations["populations"] = sizes_of(annotations["populations"], cells, n)
     contents = []
@@ -296,12 +298,6 @@ def _taken(spikes: Trains, rows: np.ndarray, cells: np.ndarray, resolution: floa
         spikes.t_stop[rows],
         resolution or math.nan,
     )
-
-
-def _populations(populations: Any, n: int) -> dict[str, tuple[int, int]]:
-    """Number of the first neuron of each population, and of the first one after it; empty where the annotation doesn't say it."""
-    names = population_names(populations, n)
-    return {name: (names.index(name), names.index(name) + names.count(name)) for name in dict.fromkeys(names)}
 
 
 def _of_neurons(

@@ -28,10 +28,11 @@ def findings(path: Path) -> Findings:
         source = Reader(file, Budget.of(path))
         general = metadata.read(source)
         refused, reported = metadata.missing_for_dandi(general), []
-        start = _moment(source.text("session_start_time"))
-        if start is None:
+        stated = (source.text("session_start_time") or b"").decode("utf-8", "replace")
+        moment = metadata.kept({"session_start_time": stated}).get("session_start_time")
+        if moment is None:
             refused.append("no valid session_start_time")
-        elif start > datetime.now(UTC):
+        elif (start := datetime.fromisoformat(moment)) > datetime.now(UTC):
             refused.append(f"session_start_time = {start.isoformat()} is in the future")
         elif start < _OLD:
             reported.append(f"session_start_time = {start.isoformat()}, which stands for no date")
@@ -44,11 +45,3 @@ def findings(path: Path) -> Findings:
                 "be multiples, and save again"
             )
     return Findings(refused, reported)
-
-
-def _moment(text: bytes | None) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat((text or b"").decode("utf-8", "replace"))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -152,7 +152,7 @@ def _event(
     labels: Any = None,
     columns: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> None:
-    """Note these events, in the order of their times; those without a time are left out."""
+    """Note these events, epochs where a column has durations, in the order of their times; those without a time are left out."""
     name = path.rpartition("/")[2]
     if times.ndim != 1:
         raise FormatError(f"{path} has times of shape {times.shape}: expected a flat array")
@@ -163,8 +163,15 @@ def _event(
     some: Any = [] if labels is None else text_array(source, [labels[k] for k in order], f"labels of {path}")
     arrays = {key: values[order] for key, values in columns.items() if len(values) == len(times)}
     contents.span(path, times)
-    event = neo.Event(times[order] * pq.s, labels=some, name=name, array_annotations=arrays)
-    contents.events.append((path, event))
+    moments = times[order] * pq.s
+    durations = np.asarray(arrays.get("duration", []), dtype=float)
+    if durations.size and np.isfinite(durations).any():
+        del arrays["duration"]
+        epoch = neo.Epoch(moments, durations * pq.s, labels=some, name=name, array_annotations=arrays)
+        contents.epochs.append((path, epoch))
+    else:
+        event = neo.Event(moments, labels=some, name=name, array_annotations=arrays)
+        contents.events.append((path, event))
 
 
 def _place(source: Reader, path: str, contents: Contents, behaviour: bool = False) -> None:
@@ -212,15 +219,6 @@ def _events_table(source: Reader, path: str, contents: Contents) -> None:
     label = next((key for key in _LABELS if columns.get(key) and isinstance(columns[key][0], str)), None)
     labels = columns.pop(label) if label else None
     _event(source, path, contents, times, labels, _arrays(source, path, columns, contents))
-    event = contents.events[-1][1]
-    durations = np.asarray(event.array_annotations.get("duration", []), dtype=float)
-    if durations.size and np.isfinite(durations).any():
-        arrays = {key: values for key, values in event.array_annotations.items() if key != "duration"}
-        epoch = neo.Epoch(
-            event.times, durations * pq.s, labels=event.labels, name=event.name, array_annotations=arrays
-        )
-        contents.events.pop()
-        contents.epochs.append((path, epoch))
 
 
 def _annotated(source: Reader, path: str) -> Iterator[tuple[str, np.ndarray]]:

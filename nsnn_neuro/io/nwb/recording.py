@@ -94,7 +94,9 @@ def read(source: Reader, request: Request) -> Iterator[neo.Block]:
         path = tables.table_named(source, trials)
     elif trials is None and f"{_TRIALS}/start_time" in source and source.length(f"{_TRIALS}/start_time"):
         path = _TRIALS
-    table = _unit_table(source, n)
+    columns, left_out = unit_columns(source, n)
+    series.warn_left_out(left_out)
+    table = {"id": source.numbers("units/id", per_value=40).tolist(), **columns}
     rows_read = None
     if units is not None:
         rate = isinstance(units, str) and "firing_rate" in units
@@ -192,12 +194,6 @@ def _observed(source: Reader, n: int) -> tuple[np.ndarray, np.ndarray] | None:
         return first[:, 0], first[:, 1]
     warn("the units were observed at different times: one segment spans all of them")
     return values[:, 0].min(keepdims=True), values[:, 1].max(keepdims=True)
-
-
-def _unit_table(source: Reader, n: int) -> dict[str, list[Any]]:
-    columns, left_out = unit_columns(source, n)
-    series.warn_left_out(left_out)
-    return {"id": source.numbers("units/id", per_value=40).tolist(), **columns}
 
 
 def _firing_rates(source: Reader, n: int) -> np.ndarray:

@@ -46,6 +46,8 @@ class Stored(NamedTuple):
 
 def stored(block: neo.Block, spikes: Sorted, offset: np.ndarray, taken: set[str]) -> list[Stored]:
     """What is to be written of a Block's events, epochs and irregular signals; `taken` are names in /acquisition."""
+    from pynwb import TimeSeries
+
     names = {_EPOCHS: set(_RESERVED), _EVENTS: set(), _IRREGULAR: taken}
     result = []
     for head, parts in grouped(block, TIMED, _layout):
@@ -60,7 +62,9 @@ def stored(block: neo.Block, spikes: Sorted, offset: np.ndarray, taken: set[str]
             if np.array_equal(back, times):
                 head["times"] = None
             values = np.concatenate([np.ascontiguousarray(part.magnitude) for part in parts])
-            made = _series(name, values, session, head["unit"])
+            words = "irregularly sampled, trials one after the other"
+            clock = {"timestamps": packed(session), "description": words}
+            made = TimeSeries(name=name, data=packed(values), unit=head["unit"], **clock)
             result.append(Stored(head, made, (values, session)))
             continue
         head["labels"] = np.concatenate([part.labels for part in parts]) if head.pop("labelled") else None
@@ -149,13 +153,6 @@ def _free(name: str, taken: set[str]) -> str:
     result = f"{base}_{number}" if number else base
     taken.add(result)
     return result
-
-
-def _series(name: str, values: np.ndarray, times: np.ndarray, unit: str) -> Any:
-    from pynwb import TimeSeries
-
-    words = "irregularly sampled, trials one after the other"
-    return TimeSeries(name=name, data=packed(values), unit=unit, timestamps=packed(times), description=words)
 
 
 def _table(name: str, times: np.ndarray, head: dict[str, Any]) -> Any:
