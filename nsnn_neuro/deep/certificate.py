@@ -19,8 +19,8 @@ import pandas as pd
 import torch
 from scipy import special, stats
 
-from ..core.checks import number, scalar, suggest_keywords, whole
-from ..core.errors import NsnnError
+from ..core.checks import scalar, suggest_keywords, whole
+from ..measures.limits import between_0_and_1
 from .classifier import Classifier, checked, evaluating, on_its_device
 from .each_image import each_alone, refuse_hidden_effects
 from .first_layer import first_layer
@@ -149,9 +149,7 @@ def radius(counts: Any, guess: Any, alpha: float, noise: float) -> np.ndarray:
 
 def _checked(classifier: Any, data: Any, votes: int, alpha: float) -> tuple[torch.Tensor, np.ndarray, float]:
     whole(votes, 1, "votes")
-    chance = number(alpha, "alpha", "a number between 0 and 1")
-    if not 0 < chance < 1:
-        raise NsnnError(f"alpha = {alpha!r}: expected a number between 0 and 1, e.g. 0.001")
+    chance = between_0_and_1(alpha, "alpha")
     if isinstance(classifier, Classifier):
         with evaluating(classifier):
             refuse_hidden_effects(classifier)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..core.checks import whole
+from ..core.checks import instance, whole
 from ..core.errors import NsnnError
 from ..learning.accuracy import accuracy_of
 from ..learning.coding import Bernoulli, Count, Decoder, Encoder
@@ -64,10 +64,8 @@ class Classifier(nn.Module):
         encoder, decoder = encoder or Bernoulli(), decoder or Count()
         if not isinstance(module, nn.Module):
             raise NsnnError(f"module is {type(module).__name__}: expected a torch.nn.Module")
-        if not isinstance(encoder, Encoder):
-            raise NsnnError(f"encoder = {encoder!r}: expected an encoder such as coding.Bernoulli()")
-        if not isinstance(decoder, Decoder):
-            raise NsnnError(f"decoder = {decoder!r}: expected a decoder such as coding.Count()")
+        instance(encoder, Encoder, "encoder", "an encoder such as coding.Bernoulli()")
+        instance(decoder, Decoder, "decoder", "a decoder such as coding.Count()")
         whole(n_steps, 1, "n_steps")
         whole(passes, 1, "passes")
         self.module, self.encoder, self.n_steps = module, encoder, int(n_steps)

@@ -14,7 +14,6 @@ Source: Pedersen et al. 2024, doi 10.1038/s41467-024-52259-9
 
 from __future__ import annotations
 
-import copy
 import itertools
 import json
 import os
@@ -28,7 +27,7 @@ import torch
 from torch import nn
 
 from ..core.aliases import Time
-from ..core.checks import positive, suggest_keywords
+from ..core.checks import instance, positive, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.warn import warn
 from ..models.convolution import AveragePooling
@@ -37,7 +36,7 @@ from .feedback_alignment import RandomFeedback
 from .linear_maps import each_step, pair
 from .neuron import NoisySpike
 from .nir_files import read_file
-from .nir_nodes import KEY, Reading, chain, nir_package, shape_of
+from .nir_nodes import KEY, Reading, chain, nir_package, shape_after, shape_of
 from .residual import Times
 from .transfer import opened
 
@@ -160,8 +159,7 @@ def from_nir(
     nir = nir_package()
     own = noise.family if isinstance(noise, EscapeNoise) else noise
     for name, family in (("noise", own), ("surrogate", surrogate)):
-        if family is not None and not isinstance(family, Family):
-            raise NsnnError(f"{name} = {family!r}: expected a family such as Gaussian(0.4), or None")
+        instance(family, Family | None, name, "a family such as Gaussian(0.4), or None")
     reading = Reading(None if dt is None else positive(dt, "s", "dt"), own, surrogate)
     graph = read_file(nir, Path(source), max_bytes) if isinstance(source, str | os.PathLike) else source
     if not isinstance(graph, nir.NIRGraph):
@@ -211,14 +209,16 @@ def _node(nir: Any, layer: nn.Module, shape: Shape, dt: float) -> tuple[Any, Sha
             bias = np.zeros(layer.out_channels) if layer.bias is None else _array(layer.bias)
             options = (layer.stride, layer.padding, layer.dilation, layer.groups)
             node = nir.Conv2d(shape[1:], _array(layer.weight), *options, bias)
-            return node, _shape_after(layer, shape)
+            return node, shape_after(str(layer), layer, shape, NsnnError)
         case nn.AvgPool2d():
             if layer.ceil_mode or layer.divisor_override or np.any(layer.padding):
                 raise NsnnError(f"{layer}: expected padding=0, ceil_mode=False and no divisor")
             size, stride = (np.array(pair(v)) for v in (layer.kernel_size, layer.stride))
             if size[0] != size[1]:
                 raise NsnnError(f"{layer}: expected a square window, NIR gets the shape of others wrong")
-            return nir.AvgPool2d(size, stride, np.zeros(2, dtype=int)), _shape_after(layer, shape)
+            return nir.AvgPool2d(size, stride, np.zeros(2, dtype=int)), shape_after(
+                str(layer), layer, shape, NsnnError
+            )
         case nn.Flatten():
             if layer.start_dim not in (1, 2, -3) or layer.end_dim != -1:
                 raise NsnnError(f"{layer}: expected nn.Flatten(), of all of an image")
@@ -259,15 +259,6 @@ def _neurons(nir: Any, layer: NoisySpike, shape: Shape, dt: float) -> Any:
     if np.any(beta == 1):
         raise NsnnError("beta is 1 for some neurons of a layer: expected that for all, an IF, or for none")
     return nir.LIF(dt / (1 - beta), 1 / (1 - beta), zero, theta, zero.copy(), metadata=metadata)
-
-
-def _shape_after(layer: nn.Module, shape: Shape) -> Shape:
-    own = copy.deepcopy(layer).to("meta", torch.float32)
-    try:
-        with torch.no_grad():
-            return tuple(own(torch.empty(1, *shape, device="meta")).shape[1:])
-    except RuntimeError as error:
-        raise NsnnError(f"{layer} doesn't take images of {shape}: {str(error).splitlines()[0]}") from None
 
 
 def _array(values: torch.Tensor) -> np.ndarray:

@@ -51,7 +51,9 @@ class FirstLayer(NamedTuple):
         image : shape of one image
         """
         maps = nn.ModuleList(copy.deepcopy(self.linear)).double().eval()
-        zero = torch.zeros(1, *image, dtype=torch.float64, device=_device(maps))
+        tensors = (values for values in maps.state_dict().values() if isinstance(values, torch.Tensor))
+        place = next((values.device for values in tensors), torch.device("cpu"))
+        zero = torch.zeros(1, *image, dtype=torch.float64, device=place)
         with transported(maps):
             if zero.numel() <= _MOST:
                 norm = float(linear_norm(self._gram(maps, zero)).sqrt())
@@ -161,13 +163,6 @@ def _through(maps: nn.ModuleList, x: torch.Tensor) -> torch.Tensor:
     for module in maps:
         x = module(x)
     return x
-
-
-def _device(maps: nn.ModuleList) -> torch.device:
-    return next(
-        (values.device for values in maps.state_dict().values() if isinstance(values, torch.Tensor)),
-        torch.device("cpu"),
-    )
 
 
 def _product(maps: nn.ModuleList, zero: torch.Tensor) -> float:

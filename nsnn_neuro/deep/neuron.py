@@ -162,7 +162,8 @@ class NoisySpike(nn.Module):
         """Drive and spikes in the type of the computation."""
         if not isinstance(drive, torch.Tensor) or not drive.is_floating_point():
             raise NsnnError(f"{name} is {shown(drive)}: expected a tensor of floats")
-        if not _finite(drive):
+        # a sum reads the values once; only where it is not finite, it may also have overflowed
+        if not (torch.isfinite(drive.detach().sum()) or torch.isfinite(drive).all()):
             raise NsnnError(f"{name} has values that aren't finite: expected finite numbers")
         work = drive.to(torch.promote_types(drive.dtype, torch.float32))
         if spikes is None:
@@ -285,11 +286,6 @@ def _family(value: Any) -> Family:
             f"family = {value!r}: expected a dimensionless noise family such as Gaussian(0.4); without noise: noisy=False"
         )
     return family
-
-
-def _finite(values: torch.Tensor) -> bool:
-    """Whether all values are finite. A sum reads them once; only where it is not finite, it may also have overflowed."""
-    return bool(torch.isfinite(values.detach().sum()) or torch.isfinite(values).all())
 
 
 def shown(value: Any) -> str:

@@ -74,11 +74,7 @@ class _Door:
         elif data.dtype.kind != "O":
             self.reader.budget.take(2 * data.nbytes, f"the text of {path[:100]}")
         else:
-            self._texts(data, path)
-
-    def _texts(self, data: Any, path: str) -> None:
-        if data.size > _MOST:
-            raise FormatError(f"{path[:100]} has {data.size} texts: expected at most {_MOST}")
-        for index in np.ndindex(data.shape):
-            text = data[index]
-            self.reader.budget.take(100 + 2 * len(text), f"the text of {path[:100]}")
+            if data.size > _MOST:
+                raise FormatError(f"{path[:100]} has {data.size} texts: expected at most {_MOST}")
+            for index in np.ndindex(data.shape):
+                self.reader.budget.take(100 + 2 * len(data[index]), f"the text of {path[:100]}")

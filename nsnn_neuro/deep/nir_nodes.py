@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from collections.abc import Mapping
@@ -38,13 +39,12 @@ def nir_package() -> Any:
 
 def chain(graph: Any) -> list[tuple[str, Any]]:
     """Names and nodes of a graph from its input to its output; FormatError unless they form a chain."""
-    pairs = isinstance(graph.edges, list) and all(
-        isinstance(e, tuple | list) and len(e) == 2 for e in graph.edges
-    )
+    edges = graph.edges if isinstance(graph.edges, list) else [None]
+    pairs = all(isinstance(e, tuple | list) and len(e) == 2 for e in edges)
     if (
         not isinstance(graph.nodes, dict)
         or not pairs
-        or not all(isinstance(n, str) for e in graph.edges for n in e)
+        or not all(isinstance(n, str) for e in edges for n in e)
     ):
         raise FormatError("expected a dict of nodes, and a list of edges, pairs of their names")
     nodes, kinds = dict(graph.nodes), {name: type(node).__name__ for name, node in graph.nodes.items()}
@@ -106,12 +106,9 @@ class Reading(NamedTuple):
             if np.any(_numbers(label, field, getattr(node, field, np.zeros(shape)), shape)):
                 raise FormatError(f"{label}: {field} isn't 0, which a NoisySpike has no place for")
         beta, gain = self._step(label, kind, node, shape, about)
-        axis = 1 if len(shape) == 3 else -1
         family, noisy = self._family(label, about)
-        sizes = {
-            np.size(value) for field in family.parameter_fields() if np.ndim(value := family.si(field.name))
-        }
-        if sizes - {shape[0]}:
+        values = [np.asarray(family.si(field.name)) for field in family.parameter_fields()]
+        if {value.size for value in values if value.ndim} - {shape[0]}:
             raise FormatError(f"{label}: {family!r:.60} for neurons of {shape}, expected one, or {shape[0]}")
         spike = NoisySpike(
             family,
@@ -120,7 +117,7 @@ class Reading(NamedTuple):
             reset=about.get("reset", "hard"),
             reset_path=about.get("reset_path", "exact"),
             noisy=noisy,
-            axis=axis,
+            axis=1 if len(shape) == 3 else -1,
         )
         if np.allclose(gain, 1, rtol=_CLOSE, atol=0):
             return [spike]
@@ -186,7 +183,7 @@ def _convolution(label: str, node: Any, shape: Shape) -> tuple[list[nn.Module], 
             shape[0], weight.shape[0], weight.shape[2:], stride=_whole(label, "stride", node.stride, 1), padding=padding,
             dilation=_whole(label, "dilation", node.dilation, 1), groups=groups, device="meta",
         )  # fmt: skip
-        after = _after(label, layer, shape)
+        after = shape_after(label, layer, shape)
     except ValueError as error:
         raise FormatError(f"{label}: {error}") from None
     return [_filled(layer, weight, bias)], after
@@ -199,7 +196,7 @@ def _pooling(label: str, node: Any, shape: Shape, total: bool) -> tuple[list[nn.
     layer = nn.AvgPool2d(size, stride)
     if len(shape) != 3:
         raise FormatError(f"{label} receives {shape}: expected (channels, height, width)")
-    return [layer, *([Times(float(math.prod(size)))] if total else [])], _after(label, layer, shape)
+    return [layer, *([Times(float(math.prod(size)))] if total else [])], shape_after(label, layer, shape)
 
 
 def _flatten(label: str, node: Any, shape: Shape) -> tuple[list[nn.Module], Shape]:
@@ -209,14 +206,13 @@ def _flatten(label: str, node: Any, shape: Shape) -> tuple[list[nn.Module], Shap
     return ([nn.Flatten()] if len(shape) > 1 else []), (math.prod(shape),)
 
 
-def _after(label: str, layer: nn.Module, shape: Shape) -> Shape:
+def shape_after(label: str, layer: nn.Module, shape: Shape, refusal: type[NsnnError] = FormatError) -> Shape:
     """The shape of a layer's output, without computing it."""
+    bare = copy.deepcopy(layer).to("meta", torch.float32)
     try:
-        return tuple(layer(torch.empty(1, *shape, device="meta")).shape[1:])
+        return tuple(bare(torch.empty(1, *shape, device="meta")).shape[1:])
     except RuntimeError as error:
-        raise FormatError(
-            f"{label} doesn't take images of {shape}: {str(error).splitlines()[0][:200]}"
-        ) from None
+        raise refusal(f"{label} doesn't take images of {shape}: {str(error).splitlines()[0][:200]}") from None
 
 
 def _filled(layer: Any, weight: np.ndarray, bias: np.ndarray | None) -> Any:
@@ -249,11 +245,8 @@ def _numbers(label: str, field: str, values: Any, shape: Shape | None = None) ->
 
 
 def _whole(label: str, field: str, values: Any, least: int) -> tuple[int, int]:
-    pair = (
-        np.broadcast_to(numbers.ravel(), 2)
-        if (numbers := _numbers(label, field, values)).size in (1, 2)
-        else np.array([np.nan])
-    )
+    numbers = _numbers(label, field, values).ravel()
+    pair = np.broadcast_to(numbers, 2) if numbers.size in (1, 2) else np.array([np.nan])
     if not all(least <= n <= 10**6 and n == math.floor(n) for n in pair):
         raise FormatError(f"{label}: {field} = {values!r:.60}, expected whole numbers of at least {least}")
     return int(pair[0]), int(pair[1])

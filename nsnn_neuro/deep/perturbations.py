@@ -79,8 +79,9 @@ def disturbed(
                 if weights:
                     drawn = torch.randn(p.shape, generator=generator, dtype=torch.float64)
                     p.mul_((1 + weights * drawn).to(p))
-                if bits is not None:
-                    p.copy_(_coarse(p, int(bits)))
+                if bits is not None and (most := p.abs().max()) > 0:
+                    unit = most / (2 ** (int(bits) - 1) - 1)
+                    p.copy_((p / unit).round() * unit)
         yield
 
 
@@ -101,12 +102,6 @@ def _unreliable(
     level = random_like(torch.rand, o.to(torch.float32))
     stays, comes = (level >= delete).to(o.dtype), (level < insert).to(o.dtype)
     return o * stays + (1 - o) * comes
-
-
-def _coarse(w: torch.Tensor, bits: int) -> torch.Tensor:
-    most = w.abs().max()
-    unit = most / (2 ** (bits - 1) - 1)
-    return torch.where(most > 0, (w / unit).round() * unit, w)
 
 
 def _for_layers(value: Any, cells: Mapping[str, Any], name: str, check: Any) -> dict[str, float]:

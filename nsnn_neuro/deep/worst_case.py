@@ -132,7 +132,7 @@ def worst_case(
                 if rows.size:
                     some = (X[rows], y[rows])
                     images, blind = counted_pgd(
-                        source, some, strength=most, width=width, draws=n_draws, seed=child(seed, state.number), **options
+                        source, some, strength=most, width=width, draws=n_draws, seed=child(seed, len(state.table)), **options
                     )  # fmt: skip
                     moved[rows] = images.to(X)
                 state.tried(name, np.nan if width is None else width, n_draws, moved, rows, blind)
@@ -147,10 +147,6 @@ class _State:
         self.right, self.images = np.ones(len(y), bool), X.clone()
         self.lowest = np.full(len(y), np.inf)
         self.table: list[dict[str, Any]] = []
-
-    @property
-    def number(self) -> int:
-        return len(self.table)
 
     def tried(
         self, source: str, width: float, draws: float, images: torch.Tensor, rows: np.ndarray, zero: float
@@ -174,11 +170,8 @@ class _State:
     def _judged(self, X: torch.Tensor, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Which images are classified correctly, and their margins, by scores averaged over passes."""
         right, margin = [], []
-        with (
-            torch.no_grad(),
-            evaluating(self.net),
-            seeded(child(self.seed, self.number, 1), self.net),
-        ):
+        seed = child(self.seed, len(self.table), 1)
+        with torch.no_grad(), evaluating(self.net), seeded(seed, self.net):
             for rows in parts(X, self.passes):
                 o = spikes_of_passes(self.net, on_its_device(self.net, X[rows]), self.passes)
                 scores = self.net.scores(o).double().unflatten(0, (self.passes, -1)).mean(0).cpu().numpy()
