@@ -43,7 +43,13 @@ def aligned(trains: Trains, align: Any, window: Any) -> tuple[Trains, np.ndarray
         return trains, np.arange(trains.n_trials)
     low, high = time_window(window, "window")
     if align is None:
-        _check_within(trains, window, low, high)
+        apart = np.fmax(trains.resolution, rounding(low, high))
+        for k in np.flatnonzero((low < trains.t_start - apart) | (high > trains.t_stop + apart)):
+            raise NsnnError(
+                f"window = {shown(window)}: without align it is on the trials' own clock, and trial {k} runs from "
+                f"{trains.t_start[k]:g} to {trains.t_stop[k]:g} s; choose a window within all trials, or give align, the times of "
+                "the events that the window is relative to"
+            )
         return trains.crop(low, high), np.arange(trains.n_trials)
     return around_events(trains, align, low, high)
 
@@ -125,14 +131,3 @@ def one_neuron(block: Any, neuron: Any, n: int, name: str = "neuron", cure: str 
     if chosen.size > 1:
         raise NsnnError(f"{name} = {shown(neuron)}: expected one neuron, got {chosen.size}{cure}")
     return int(chosen[0])
-
-
-def _check_within(trains: Trains, window: Any, low: float, high: float) -> None:
-    """Raise NsnnError for a window on the trials' own clock that leaves a trial."""
-    apart = np.fmax(trains.resolution, rounding(low, high))
-    for k in np.flatnonzero((low < trains.t_start - apart) | (high > trains.t_stop + apart)):
-        raise NsnnError(
-            f"window = {shown(window)}: without align it is on the trials' own clock, and trial {k} runs from "
-            f"{trains.t_start[k]:g} to {trains.t_stop[k]:g} s; choose a window within all trials, or give align, the times of the "
-            "events that the window is relative to"
-        )

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours without yellow, which is hard to see on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 INK, SOFT, SPINE = "#1A1A1A", "#555555", "#999999"
+# points with error bars
+POINTS: dict[str, Any] = {"ms": 4.5, "lw": 1.2, "elinewidth": 1.0, "capsize": 2.0}
 # SI unit -> factor and unit on an axis
 _SHOWN = {
     "V": (1e3, "mV"),

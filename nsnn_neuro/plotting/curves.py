@@ -13,12 +13,14 @@ from ..core.errors import NsnnError
 from ..core.units import floats, shown
 from ..io.spikes import holds_blocks
 from ..measures import TuningCurve, as_trains
+from ..measures.limits import between_0_and_1
 from ..measures.table import unit_names
 from ..measures.tuning.read_trials import limits_by_stimulus
 from ..measures.tuning.tuning_curve import by_stimulus
 from .align import selection
 from .axes import (
     COLOURS,
+    POINTS,
     SOFT,
     axes,
     check_columns,
@@ -84,8 +86,7 @@ def tuning_curve(
     for k, j in enumerate(cells):
         ax.errorbar(
             levels + (0.4 * ((k + 0.5) / cells.size - 0.5) if names else 0.0),
-            mean[j], bars[j], fmt="o" if names or fit is not None else "o-", color=COLOURS[k], ms=4.5, lw=1.2, elinewidth=1.0,
-            capsize=2.0, label=called[j],
+            mean[j], bars[j], fmt="o" if names or fit is not None else "o-", color=COLOURS[k], label=called[j], **POINTS,
         )  # fmt: skip
     if fit is not None:
         x = np.linspace(levels[0], levels[-1], 300)
@@ -137,8 +138,7 @@ def filters(fit: Any, *, which: str = "both", level: float = 0.95, ax: Axes | No
     (True, 'lag (ms)')
     """
     one_of(which, ("both", "stimulus", "history", "coupling"), "which")
-    if not 0 < level < 1:
-        raise NsnnError(f"level = {level}: expected a number between 0 and 1")
+    between_0_and_1(level, "level")
     if not hasattr(fit, "stimulus_filter"):
         raise NsnnError(f"fit = {type(fit).__name__} object: expected the result of fit_neuron")
     curves = []

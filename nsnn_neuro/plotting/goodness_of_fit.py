@@ -10,8 +10,10 @@ from scipy.stats import kstwo, norm
 
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
+from ..measures.limits import between_0_and_1
 from .axes import COLOURS, SOFT, axes, check_columns, check_rows, finish, legend_above
 
+_EXPECTED = "expected the result of fit_neuron or of its `rescaled`, or a dict of them"
 _LARGEST_Z = 37.0  # of a p that is not 0
 _TICKS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)  # ms
 
@@ -49,9 +51,10 @@ def rescaling(fit: Any, *, level: float = 0.95, ax: Axes | None = None) -> Axes:
     >>> bool(np.isclose(np.abs(y - x).max(), result.ks)), ax.get_xlabel()
     (True, 'uniform quantile (probability)')
     """
-    if not 0 < level < 1:
-        raise NsnnError(f"level = {level}: expected a number between 0 and 1")
-    results = {label: _result(one) for label, one in _named(fit).items()}
+    between_0_and_1(level, "level")
+    results = {label: _result(one) for label, one in (fit if isinstance(fit, Mapping) else {"": fit}).items()}
+    if not results:
+        raise NsnnError(f"fit is empty: {_EXPECTED}")
     ax = axes(ax)
     sizes = sorted({result.n for result in results.values()})
     for n in sizes:
@@ -76,22 +79,11 @@ def rescaling(fit: Any, *, level: float = 0.95, ax: Axes | None = None) -> Axes:
     return finish(ax)
 
 
-def _named(fit: Any) -> dict[Any, Any]:
-    named = dict(fit) if isinstance(fit, Mapping) else {"": fit}
-    if not named:
-        raise NsnnError(
-            "fit is empty: expected the result of fit_neuron or of its `rescaled`, or a dict of them"
-        )
-    return named
-
-
 def _result(one: Any) -> Any:
     """The rescaled intervals of a fit; a result of the test unchanged."""
     result = one.rescaled() if hasattr(one, "rescaled") else one
     if not all(hasattr(result, name) for name in ("z", "ks", "p", "n")):
-        raise NsnnError(
-            f"fit = {type(one).__name__} object: expected the result of fit_neuron or of its `rescaled`, or a dict of them"
-        )
+        raise NsnnError(f"fit = {type(one).__name__} object: {_EXPECTED}")
     return result
 
 
@@ -115,8 +107,7 @@ def misfit(table: pd.DataFrame, *, alpha: float = 0.05, ax: Axes | None = None) 
     """
     check_columns(table, ["test", "kind", "lag", "statistic", "p", "q"])
     check_rows(table)
-    if not 0 < alpha < 1:
-        raise NsnnError(f"alpha = {alpha}: expected a number between 0 and 1")
+    between_0_and_1(alpha, "alpha")
     table = table[table.p.notna()]
     z = np.minimum(norm.isf(table.p.to_numpy() / 2), _LARGEST_Z) * np.sign(table.statistic.to_numpy())
     low, lag = table.q.to_numpy() < alpha, 1e3 * table.lag.to_numpy(dtype=float)

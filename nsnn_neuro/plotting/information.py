@@ -10,7 +10,7 @@ from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown
 from ..measures.estimate import NOT_ABOVE
-from .axes import COLOURS, INK, SOFT, axes, check_columns, finish, legend_above, log_axis
+from .axes import COLOURS, INK, POINTS, SOFT, axes, check_columns, finish, legend_above, log_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,9 +50,7 @@ def information_against_resolution(result: Any, *, ax: Axes | None = None) -> Ax
             ax.axhline(information[0], color=SOFT, lw=1.2, ls="--", label=name)
             ax.axhspan(information[0] - se[0], information[0] + se[0], color=SOFT, alpha=0.15, lw=0)
         elif scale.size:
-            ax.errorbar(
-                1e3 * scale, information, se, fmt="o-", color=COLOURS[k], ms=4.5, lw=1.2, elinewidth=1.0, capsize=2.0, label=name
-            )  # fmt: skip
+            ax.errorbar(1e3 * scale, information, se, fmt="o-", color=COLOURS[k], label=name, **POINTS)
     doubtful = _doubtful(result)
     if len(doubtful):
         bound = doubtful["warning"].astype(str).str.contains("lower bound").any()

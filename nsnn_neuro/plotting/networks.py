@@ -77,7 +77,9 @@ def network_graph(network: Any, *, ax: Axes | None = None) -> Axes:
         arrow.set_fill(sign >= 0)
         ax.add_patch(arrow)
         box = {"fc": "white", "ec": "none", "pad": 0.6, "alpha": 0.85}
-        ax.text(x, y, _text(projection), **aligned, fontsize="x-small", color=colour, zorder=4, bbox=box)
+        delayed = hasattr(projection.given_delay, "sample") or np.any(projection.given_delay)
+        text = "\n".join(_value(one) for one in (projection.weight, projection.delay)[: 1 + bool(delayed)])
+        ax.text(x, y, text, **aligned, fontsize="x-small", color=colour, zorder=4, bbox=box)
     for sign in sorted(set(signs), reverse=True):
         ax.plot([], [], color=_SIGNS[sign][1], lw=2, label=_SIGNS[sign][0])
     if signs:
@@ -166,15 +168,6 @@ def _sign(projection: Any) -> int:
             return 0
     mean = float(np.mean(si(weight, projection.weight_unit, "weight")))
     return int(np.sign(mean))
-
-
-def _text(projection: Any) -> str:
-    """Weight and delay of a projection in one line each."""
-    lines = [_value(projection.weight)]
-    delay = projection.given_delay
-    if hasattr(delay, "sample") or np.any(delay):
-        lines.append(_value(projection.delay))
-    return "\n".join(lines)
 
 
 def _value(value: Any) -> str:

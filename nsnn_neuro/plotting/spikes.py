@@ -12,7 +12,7 @@ import neo
 import numpy as np
 
 from ..core.aliases import SpikeSource, Time
-from ..core.checks import suggest_keywords
+from ..core.checks import scalar, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown
 from ..io.spikes.bins import LEAST, index, slack
@@ -271,8 +271,9 @@ def isi_histogram(
         ax.set_xscale("log")
     if values.size:
         low = float(values.min()) if log else 0.0
-        dt = None if log else _annotated_dt(block)
-        width = width or _bin_width(values, float(values.max()) - low, 1e3 * dt if dt else None)
+        dt = None if log else getattr(block, "annotations", {}).get("dt")
+        grid = None if dt is None else 1e3 * scalar(dt, "1", "block.annotations['dt'], in seconds,", above=0)
+        width = width or _bin_width(values, float(values.max()) - low, grid)
         share = LEAST if log else slack(1e-3 * width, trains.resolution, "bin_width")
         density, edges = _histogram(values, low, width, share)
         edges = 10**edges if log else edges
@@ -323,18 +324,6 @@ def _colours_of_neurons(
     if rows_each > 1 and 1 < cells.size <= _MOST_GROUPS:
         colour[cells[1::2]] = COLOURS[0]
     return colour, []
-
-
-def _annotated_dt(block: Any) -> float | None:
-    """The simulation's step in s, where the Block says it."""
-    dt = getattr(block, "annotations", {}).get("dt")
-    if dt is None:
-        return None
-    if isinstance(dt, bool) or not isinstance(dt, int | float | np.number) or not 0 < dt < np.inf:
-        raise NsnnError(
-            f"block.annotations['dt'] = {shown(dt)}: expected seconds, a number above 0; or remove it"
-        )
-    return float(dt)
 
 
 def _bin_width(values: np.ndarray, spread: float, grid: float | None) -> float:

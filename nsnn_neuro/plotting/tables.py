@@ -10,7 +10,7 @@ import numpy as np
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..core.warn import warn
-from .axes import COLOURS, axes, check_columns, check_rows, finish, numbers, places, slant, with_unit
+from .axes import COLOURS, POINTS, axes, check_columns, check_rows, finish, numbers, places, slant, with_unit
 
 # columns whose values at one x are repeats, not groups
 _REPEATS = ("point", "seed", "population", "neuron", "id", "measure")
@@ -82,18 +82,9 @@ def measure_against(
         rows = rows[np.argsort(at[rows], kind="stable")]
         joined = numeric and np.unique(at[rows]).size == rows.size
         aside = 0.0 if numeric else 0.4 * ((k + 0.5) / len(groups) - 0.5)
-        ax.errorbar(
-            at[rows] + aside,
-            heights[rows],
-            None if bars is None else bars[:, rows],
-            fmt="o-" if joined else "o",
-            color=colours[k],
-            ms=4.5,
-            lw=1.2,
-            elinewidth=1.0,
-            capsize=2.0,
-            label=None if name is None else str(name),
-        )
+        drawn = at[rows] + aside, heights[rows], None if bars is None else bars[:, rows]
+        look = {"fmt": "o-" if joined else "o", "color": colours[k], **POINTS}
+        ax.errorbar(*drawn, label=None if name is None else str(name), **look)
     if not numeric:
         ax.set_xticks(range(len(names)), names)
         ax.set_xlim(-0.5, len(names) - 0.5)
