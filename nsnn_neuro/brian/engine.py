@@ -175,19 +175,6 @@ def _chosen_in_turn(step: Any, *numbers: Any) -> Any:
     return numbers[int(np.ravel(step)[0]) % 4]
 
 
-# scipy.special is imported when NumPy evaluates one of these
-def _normal_cdf(x: Any) -> Any:
-    return special.ndtr(x)
-
-
-def _exprel(x: Any) -> Any:
-    return special.exprel(x)
-
-
-def _bridge_room(x: Any) -> Any:
-    return np.clip(x, 0.0, 1e15)
-
-
 _KEYED = (
     "int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream, int32_t key0, int32_t key1"
 )
@@ -215,6 +202,7 @@ def functions() -> dict[str, Function]:
 @functools.cache
 def _functions() -> dict[str, Function]:
     """The functions, always the same: Brian2 keeps each that it has translated, and what it has translated with it."""
+    # scipy.special is imported when NumPy evaluates one of its functions
     four = f"int64_t step, {_doubles('first second third fourth')}"
     return {
         "keyed_normal": _function(philox.normal, "nsnn_normal", _KEYED),
@@ -227,11 +215,13 @@ def _functions() -> dict[str, Function]:
         "in_turn": _function(_chosen_in_turn, "nsnn_in_turn", four),
         "smooth_in_turn": _function(_chosen_in_turn, "nsnn_smooth_in_turn", four),
         "jumps_of": _function(philox.jumps, "nsnn_jumps", _doubles("u mean none")),
-        "normal_cdf": _function(_normal_cdf, "nsnn_normal_cdf", "double x"),
-        "bridge_room": _function(_bridge_room, "nsnn_bridge_room", "double x", _SMOOTH),
+        "normal_cdf": _function(lambda x: special.ndtr(x), "nsnn_normal_cdf", "double x"),
+        "bridge_room": _function(lambda x: np.clip(x, 0.0, 1e15), "nsnn_bridge_room", "double x", _SMOOTH),
         "smooth_exp": _function(np.exp, "nsnn_smooth_exp", "double x", _SMOOTH),
-        "smooth_exprel": _function(_exprel, "nsnn_smooth_exprel", "double x", _SMOOTH),
-        "smooth_normal_cdf": _function(_normal_cdf, "nsnn_smooth_normal_cdf", "double x", _SMOOTH),
+        "smooth_exprel": _function(lambda x: special.exprel(x), "nsnn_smooth_exprel", "double x", _SMOOTH),
+        "smooth_normal_cdf": _function(
+            lambda x: special.ndtr(x), "nsnn_smooth_normal_cdf", "double x", _SMOOTH
+        ),
     }
 
 

@@ -67,10 +67,8 @@ class _Heap:
         self.runs, self.most = 0, 0  # since all garbage was collected; bytes that the process had then
 
 
-_RUNS, _GROWN = (
-    50,
-    2**28,
-)  # between two collections of all garbage: runs, and bytes by which the process has grown
+# between two collections of all garbage: runs, and bytes by which the process has grown
+_RUNS, _GROWN = 50, 2**28
 _turn, _heap = _Turn(), _Heap()
 
 
@@ -78,7 +76,6 @@ class _OwnObjects(logging.Filter):
     """Drop Brian2's warning about unused objects for objects of this package, whose run failed before it began."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """False for objects of this package."""
         return not (record.name.endswith("unused_brian_object") and _PACKAGE in record.getMessage())
 
 

@@ -6,7 +6,6 @@ import contextlib
 import importlib
 import math
 from collections.abc import Iterator, Sequence
-from types import ModuleType
 from typing import Any
 
 import neo
@@ -105,7 +104,9 @@ class Run:
     def execute(self, target: str, progress: Any) -> neo.Block:
         """Simulate on an engine and return the Block; `state` is then that at the end, if it is wanted."""
         if target == "torch":
-            return _torch_engine().execute(self, self.device, progress)
+            with needs_package("torch", 'engine = "torch"', '; or use engine="cpp"'):
+                torch_engine = importlib.import_module(".torch_engine", __package__)
+            return torch_engine.execute(self, self.device, progress)
         if target == "cpp" and self.needs_runtime:
             raise NsnnError(
                 'engine = "cpp": the state of a network has spikes in transit, which a C++ program cannot return: expected "auto", '
@@ -265,12 +266,6 @@ class Run:
             sampling_rate=units.pq_quantity(1 / each, "Hz"),
             name=name,
         )
-
-
-def _torch_engine() -> ModuleType:
-    """The module of the engine "torch", which imports PyTorch."""
-    with needs_package("torch", 'engine = "torch"', '; or use engine="cpp"'):
-        return importlib.import_module(".torch_engine", __package__)
 
 
 def _check_finite(group: Any, population: Population) -> None:

@@ -36,10 +36,6 @@ def _normal_cdf(x: Tensor) -> Tensor:
     return 0.5 * torch.erfc(x * -0.70710678118654752440)
 
 
-def _room(x: Tensor) -> Tensor:
-    return x.clamp(0.0, 1e15)
-
-
 # name -> function of a tensor, function of a number
 _OF_ONE: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Any], Any]]] = {
     **{
@@ -55,7 +51,7 @@ _OF_ONE: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Any], Any]]] = {
     "smooth_exprel": (_exprel, special.exprel),
     "normal_cdf": (_normal_cdf, special.ndtr),
     "smooth_normal_cdf": (_normal_cdf, special.ndtr),
-    "bridge_room": (_room, lambda x: np.clip(x, 0.0, 1e15)),
+    "bridge_room": (lambda x: x.clamp(0.0, 1e15), lambda x: np.clip(x, 0.0, 1e15)),
 }
 
 
@@ -80,10 +76,6 @@ def _clip(x: Any, low: Any, high: Any) -> Any:
     return torch.minimum(torch.maximum(x, low), high)
 
 
-def _logical_not(x: Any) -> Any:
-    return torch.logical_not(x) if isinstance(x, Tensor) else not x
-
-
 def functions(draws: Draws) -> dict[str, Callable]:
     """The functions that code may call, on tensors or numbers; `draws` are the random numbers of the population."""
 
@@ -104,7 +96,7 @@ def functions(draws: Draws) -> dict[str, Callable]:
     return {
         **{name: _of_either(*pair, draws.dtype) for name, pair in _OF_ONE.items()},
         "clip": _clip,
-        "logical_not": _logical_not,
+        "logical_not": lambda x: torch.logical_not(x) if isinstance(x, Tensor) else not x,
         "keyed_normal": drawn("normal"),
         "keyed_uniform": drawn("uniform"),
         "keyed_normal_in_turn": drawn_in_turn("normal"),
@@ -149,7 +141,6 @@ class _Tensors(ast.NodeTransformer):
         self.arrays = arrays
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        """An array."""
         if node.id not in self.arrays:
             return node
         return ast.Subscript(ast.Name("_state", ast.Load()), ast.Constant(node.id), ast.Load())
@@ -168,7 +159,6 @@ class _Tensors(ast.NodeTransformer):
         return self.visit(node.value) if everything else self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
-        """A write to an array."""
         (target,), value = node.targets, self.visit(node.value)
         if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
             write = ast.Call(ast.Name("_write", ast.Load()), [ast.Constant(target.value.id), value], [])
@@ -176,7 +166,6 @@ class _Tensors(ast.NodeTransformer):
         return ast.Assign([target], value)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
-        """A change in place."""
         if not isinstance(node.target, ast.Name):
             raise NsnnError(f'engine = "torch": {ast.unparse(node)!r} has no translation: use engine="numpy"')
         old = ast.Name(node.target.id, ast.Load())
