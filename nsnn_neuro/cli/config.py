@@ -49,10 +49,6 @@ def _whole(low: int, high: int) -> tuple[Callable[[Any], bool], str]:
     )
 
 
-def _neuron_numbers(x: Any) -> bool:
-    return isinstance(x, bool) or (isinstance(x, list) and all(_whole(0, 2**31 - 1)[0](i) for i in x))
-
-
 Rules = dict[str, tuple[Callable[[Any], bool], str]]
 """For each key the check of its value, and what is expected."""
 _TIMES = ("duration", "dt")
@@ -66,7 +62,10 @@ _RUN: Rules = {
         'the name of a device of engine = "torch", such as "cpu" or "cuda"',
     ),
     "bridge": (lambda x: isinstance(x, bool), "true or false"),
-    "record_v": (_neuron_numbers, "true, false or a list of neuron numbers"),
+    "record_v": (
+        lambda x: isinstance(x, bool) or (isinstance(x, list) and all(_whole(0, 2**31 - 1)[0](i) for i in x)),
+        "true, false or a list of neuron numbers",
+    ),
 }
 
 

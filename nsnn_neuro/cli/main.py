@@ -82,7 +82,10 @@ def _run(argv: Sequence[str] | None) -> int:
         _drop_stdout()
         return BROKEN_PIPE
     except (NsnnError, OSError) as error:
-        return _fail(BAD_INPUT, _message(error))
+        message = str(error)
+        if isinstance(error, OSError) and error.strerror:
+            message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        return _fail(BAD_INPUT, message)
     except MemoryError:
         return _fail(BAD_INPUT, _NO_MEMORY)
     except Exception as error:
@@ -138,12 +141,6 @@ def _fail(code: int, message: str) -> int:
         traceback.print_exc()
     say(message)
     return code
-
-
-def _message(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error)
 
 
 def _lacks_memory(error: BaseException | None) -> bool:

@@ -33,7 +33,8 @@ def run(arguments: argparse.Namespace) -> None:
     paths = {path.stem: path for path in sorted(shipped("notebooks").glob("*.ipynb"))}
     if not arguments.names and arguments.output is None:
         for name, path in paths.items():
-            show(f"{name.ljust(25)}{_title(_read(path))}\n")
+            title = _read(path)["cells"][0]["source"][0].lstrip("# ").rstrip()
+            show(f"{name.ljust(25)}{title}\n")
         return
     folder = arguments.output or Path()
     names = [one_of(name.removesuffix(".ipynb"), paths, "NAME") for name in arguments.names] or list(paths)
@@ -52,8 +53,3 @@ def run(arguments: argparse.Namespace) -> None:
 def _read(path: Path) -> dict[str, Any]:
     notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return notebook
-
-
-def _title(notebook: dict[str, Any]) -> str:
-    """The heading in the first cell."""
-    return notebook["cells"][0]["source"][0].lstrip("# ").rstrip()

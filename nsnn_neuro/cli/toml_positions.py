@@ -76,9 +76,5 @@ def key_lines(text: str) -> dict[Keys, int]:
         elif token == "," and around:
             in_key, path = around[-1][0] == "{", around[-1][1]
         elif in_key and token not in ".\n[]":
-            key.append(_unquoted(token))
+            key.append(str(tomllib.loads(f"k = {token}")["k"]) if token[0] in "\"'" else token)
     return lines
-
-
-def _unquoted(word: str) -> str:
-    return str(tomllib.loads(f"k = {word}")["k"]) if word[0] in "\"'" else word

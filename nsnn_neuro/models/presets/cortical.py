@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import quantities as pq
 
-from ...core import units
 from ...core.checks import scalar, suggest_keywords
 from ...core.errors import NsnnError
 from ..connectivity import FixedTotalNumber
@@ -123,14 +120,10 @@ def microcircuit(
         for i, post in enumerate(populations):
             if number := round(s * k * synapses[i, j]):
                 rule = FixedTotalNumber(number, autapses=True, multapses=True)
-                weight = _weights(weights[i, j] / np.sqrt(k), spreads[i, j] / np.sqrt(k))
+                mean_weight, sd = weights[i, j] / np.sqrt(k), spreads[i, j] / np.sqrt(k)
+                bound = {"low" if mean_weight > 0 else "high": 0.0 * pq.V}  # one sign
+                weight = Normal(mean_weight * pq.V, sd * pq.V, **bound)
                 projections.append(
                     Projection(pre, post, rule=rule, weight=weight, delay=delay, synapse=current)
                 )
     return Network(populations, projections, seed=seed)
-
-
-def _weights(mean: float, sd: float) -> Any:
-    """Normal weights of one sign."""
-    bound = {"low" if mean > 0 else "high": units.pq_quantity(0.0, "V")}
-    return Normal(units.pq_quantity(mean, "V"), units.pq_quantity(sd, "V"), **bound)

@@ -173,7 +173,6 @@ class _Layers:
         self.projections: list[Projection] = []
 
     def add(self, rule: ConnectionRule, n: int, name: str, noise: Noise | None) -> None:
-        """Append a population."""
         post = Population(n, self.neuron, noise=noise, name=name)
         self.connect(self.populations[-1], post, rule)
         self.populations.append(post)
