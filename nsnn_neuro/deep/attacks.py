@@ -310,9 +310,6 @@ def _margin(net: Classifier, x: torch.Tensor, y: np.ndarray, draws: int) -> torc
     return own - scores.scatter(1, label, -torch.inf).amax(1)
 
 
-# ---------------------------------------------------------------------------------------------------------- geometry
-
-
 def _sum(v: torch.Tensor) -> torch.Tensor:
     """The sum over each image, with axes of length 1 for broadcasting."""
     return v.flatten(1).sum(1).reshape(-1, *[1] * (v.ndim - 1))

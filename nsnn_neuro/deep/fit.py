@@ -141,7 +141,6 @@ class _Trainer(ModuleTrainer):
                 self.net.spikes(on_its_device(self.net, self.X[:1]))
 
     def divide(self, validation: Any, batch: int) -> None:
-        """Hold out samples; set what a checkpoint must be of."""
         super().divide(validation, batch)
         described = self.described() | {
             "encoder": {**self.net.encoder.describe(), "o": self.net.encoder.o},
@@ -153,7 +152,6 @@ class _Trainer(ModuleTrainer):
         self.loop.identify(described, self.X.numpy(), self.targets)
 
     def fit(self, outcome: Outcome) -> Fit:
-        """The fit of an outcome."""
         return Fit(outcome.history, self.trained(outcome), outcome.best_epoch, self.loss)
 
     def learn(self, rows: np.ndarray) -> Scores:

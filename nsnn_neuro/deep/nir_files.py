@@ -45,7 +45,6 @@ class _Door:
         self.members = 0
 
     def check(self, path: str, depth: int) -> None:
-        """Check all members of a group."""
         import h5py
 
         if depth > _DEEPEST:

@@ -39,13 +39,11 @@ def nir_package() -> Any:
 
 def chain(graph: Any) -> list[tuple[str, Any]]:
     """Names and nodes of a graph from its input to its output; FormatError unless they form a chain."""
-    edges = graph.edges if isinstance(graph.edges, list) else [None]
-    pairs = all(isinstance(e, tuple | list) and len(e) == 2 for e in edges)
-    if (
-        not isinstance(graph.nodes, dict)
-        or not pairs
-        or not all(isinstance(n, str) for e in edges for n in e)
-    ):
+    pairs = isinstance(graph.edges, list) and all(
+        isinstance(e, tuple | list) and len(e) == 2 and all(isinstance(n, str) for n in e)
+        for e in graph.edges
+    )
+    if not isinstance(graph.nodes, dict) or not pairs:
         raise FormatError("expected a dict of nodes, and a list of edges, pairs of their names")
     nodes, kinds = dict(graph.nodes), {name: type(node).__name__ for name, node in graph.nodes.items()}
     after: dict[str, str] = {}
@@ -150,9 +148,6 @@ class Reading(NamedTuple):
                 f"{label} has no metadata of noise: expected noise=Gaussian(0.4) or the like, or surrogate= for neurons without"
             )
         return self.surrogate, False
-
-
-# ------------------------------------------------------------------------------------------------------------- parts
 
 
 def _linear(label: str, node: Any, shape: Shape) -> tuple[list[nn.Module], Shape]:
@@ -262,9 +257,6 @@ def _along(label: str, field: str, values: np.ndarray, shape: Shape) -> Any:
     if np.any(rows != rows[:, :1]):
         raise FormatError(f"{label}: {field} differs within a channel, expected one value for each channel")
     return rows[:, 0].copy()
-
-
-# ----------------------------------------------------------------------------------------------------------- metadata
 
 
 def _about(label: str, node: Any) -> dict[str, Any]:

@@ -248,7 +248,6 @@ class _SpikeTrainer(ModuleTrainer):
         super().__init__(loop, module, data, _checked, optimizer, eta, "module")
 
     def divide(self, validation: Any, batch: int) -> None:
-        """Hold out samples; set what a checkpoint must be of."""
         super().divide(validation, batch)
         silent = np.flatnonzero(self.targets[self.loop.trained].sum(axis=(0, 1)) == 0)
         if silent.size:
@@ -257,7 +256,6 @@ class _SpikeTrainer(ModuleTrainer):
         self.loop.identify(described, self.X.numpy(), self.targets)
 
     def refuse_infinite(self, value: np.ndarray) -> None:
-        """Refuse a log-likelihood that is not finite."""
         if not np.isfinite(value).all():
             family = self.net[-1].family
             raise Diverged(
@@ -279,7 +277,6 @@ class _SpikeTrainer(ModuleTrainer):
         return Scores(-_log_likelihoods(self.net, self.X[rows], self.targets[rows], self.draws, seed))
 
     def fit(self, outcome: Outcome) -> SpikeFit:
-        """The fit of an outcome."""
         history = outcome.history[["epoch", "loss", "val_loss", "seconds"]].copy()
         for place, name, rows in ((2, "", self.loop.trained), (4, "val_", self.loop.held_out)):
             o = self.targets[rows]

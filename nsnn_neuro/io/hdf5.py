@@ -406,17 +406,14 @@ class _Wrapped(io.RawIOBase):
     _raw: Any
 
     def readable(self) -> bool:
-        """True."""
         return True
 
     writable = seekable = readable
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to a byte."""
         return self._raw.seek(offset, whence)
 
     def tell(self) -> int:
-        """The byte that is read or written next."""
         return self._raw.tell()
 
 
@@ -429,7 +426,6 @@ class _CheckedFile(_Wrapped):
         self._checked: set[int] = set()
 
     def readinto(self, buffer: Any) -> int:
-        """Fill `buffer`."""
         view, begin = memoryview(buffer).cast("B"), self._raw.tell()
         end, more = begin + len(view), len(_HEAP) - 1  # the mark of a heap may begin before, or end after
         data = self._bytes(max(0, begin - more), end + more)

@@ -33,11 +33,9 @@ class _Timed(io.RawIOBase):
         self._socket, self._raw, self._end = socket, socket.makefile("rb", 0), time.monotonic() + _LONGEST
 
     def readable(self) -> bool:
-        """True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill `buffer`, or a part of it."""
         left = self._end - time.monotonic()
         if left <= 0:
             raise TimeoutError(f"longer than {_LONGEST:g} s")
@@ -45,7 +43,6 @@ class _Timed(io.RawIOBase):
         return int(self._raw.readinto(buffer))
 
     def close(self) -> None:
-        """Close what is read."""
         self._raw.close()
         super().close()
 
@@ -137,12 +134,10 @@ class _Remote:
         self.read(1)  # which tells the size
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to a byte."""
         self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
         return self._at
 
     def tell(self) -> int:
-        """The byte that is read next."""
         return self._at
 
     def read(self, size: int) -> bytes:

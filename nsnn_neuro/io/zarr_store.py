@@ -90,7 +90,6 @@ class _Array(_Group):
             yield tuple(a + k for a, k in zip(first, step, strict=True))
 
     def check(self) -> None:
-        """Decode every chunk."""
         for place in self._places([(0, n) for n in self._grid]) if self.readable else ():
             self._chunk(place)
 
