@@ -40,6 +40,8 @@ from helpers.quick_suite import LONG_EXAMPLES, left_out
 from helpers.unoptimised import FLAGS
 from hypothesis import settings
 
+collect_ignore = ["helpers/warm_workers.py"]  # simulates when imported, and has no doctest
+
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
@@ -191,8 +193,9 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_sessionfinish() -> None:
-    """The heap as it was."""
+    """The heap as it was, and aside again: pytest collects ten times before it ends."""
     _SESSION.close()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
