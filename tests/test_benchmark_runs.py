@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import math
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from nsnn_neuro.core.errors import FormatError, NsnnError
+from nsnn_neuro.core.errors import FormatError
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "benchmarks"
@@ -75,87 +74,7 @@ def test_a_run_is_read_as_it_was_written_and_a_damaged_file_refused_by_name(
         bench.comparison.read_run(path)
 
 
-# --- the runner ---
-
-GOOD = """
-import argparse
-from comparison import Agreement, Comparison, Report, add_options
-parser = argparse.ArgumentParser()
-parser.add_argument("--full", action="store_true")
-add_options(parser)
-given = parser.parse_args()
-name = "full" if given.full else "default"
-Report(given.json).add(Comparison(name, "", (1.0,), "peer", (2.0,), Agreement("rate", 3.0, VALUE)))
-"""
-
-
-@pytest.mark.slow
-def test_a_run_goes_on_after_a_script_that_fails_and_continues_where_it_stopped(
-    bench: Any,
-    example: Any,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", f"{FOLDER}{os.pathsep}{ROOT}")
-    good = GOOD.replace("VALUE", "3.0")
-    texts = {
-        "good": good,
-        "fails": good + "raise SystemExit('no more memory')\n",
-        "garbage": "import sys\nopen(sys.argv[2], 'w').write('{}')\n",
-        "differs": GOOD.replace("VALUE", "4.0"),
-    }
-    scripts = {name: tmp_path / f"{name}.py" for name in texts}
-    for name, text in texts.items():
-        scripts[name].write_text(text)
-    out, fresh = tmp_path / "made" / "run.json", dataclasses.replace(example, scripts={})
-    options = {"good": ("--full",)}
-    done = bench.run.run(scripts, out, fresh, full=options)
-    assert bench.comparison.read_run(out) == done
-    assert [row.name for row in done.scripts["good"].rows] == ["full"]
-    assert done.scripts["fails"].error == "exit status 1: no more memory"
-    assert "rows.jsonl" in done.scripts["garbage"].error
-    summary = bench.run.summary(done)
-    assert "FAILED fails: exit status 1" in summary
-    assert "WRONG differs: default: 1 s; peer: 2 s; ratio 1/2; rate 3, 4; WRONG" in summary
-    assert "3 comparisons; the values of 2 agree" in summary
-    capsys.readouterr()
-
-    scripts["fails"].write_text(good)
-    scripts["good"].write_text("raise SystemExit('repeated')")
-    again = bench.run.run(scripts, out, fresh, full=options)
-    assert not again.scripts["fails"].error
-    assert again.scripts["good"] == done.scripts["good"]
-    assert "good: kept from run.json" in capsys.readouterr().out
-    assert bench.run.run({"good": scripts["good"]}, out, fresh, again=True).scripts["good"].error
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"machine": {"processor": "Y", "cores": "2"}}, "another processor"),
-        ({"quick": True}, "another quick"),
-    ],
-)
-def test_a_run_on_another_machine_or_code_is_not_continued(
-    bench: Any, example: Any, tmp_path: Path, changes: dict[str, Any], message: str
-) -> None:
-    out, other = tmp_path / "run.json", dataclasses.replace(example, **changes)
-    bench.comparison.write_run(out, example)
-    before = out.read_bytes()
-    with pytest.raises(NsnnError, match=f"{message}.*--again"):
-        bench.run.run({}, out, other)
-    assert out.read_bytes() == before
-    busy = dataclasses.replace(example, machine={**example.machine, "load": "9.0"})
-    assert bench.run.continued(out, busy, again=False).scripts == example.scripts
-    assert bench.run.continued(out, other, again=True) == other
-
-
-def test_only_a_full_run_of_committed_code_is_kept_for_a_release(bench: Any) -> None:
-    revision = "0123456789abcdef"
-    assert bench.run.target("1.2.0", revision, quick=False) == FOLDER / "runs" / "1.2.0-0123456789.json"
-    for other, quick in ((revision, True), (f"{revision}+dirty", False), ("", False)):
-        assert bench.run.target("1.2.0", other, quick).parent == ROOT / "results" / "benchmarks"
+# --- the scripts ---
 
 
 def test_every_script_is_run_or_has_a_reason(bench: Any) -> None:
@@ -200,15 +119,6 @@ def test_the_page_has_a_column_for_each_run_its_values_and_what_is_missing(
     assert "| matrix | 9 trains | 0.2 s (0.1-0.3) | Elephant | 1.2 s (1-2) | d 1, 1 | agrees |" in page
     assert "- 1.0.0 (2026-01-02): the script failed: exit status 1: no" in page
     assert "No run of a release is kept yet" in bench.speed.page([])
-
-
-@pytest.mark.parametrize("changes", [{"quick": True}, {"revision": "01234567+dirty"}])
-def test_the_page_refuses_runs_that_cannot_stand_for_a_release(
-    bench: Any, example: Any, tmp_path: Path, changes: dict[str, Any]
-) -> None:
-    bench.comparison.write_run(tmp_path / "run.json", dataclasses.replace(example, **changes))
-    with pytest.raises(FormatError, match=r"run\.json: a (quick run|run of code that is not committed)"):
-        bench.speed.load(tmp_path)
 
 
 def test_the_runs_that_are_kept_make_a_page(bench: Any) -> None:

@@ -49,38 +49,6 @@ def test_both_sides_of_a_row_fire_alike(engine: Any, small: Any, tmp_path: Path,
         assert line.comparison().verdict == "agrees"
 
 
-def test_a_side_that_fires_otherwise_is_called_wrong_and_ratios_are_of_medians(engine: Any) -> None:
-    right = [engine.Sample(1.0, 1.0, 10.0, 0.01)] * 2
-    assert engine.Line("", "", "b", right, right, true_rate=12.0).comparison().verdict == "WRONG"
-    # 4 errors of the difference of two means of two runs are 0.04 Hz, 2 % are 0.2 Hz
-    for rate, verdict in ((10.23, "agrees"), (10.25, "WRONG")):
-        other = [engine.Sample(1.0, 1.0, rate, 0.01)] * 2
-        assert engine.Line("", "", "b", other, right).comparison().verdict == verdict
-    ours = [engine.Sample(loop, 10.0, 1.0, 0.1) for loop in (1.0, 2.0, 30.0)]
-    theirs = [engine.Sample(loop, 50.0, 1.0, 0.1) for loop in (8.0, 6.0, 1.0)]
-    for complete, ratio in ((False, 1 / 3), (True, 1 / 5)):
-        row = engine.Line("", "", "b", ours, theirs, complete=complete).comparison()
-        assert row.ratio == pytest.approx(ratio)
-
-
-def test_a_row_that_fails_or_cannot_be_had_says_why_and_the_next_one_runs(
-    engine: Any, small: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(setting: Any, folder: Path) -> Any:
-        raise OSError("no space\nleft")
-
-    sample = engine.Sample(1.0, 1.0, 1.0, 0.1)
-    good = engine.Line("work", "", "b", [sample], [sample])
-    rows = {"one": broken, "threads": engine.ROWS["threads"], "two": lambda setting, folder: [good]}
-    monkeypatch.setattr(engine, "ROWS", rows)
-    report = engine.Report()
-    assert engine.run(small, [*rows], report) == ["one"]
-    failed, absent, work = report.rows
-    assert failed.missing.startswith("failed: OSError('no space")
-    assert absent.missing == "threads are those of C++ programs"
-    assert work.name == "work"
-
-
 # --- kept results and their pages ---
 
 
@@ -110,54 +78,12 @@ def test_intervals_of_counts_hold_the_true_value_as_often_as_the_page_says(engin
         assert again["covered"] > one["covered"] - 4 * np.sqrt(0.05 / 40)
 
 
-def test_recovery_counts_intervals_that_contain_the_truth_and_goes_on_where_it_was(
-    engine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    recovery, rng = importlib.import_module("recovery"), np.random.default_rng(2)
-
-    def fitted(name: str, number: int) -> dict[str, Any]:
-        at = float(rng.normal(3.0, 2.0))  # errors of 2 that are said to be 2
-        ends = [at - 1.96 * 2, at + 1.96 * 2]
-        return {
-            "number": number, "t_stop": 5.0, "truth": {"a": 3.0}, "estimate": {"a": at}, "se": {"a": 2.0},
-            "wald": {"a": ends}, "profile": {"a": [at - 9.0, at + 9.0]}, "cpu_profile": 1.0, "p": float(rng.random()),
-            "p_truth": float(rng.random()), "cpu": 1.0,
-        }  # fmt: skip
-
-    monkeypatch.setattr(recovery, "fit_one", fitted)
-    recovery.run(tmp_path, ["lif"], 3, 1)
-    recovery.run(tmp_path, ["lif"], 400, 1)
-    found = recovery.lines(tmp_path, "lif")
-    assert [line["number"] for line in found] == list(range(400))
-    made = recovery.summary(found)
-    row = made["parameters"]["a"]
-    assert row["covered"]["profile"] >= 399
-    assert abs(row["covered"]["wald"] - 380) < 4 * np.sqrt(400 * 0.05 * 0.95)
-    assert abs(row["bias"]) < 4 * row["bias_se"]
-    covered = " | ".join(f"{row['covered'][kind] / 4:.1f}" for kind in ("profile", "wald"))
-    assert f"| LIF, 400 | `a` | {covered} |" in recovery.page_table({"lif": made})
-
-
-# --- the limit of speed ---
-
-
 @pytest.fixture(scope="module")
 def limit(engine: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = tmp_path_factory.mktemp("limit") / "lif_limit"
     command = [str(engine.compiler()), *["-O3", "-march=native", "-ffast-math", "-std=c++11"]]
     subprocess.run([*command, str(FOLDER / "lif_limit.cpp"), "-o", str(program)], check=True)
     return program
-
-
-@pytest.mark.slow
-@pytest.mark.compile
-def test_limit_without_noise_fires_when_the_membrane_says(limit: Path) -> None:
-    # from 10 mV to 20 mV under 25 mV: ln 3 of tau = 220 steps of dt = tau / 200 (219.7), then 20 steps of silence
-    steps = 220 + 20 + 220 + 20 + 220
-    for more, spikes in ((-1, 2), (0, 3)):
-        command = [str(limit), *f"step xoshiro 70 {steps + more} 1 25 0 0.005 20 10 20".split()]
-        found = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-        assert found["rate"] * (steps + more) == pytest.approx(spikes, rel=1e-6)
 
 
 @pytest.mark.slow

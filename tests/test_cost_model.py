@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,67 +22,6 @@ def cost_model() -> Any:
         yield importlib.import_module("cost_model")
     finally:
         sys.path.remove(str(FOLDER))
-
-
-COSTS = {
-    "run": 0.2, "step": 1e-4, "neuron": 1e-6, "neuron step": 1.5e-8, "small neuron step": 4e-8, "synapse": 2e-7,
-    "event": 4e-9, "spike": 1e-6, "point": 1e-3, "chunk": 5e-3, "process": 3.0, "base": 2e8,
-}  # fmt: skip
-"""seconds or bytes; sizes of the cost model below are measured as exactly this much"""
-
-
-@pytest.fixture
-def made_up(cost_model: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Sizes cost what COSTS says, a thousand million times that in bytes; the list holds what was measured."""
-    measured: list[str] = []
-
-    def measure(
-        key: str, names: tuple[str, ...], factor: float, **size: int
-    ) -> tuple[dict[str, float], float]:
-        measured.append(key)
-        n = size.get("neurons", size.get("wired", size.get("points", 0) * size.get("trials", 1)))
-        t = size.get("steps", 7)
-        every = {
-            "run": 1, "step": t, "neuron": n, "neuron step": n * t, "synapse": n * n, "event": n * n * t / 9, "process": 1,
-            "spike": n * t * size.get("rate", 1), "point": size.get("points", 0),
-            "chunk": -(-size.get("points", 1) // size.get("chunk", 9)),
-        }  # fmt: skip
-        if "small neuron step" in names:
-            every |= {"neuron step": 0, "small neuron step": 0} | cost_model.in_steps(n, t)
-        features = {name: every[name] for name in names}
-        value = factor * sum(COSTS[name] * count for name, count in features.items())
-        return {**features, "rate": 5.0, "base": COSTS["base"]}, value
-
-    for key, model in cost_model.MODELS.items():
-        factor = 1e9 if model.unit == "bytes" else 1.0
-        fake = replace(model, measure=partial(measure, key, model.features, factor))
-        monkeypatch.setitem(cost_model.MODELS, key, fake)
-    return measured
-
-
-@pytest.mark.slow
-def test_cost_model_finds_the_costs_goes_on_where_it_was_and_its_page_predicts_from_them(
-    cost_model: Any, made_up: list[str], tmp_path: Path
-) -> None:
-    """By hand: 1e13 neuron-steps of 15 ns are 42 h; 1e6 points of 1 ms and 2e4 chunks of 5 ms are 18 min for the caller."""
-    every = cost_model.cases()
-    cost_model.run(tmp_path, every[:5])
-    cost_model.run(tmp_path, every)
-    measured = cost_model.lines(tmp_path)
-    assert set(measured) == {case.name for case in every}
-    assert len(made_up) == sum(line["rounds"] for line in measured.values())
-    made = cost_model.summary(measured)
-    for key, model in made["models"].items():
-        factor = 1e9 if model["unit"] == "bytes" else 1.0
-        for name, cost in model["costs"].items():
-            assert cost == pytest.approx(factor * COSTS[name], rel=1e-3), (key, name)
-        assert model["largest_error"] < 1e-3
-        assert model["held_out"]
-    assert list(made["models"]) == list(cost_model.MODELS)
-    text = " ".join(importlib.import_module("scaling_page").page(made).split())
-    assert "In C++ they take 42 h of processor time, 21 h on two cores" in text
-    assert "needs 18 min and 1 TB of memory. So the caller is what limits the sweep: about 18 min" in text
-    assert "All models fulfil the criterion." in text
 
 
 def test_cost_model_judges_by_sizes_that_it_has_not_seen(cost_model: Any) -> None:

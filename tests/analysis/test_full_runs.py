@@ -101,17 +101,6 @@ def test_the_paper_counts_the_verdicts_of_the_newest_full_runs():
     )
 
 
-@pytest.mark.slow
-def test_a_stale_or_edited_readme_is_found():
-    kept = full_runs.read()
-    stale = {name: run | {"finished": "2030-01-01"} for name, run in kept.items()}
-    assert full_runs.with_table(README, stale).count("| 2030-01-01 |") == len(set(kept) & set(PAPER)) > 0
-    assert full_runs.with_table(README, {}).count("no full run yet") == len(set(PAPER))
-    assert set(PAPER) <= set(kept)  # each claim of the paper has been tested in full
-    row = full_runs.rows(kept)[0]
-    assert full_runs.with_table(README.replace(row, row + "\n| mine | | | | |"), kept) == README
-
-
 def test_claims_that_fail_are_shown_as_failing():
     evidence = "noisy minus deterministic -2.00 points, [-3.00, -1.00]"
     claims = [Claim("the area under the curves of attacks is larger", False, evidence), Claim("x", True, "")]
@@ -120,18 +109,6 @@ def test_claims_that_fail_are_shown_as_failing():
     *_, verdict, date, number = (cell.strip() for cell in row.strip("|").split("|"))
     assert (verdict, date) == ("**1 of 2 claims hold**", "2026-01-02")
     assert number == "mean accuracy under attacks, noisy minus deterministic: -2.00 points, [-3.00, -1.00]"
-
-
-def test_the_table_is_written_into_a_readme_that_has_it(tmp_path):
-    readme, path = tmp_path / "README.md", tmp_path / "none.json"
-    with pytest.raises(NsnnError, match="expected a checkout"):
-        full_runs.write_table(readme, path)
-    readme.write_text("# Title\n")
-    with pytest.raises(NsnnError, match="has no table with the head"):
-        full_runs.write_table(readme, path)
-    readme.write_text(README)
-    full_runs.write_table(readme, path)
-    assert readme.read_text() == full_runs.with_table(README, {}) != README
 
 
 def test_the_first_number_is_of_a_central_claim_and_one_that_is_missing_is_named():
