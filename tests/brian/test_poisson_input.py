@@ -135,6 +135,7 @@ def test_the_mean_with_a_conductance_is_an_integral(one: PoissonInput) -> None:
     assert theory.shot_noise_moments(one, -65 * mV, tau_m=20 * ms)[0] == pytest.approx(exact, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_jumps_beside_conductances_decay_with_the_load() -> None:
     """Jumps of 0.2 mV at 1 kHz beside a steady conductance of 3: tau_m / 4 times 0.2 V/s, also in steps of 1 ms."""
     steady = PoissonInput(200 * kHz, 1.5e-4, synapse=nsnn.ConductanceSynapse(100 * ms, -65 * mV))
@@ -157,6 +158,7 @@ def test_delta_synapses_are_poisson_noise_spike_for_spike() -> None:
     )
 
 
+@pytest.mark.slow
 def test_source_neurons_in_its_place_give_the_same_law() -> None:
     """40 sources of 50 Hz on conductances: rates and membranes of 300 neurons with private sources, two samples, |z| < 4."""
     n, sources = 300, 40
@@ -194,7 +196,7 @@ def test_spikes_are_the_same_on_every_engine_and_in_any_company(engine: str) -> 
 def test_the_current_goes_on_in_the_refractory_time_and_inputs_are_independent() -> None:
     """A refractory time of 50 ms does not change a membrane's law at its end beyond that time; equal inputs are two samples."""
     both = PoissonInput(1 * kHz, 1 * mV, synapse=SLOW) + PoissonInput(1 * kHz, -1 * mV, synapse=SLOW)
-    assert potentials(both).std() == pytest.approx(
+    assert potentials(both, dt=0.4).std() == pytest.approx(
         theory.shot_noise_moments(both, 0 * mV, tau_m=20 * ms)[1], rel=0.05
     )
     long = dataclasses.replace(CELL, tau_refrac=50 * ms, v_reset=-60 * mV)

@@ -65,6 +65,7 @@ def test_a_value_that_is_refused_leaves_the_figures(page):
     assert not page._message.visible
 
 
+@pytest.mark.slow
 def test_the_axis_of_rates_starts_at_0_and_grows_only_until_another_neuron(page):
     """Else an axis that follows the curve would hide what noise does to it."""
     axis = page._figures[1].y_range
@@ -90,6 +91,7 @@ def test_another_neuron_keeps_a_noise_that_it_takes(page):
     assert rate_of(page.state) in page._numbers.object
 
 
+@pytest.mark.slow
 def test_a_notebook_displays_it():
     view = nsnn.explore(NEURONS["LIF"], nsnn.WhiteNoise(3 * mV), **SMALL)
     assert view.state.trials == 3

@@ -49,12 +49,15 @@ WINDOWS = [
 
 @pytest.mark.parametrize("kind", ["f8", "f4"])
 def test_chosen_units_and_times_are_those_of_the_whole_file(tmp_path, kind):
+    """Each choice in each window, in one of four files: with trials or without, spikes of a unit in order or not."""
     order = RNG.permutation(len(TRAINS[3]))
-    for trials, last in itertools.product((False, True), (TRAINS[3], TRAINS[3][order])):
+    for turn, (trials, last) in enumerate(itertools.product((False, True), (TRAINS[3], TRAINS[3][order]))):
         path = recording(tmp_path / "a.nwb", [*TRAINS[:3], last], trials=trials, kind=kind)
-        whole = quietly(path, **WINDOWS[0])
-        for units, window in itertools.product(CHOICES, WINDOWS):
-            expected = select(quietly(path, **window), units=units)
+        each = [quietly(path, **window) for window in WINDOWS]
+        whole = each[0]
+        for k, units in enumerate(CHOICES):
+            window = WINDOWS[(k + turn) % 4]
+            expected = select(each[(k + turn) % 4], units=units)
             result = quietly(path, units=units, **window)
             for one in (result, expected):  # that of single precision is the latest spike's that was read
                 one.annotations.pop(RESOLUTION, None)

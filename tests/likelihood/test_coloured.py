@@ -55,6 +55,7 @@ def test_without_noise_the_first_spike_is_that_of_the_noise_free_path(cell, driv
     assert (before > 0.999, abs(at - 0.5) < 0.01, after < 0.001) == (True, True, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("memory", "drive"), [(5, 21), (20, 20)])
 def test_first_and_second_spikes_of_simulate_have_these_probabilities(memory, drive):
     """z tests of windows; and the second spike is earlier than with an input that begins anew, as that of a first spike goes on."""
@@ -94,6 +95,7 @@ def test_probabilities_of_all_first_spikes_and_of_none_sum_to_1():
         assert abs(np.exp(logs).sum() - 1) < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", [CELL, PERFECT, ADAPTING], ids=["LIF", "PIF", "GIF"])
 @pytest.mark.parametrize("memory", [2, 20])
 def test_the_likelihood_converges_with_the_grid(cell, memory):
@@ -126,6 +128,7 @@ def test_the_likelihood_is_of_second_order_in_the_step():
     assert 3 < (long - fine) / (short - fine) < 5.5  # (27 / 13)^2 = 4.3
 
 
+@pytest.mark.slow
 def test_a_fit_finds_the_noise_again_and_is_better_than_white_noise():
     values = nsnn.FrozenNoise(0.0, 1.0, 10 * ms, seed=3).samples(8_000, 5e-4)
     signal = neo.AnalogSignal(values, units="dimensionless", sampling_period=0.5 * pq.ms)

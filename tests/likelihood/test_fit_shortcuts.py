@@ -91,6 +91,7 @@ def test_a_search_gets_the_first_part_of_each_trial_with_its_share_of_the_spikes
     assert searched([even], 10) == [even]  # most of it: all
 
 
+@pytest.mark.slow
 def test_a_fit_that_searches_a_part_has_the_maximum_of_one_that_searches_all(monkeypatch):
     block = nsnn.simulate(CELL, HAZARD, SINE, trials=4, duration=4 * second, seed=7, engine="numpy")
     free = {"noise.hazard.width": (0.3 * mV, 10 * mV), "stimulus.mean": (0 * mV, 40 * mV)}

@@ -93,6 +93,7 @@ def test_likelihood_ratio_is_twice_the_difference(coupled):
     assert fit.likelihood_ratio(alone).p < 1e-3
 
 
+@pytest.mark.slow
 def test_p_is_uniform_where_nothing_is_there():
     """200 recordings of a constant rate: Wald and likelihood ratio of a filter of three lags."""
     rng, signal, wald, ratios = np.random.default_rng(5), gaussian_signal(1000, 6), [], []
@@ -238,6 +239,7 @@ def test_counts_that_are_drawn_have_the_variance(counted):
     assert fit.score(block, counted[1]).value > 0
 
 
+@pytest.mark.slow
 def test_the_dispersion_of_poisson_counts():
     """It is 0 in about half of 150 recordings, and p follows the mean of the laws with 0 and 1 degree of freedom."""
     rng, p = np.random.default_rng(8), []

@@ -221,6 +221,7 @@ def test_a_stimulus_drives_the_transitions():
     assert gain > 10
 
 
+@pytest.mark.slow
 def test_held_out_blocks_choose_the_number_of_states():
     options = {"dt": 2 * ms, "family": Logistic(1.0), "n_folds": 3, "n_starts": 2}
     block = CELL.simulate(UP_DOWN, duration=20 * second, seed=4)
@@ -244,6 +245,7 @@ def test_the_page_has_the_table_of_the_recovery_and_a_recording_is_fitted_as_the
     assert one["right"] > 0.8
 
 
+@pytest.mark.slow
 def test_doubtful_states_are_named(monkeypatch):
     def messages(block, n_states, **options):
         with warnings.catch_warnings(record=True) as caught:

@@ -71,23 +71,25 @@ CELL = NeuronModel(dt=1 * ms, **BURSTY)
 TRUE = [-1.6, 0.8, 0.4, -2.0, -0.2]
 
 
+@pytest.mark.slow
 def test_z_of_a_fitted_true_model_is_standard_normal_and_nothing_is_left_of_its_filters():
     tables, ignored = [], []
     for seed in range(50):
         block = CELL.simulate(TRUE, SIGNAL, seed=seed)
         fit = fit_neuron(block, SIGNAL, **MS, **BURSTY)
         tables.append(fit.misfit(block, SIGNAL))
-        trial = fit.misfit()  # of the filtered stimulus
-        assert trial.p[trial.kind == "spikes"].tolist() == pytest.approx(
-            tables[-1].p[tables[-1].kind == "spikes"].tolist(), nan_ok=True
-        )
         ignored.append(fit.rescaled().p)
     normal(tables)
+    trial = fit.misfit()  # of the filtered stimulus
+    assert trial.p[trial.kind == "spikes"].tolist() == pytest.approx(
+        tables[-1].p[tables[-1].kind == "spikes"].tolist(), nan_ok=True
+    )
     one = tables[0].set_index("test")
     assert one.p[["rate", "stimulus now", "spikes over 100 ms"]].isna().all()
     assert np.mean(ignored) > 0.55  # rescaling is too lenient for fitted spikes; misfit is not
 
 
+@pytest.mark.slow
 def test_z_of_negative_binomial_counts_is_standard_normal():
     tables, rng = [], np.random.default_rng(6)
     for _ in range(40):
@@ -176,25 +178,22 @@ LIF = nsnn.LIF(tau_m=10 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, 
 WIDTH = {"noise.sigma": (0.5 * mV, 20 * mV), "stimulus.offset": (0 * mV, 40 * mV)}
 
 
-@pytest.fixture(scope="module")
-def coloured() -> dict[str, Any]:
-    """A neuron in white noise, fitted to itself and to a neuron in noise of 10 ms."""
-    smooth = nsnn.FrozenNoise(0.0, 1.0, 20 * ms, seed=3).samples(20_000, 5e-4)
+WHITE = nsnn.WhiteNoise(4 * mV)
+
+
+def in_white_noise(noise: Any, seconds: float) -> tuple[Any, Any]:
+    """A neuron in white noise, fitted to one in another noise, and the spikes of this."""
+    smooth = nsnn.FrozenNoise(0.0, 1.0, 20 * ms, seed=3).samples(round(seconds / 5e-4), 5e-4)
     drive = nsnn.Filtered(analog(smooth, 5e-4), gain=5 * mV, offset=17 * mV)
-    white = nsnn.WhiteNoise(4 * mV)
-    result: dict[str, Any] = {}
-    for name, noise in (("true", white), ("coloured", nsnn.OUNoise(4 * mV, 10 * ms))):
-        options: dict[str, Any] = {"duration": 10 * second, "dt": 0.5 * ms, "seed": 2}
-        block = nsnn.simulate(LIF, noise, drive, **options)
-        result[name] = (
-            nsnn.calibrate(LIF, WIDTH, noise=white, stimulus=drive, trains=block, dt=0.5 * ms),
-            block,
-        )
-    return result
+    block = nsnn.simulate(LIF, noise, drive, duration=seconds * second, dt=0.5 * ms, seed=2)
+    return nsnn.calibrate(LIF, WIDTH, noise=WHITE, stimulus=drive, trains=block, dt=0.5 * ms), block
 
 
-def test_noise_with_a_correlation_time_is_found_and_its_absence_too(coloured):
-    right, wrong = (coloured[name][0].misfit() for name in ("true", "coloured"))
+@pytest.mark.slow
+def test_noise_with_a_correlation_time_is_found_and_its_absence_too():
+    right, wrong = (
+        in_white_noise(noise, 10.0)[0].misfit() for noise in (WHITE, nsnn.OUNoise(4 * mV, 10 * ms))
+    )
     assert right.q.min() > 0.01
     noise = wrong[wrong.kind == "noise"]
     assert noise.q.min() < 1e-3
@@ -207,16 +206,12 @@ def test_advice_frees_what_was_not_free():
     assert "free" not in neuron_cures(["model.tau_m", "stimulus.delay"])["stimulus"]
 
 
-def test_a_printed_fit_in_white_noise_names_the_assumption(coloured):
-    assert "White noise" in str(coloured["true"][0])
+def test_a_printed_fit_in_white_noise_names_the_assumption():
+    white, block = in_white_noise(WHITE, 1.0)
+    assert "White noise" in str(white)
     fixed = {"noise.hazard.rate": (5 * Hz, 500 * Hz)}
     noise = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(50 * Hz, 3 * mV))
-    given = {
-        "stimulus": nsnn.Constant(19 * mV),
-        "trains": coloured["true"][1],
-        "t_stop": 2 * second,
-        "dt": 0.5 * ms,
-    }
+    given = {"stimulus": nsnn.Constant(19 * mV), "trains": block, "dt": 0.5 * ms}
     fit = nsnn.calibrate(LIF, fixed, noise=noise, **given)
     assert "White noise" not in str(fit)
     table = fit.misfit()
@@ -240,6 +235,7 @@ def test_models_are_compared_with_their_misfits():
     assert rows.n["no history"] == tests.notna().sum()
 
 
+@pytest.mark.slow
 def test_p_of_several_seeds_has_the_right_size_and_varies_less():
     rng = np.random.default_rng(1)
     q = np.tile([0.5, 0.3, 0.7], 50)  # of long steps, where seeds matter
@@ -259,13 +255,21 @@ def test_p_of_several_seeds_has_the_right_size_and_varies_less():
     assert Rescaled.of(sparse, o, n_seeds=3).p == pytest.approx(np.mean(p), rel=0.1)  # of almost equal ones
 
 
-def test_the_page_shows_what_is_kept_and_a_row_can_be_made_again(monkeypatch):
+@pytest.fixture
+def power(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(DOCS)
-    power = importlib.import_module("misfit_power")
-    kept = json.loads(power.RESULTS.read_text("utf-8"))
+    return importlib.import_module("misfit_power")
+
+
+def test_the_page_shows_what_is_kept(power):
     page = (DOCS / "misfit.md").read_text("utf-8")
-    for name, results in kept.items():
+    for name, results in json.loads(power.RESULTS.read_text("utf-8")).items():
         assert power.row(name, results) in page
+
+
+@pytest.mark.slow
+def test_a_kept_row_can_be_made_again(power):
+    kept = json.loads(power.RESULTS.read_text("utf-8"))
     name = "moving threshold, 60 ms"
     again = power.recording(power.CASES[name], 0)
     assert again["spikes"] == kept[name][0]["spikes"]
