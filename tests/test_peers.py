@@ -14,7 +14,7 @@ from helpers.roundtrip import bounds_of, trains_of
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize_scalar
 
-from nsnn_neuro import Gaussian, Logistic, cut, fit_neuron, load, measures, save, to_block, to_pynapple
+from nsnn_neuro import cut, fit_neuron, load, measures, save, to_block, to_pynapple
 from nsnn_neuro.likelihood import Exponentials, Lags, NeuronModel, Poisson, StatesModel, fit_states
 
 # --- statsmodels ---
@@ -47,26 +47,6 @@ def test_gain_variance_is_that_of_a_negative_binomial_regression():
     none = generalized.GLM(counts, levels, family=families.Poisson()).fit(tol=1e-12)
     ratio = -best.fun - none.llf - np.linalg.slogdet(none.cov_params())[1] / 2
     assert_allclose(fit.log_likelihood_ratio, ratio, rtol=1e-9)
-
-
-@pytest.mark.parametrize(("family", "link"), [(Gaussian(1.0), "Probit"), (Logistic(1.0), "Logit")])
-def test_a_neuron_without_leak_is_a_binomial_regression(family, link):
-    """Parameters, likelihood and errors (expected information) of statsmodels' GLM for lagged stimulus and own spikes."""
-    generalized = pytest.importorskip("statsmodels.genmod.generalized_linear_model")
-    families = pytest.importorskip("statsmodels.genmod.families")
-    x = np.random.default_rng(0).normal(size=3000)
-    signal = neo.AnalogSignal(x, units=pq.dimensionless, sampling_period=1 * pq.ms)
-    model = NeuronModel(dt=1 * pq.ms, family=family, stimulus=Lags(2), history=Lags(1))
-    block = model.simulate([-1.5, 0.8, 0.3, -0.5], signal, seed=1)
-    fit = fit_neuron(block, signal, dt=1 * pq.ms, family=family, stimulus=Lags(2), history=Lags(1))
-    o = np.histogram(block.segments[0].spiketrains[0].magnitude, (np.arange(3001) - 0.5) / 1000)[0]
-    past = np.stack([np.ones(3000), x, np.r_[0, x[:-1]], np.r_[0, o[:-1]]], axis=1)
-    theirs = generalized.GLM(o, past, family=families.Binomial(getattr(families.links, link)())).fit(
-        tol=1e-12, maxiter=100
-    )
-    assert_allclose(fit.log_likelihood, theirs.llf, rtol=1e-9)
-    assert_allclose(fit.values, theirs.params, rtol=1e-6)
-    assert_allclose(list(fit.se.values()), theirs.bse, rtol=1e-5)
 
 
 def test_a_poisson_fit_with_coupling_is_the_glm_of_nemos():

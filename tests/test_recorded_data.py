@@ -132,23 +132,6 @@ def test_blowfly_H1():
     assert e.null_mean < 0.01 * e.value
 
 
-@pytest.mark.slow
-def test_irregularity_of_blowfly_H1_over_time():
-    """`over_time` of any function, against a jackknife of groups of trials in a loop: pieces of 10 s as trials."""
-    with zipfile.ZipFile(recordings.folder("fly_H1") / "c1p8.zip") as archive:
-        rho = scipy.io.loadmat(io.BytesIO(archive.read("c1p8.mat")), squeeze_me=True)["rho"]
-    trials = [np.flatnonzero(piece) * 0.002 for piece in rho.reshape(120, 5000)]
-    options = {"window": 5 * pq.s, "step": 5 * pq.s, "n_groups": 20}
-    table = m.over_time(lambda block: m.cv(block), recordings.block(trials, 10.0), **options)
-    for row, start in zip(table.itertuples(), (0, 5), strict=True):
-        intervals = [np.diff(t[(t >= start) & (t < start + 5)]) for t in trials]
-        left = [np.concatenate([x for i, x in enumerate(intervals) if i % 20 != k]) for k in range(20)]
-        left = np.array([x.std() / x.mean() for x in left])
-        pooled = np.concatenate(intervals)
-        assert_allclose([row.value, row.time], [pooled.std() / pooled.mean(), start + 2.5], rtol=1e-9)
-        assert_allclose(row.se, np.sqrt(19 / 20 * ((left - left.mean()) ** 2).sum()), rtol=1e-9)
-
-
 # --- cortical neuron under repeated noisy current ---
 
 # set: current mean and SD (pA), rate, CV, Fano factor of the 6.8 s count, mean Gamma at 2 ms
@@ -297,12 +280,3 @@ def test_a_place_cell_has_its_field_where_it_is_published():
     error = table.groupby(table.n > 0)["error"].median()
     assert error[True] < 10 < error[False]
     assert (table["rank"] < 0.9).mean() > 0.9 - 4 * np.sqrt(0.09 / len(table))
-
-
-def test_a_motor_unit_responds_to_the_stimulus():
-    """Before and after the magnetic stimulus at time 0, where zeta_test looks at the time after it alone."""
-    table = pd.read_csv(recordings.folder("human_motor_unit_tms") / "neuro.csv", index_col=0).to_numpy()
-    block = recordings.block([row[~np.isnan(row)] / 1000 for row in table], 0.25, t_start=-0.25)
-    row = m.responsive_units(block, baseline=[-200, 0] * pq.ms, response=[0, 200] * pq.ms).iloc[0]
-    assert row.p < 1e-4
-    assert m.zeta_test(block).p[0] < 1e-4

@@ -116,17 +116,6 @@ def test_the_linear_decoder_is_that_of_gaussian_classes() -> None:
     assert_allclose(np.exp(log_q), (1 - 1 / 120) * q + 1 / 360, rtol=1e-8)
 
 
-def test_scores_of_known_posteriors() -> None:
-    image = np.arange(4)
-    bits, right = posteriors.scored(np.zeros((4, 4)), image)
-    assert_allclose(bits, 0, atol=1e-12)
-    bits, right = posteriors.scored(np.where(np.eye(4) > 0, 0.0, -np.inf), image)
-    assert_allclose(bits, 2)
-    assert right.all()
-    bits, _ = posteriors.scored(np.log([[0.1, 0.9], [0.1, 0.9]]), np.array([0, 1]))
-    assert_allclose(bits, np.log2([0.2, 1.8]))
-
-
 # --- claims on made-up tables ---
 
 

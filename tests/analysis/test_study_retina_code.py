@@ -48,19 +48,6 @@ def drawn(n: int = 16, repeats: int = 4, seed: int = 1) -> Responses:
 # --- models ---
 
 
-def test_a_bin_has_a_spike_with_the_probability_of_a_poisson_process() -> None:
-    rate = np.array([0.01, 0.5, 3.0])
-    (spike, silence), (up, down) = (
-        rate_models.bernoulli(np.log(rate)),
-        rate_models.bernoulli_slopes(np.log(rate)),
-    )
-    assert_allclose(np.exp(spike) + np.exp(silence), 1, rtol=1e-12)
-    assert_allclose(np.exp(silence), np.exp(-rate), rtol=1e-12)
-    ahead, back = (rate_models.bernoulli(np.log(rate) + h) for h in (1e-6, -1e-6))
-    assert_allclose(up, (ahead[0] - back[0]) / 2e-6, rtol=1e-6)
-    assert_allclose(down, (ahead[1] - back[1]) / 2e-6, rtol=1e-6)
-
-
 @pytest.mark.parametrize("kind", [SUBUNITS, GLM])
 def test_slopes_of_rate_models_are_those_of_their_likelihood(kind: str) -> None:
     """By differences, at random weights; and spikes that are drawn have the model's probability, which with a history needs all."""

@@ -223,51 +223,6 @@ def test_gradients_are_the_references(family, case, kind, loss):
         np.testing.assert_allclose(level.values, factor * np.exp(level.log), rtol=1e-15)
 
 
-class Affine(losses.Loss):
-    """A loss that is affine in each spike."""
-
-    c = np.array([0.7, -1.1, 0.4])
-
-    def value(self, o, y):
-        return np.asarray(np.sum(np.asarray(o) * self.c, axis=(-2, -1)))
-
-    def gradient(self, o, y):
-        return np.broadcast_to(self.c, np.shape(o)).copy()
-
-
-@pytest.mark.parametrize("family", [FAMILIES[0], MIXED])
-def test_one_step_of_an_output_layer_goes_down_the_expected_loss(family):
-    """E[L] by the sum over all spike patterns, and its derivative to each neuron's log s by extrapolated differences."""
-    rng = np.random.default_rng(8)
-    W, X = [rng.normal(0.5, 0.5, (4, 3))], rng.random((2, 4))
-    families = [family] if family is MIXED else [of_each(family, 3)]
-    rule = nsnn.NDL(0.0, eta_noise=0.1)
-    net = nsnn.feedforward([4, 3], noise=nsnn.EscapeNoise(families[0]), weights=W, plasticity=rule)
-    learner = learner_of(net, batch=2, n_steps=1, loss=Affine(), encoder=coding.Direct())
-    with running("numpy"):
-        learner.run(X, np.zeros(2, int), np.array([[0, 1], [0, 1]]), np.array([True, False]), key=(1,))
-    size = learner.levels[1].n
-
-    def mean(log_s):
-        changed = [families[0].scaled(np.exp(log_s if size > 1 else log_s[0]))]
-        neuron = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
-        return np.mean(
-            [
-                reference.enumerate(W, x[None], lambda o: float(o[0][0] @ Affine.c), changed, **neuron)[0]
-                for x in X
-            ]
-        )
-
-    expected = np.zeros(size)
-    for j, one in enumerate(np.eye(size)):
-        slopes = [(mean(h * one) - mean(-h * one)) / (2 * h) for h in 0.01 * 0.5 ** np.arange(4)]
-        for order in (4, 16, 64):
-            slopes = [(order * fine - coarse) / (order - 1) for coarse, fine in itertools.pairwise(slopes)]
-        expected[j] = slopes[0]
-    assert np.abs(expected).max() > 0.01
-    assert np.abs(learner.levels[1].slope - expected).max() < 1e-10
-
-
 # ------------------------------------------------------------------------------------------------- layers and neurons
 
 

@@ -130,16 +130,6 @@ def test_batches_are_those_of_the_fast_formulation():
     )
 
 
-@pytest.mark.slow
-def test_resumed_equals_uninterrupted(tmp_path):
-    whole = one_layer("online", epochs=3)
-    one_layer("online", checkpoint=tmp_path / "c")
-    again = one_layer("online", epochs=3, checkpoint=tmp_path / "c")
-    np.testing.assert_array_equal(again.network.get_weights()[0], whole.network.get_weights()[0])
-    with pytest.raises(NsnnError, match="formulation changed"):
-        one_layer("fast", epochs=3, checkpoint=tmp_path / "c")
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

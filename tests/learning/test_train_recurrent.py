@@ -202,30 +202,6 @@ def test_a_trained_network_is_the_one_that_simulate_runs():
     assert np.abs((alone.mean(0) - there.mean(0)) / np.maximum(error, 1 / n)).max() > 6
 
 
-@pytest.mark.slow
-def test_training_goes_on_from_a_checkpoint(tmp_path):
-    """With weights that lack a diagonal, and an optimizer with states."""
-    net, _, _ = wired(nsnn.NDL(0.05, optimizer=nsnn.Adam()), noise=NOISE, reset="hard")
-    rng = np.random.default_rng(1)
-    data = rng.random((12, 4)), rng.integers(0, 3, 12)
-
-    def fit(epochs, path):
-        return train(
-            net, data, loss=losses.rate_mse, epochs=epochs, batch=4, n_steps=4, seed=1, engine="numpy", validation=0, patience=None,
-            checkpoint=path,
-        )  # fmt: skip
-
-    whole = fit(3, None)
-    fit(1, tmp_path / "fit.npz")
-    resumed = fit(3, tmp_path / "fit.npz")
-    for a, b, first in zip(
-        resumed.network.get_weights(), whole.network.get_weights(), net.get_weights(), strict=True
-    ):
-        np.testing.assert_array_equal(a, b)
-        assert np.abs(b - first).max() > 1e-3
-    assert [a.shape for a in whole.network.get_weights()] == [(6,), (5, 5), (4, 5), (5, 6), (6, 3)]
-
-
 def parts(**loop):
     """A net of an input and a recurrent layer, with a second projection like the recurrent one."""
     layers = [

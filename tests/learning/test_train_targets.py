@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import itertools
 
-import neo
 import numpy as np
 import pytest
-import quantities as pq
-from brian2 import ms
 from helpers.tiny_networks import FAMILIES, largest
 from helpers.training import One, output_spikes
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError, coding, likelihood, losses, reference, train
+from nsnn_neuro import NsnnError, coding, losses, reference, train
 from nsnn_neuro.brian import running
 from nsnn_neuro.learning import Learner
 
@@ -144,12 +141,11 @@ def by_hand(W, x, spikes, family, **neuron):
     return -np.sum(y * np.log(p) + (1 - y) * np.log1p(-p)), [hidden[0], spikes[0].T @ g]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "reset", "target"),
     [
         *((family, ("hard", "subtract")[k % 2], "numpy") for k, family in enumerate(FAMILIES)),
-        pytest.param(FAMILIES[0], "hard", "cython", marks=pytest.mark.compile),
+        pytest.param(FAMILIES[0], "hard", "cython", marks=[pytest.mark.compile, pytest.mark.slow]),
     ],
 )
 def test_the_likelihoods_gradient_is_the_references(family, reset, target):
@@ -176,36 +172,6 @@ def test_reset_path_of_the_output_makes_no_difference_to_its_likelihood():
         for path in ("exact", "detached")
     )
     np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.parametrize("reset", ["hard", "subtract"])
-def test_the_likelihood_and_its_gradient_are_those_of_a_fit(reset):
-    """One neuron: `likelihood.NeuronModel` has no code in common with training."""
-    rng = np.random.default_rng(1)
-    X, y = rng.random((3, STEPS, 1)), (rng.random((3, STEPS, 1)) < 0.5).astype(float)
-    net = nsnn.feedforward(
-        [1, 1], noise=NOISE, neuron=nsnn.NSNNNeuron(beta=0.6, theta=0.8, reset=reset), weights=[np.array([[0.9]])],
-        plasticity=nsnn.NDL(0.1),
-    )  # fmt: skip
-    with running("numpy"):
-        learner = Learner(
-            net, batch=3, n_steps=STEPS, encoder=coding.Direct(), loss=LIKELIHOOD, feedback=None
-        )
-        value, _ = learner.run(X, y, np.repeat([[0, 1, 2]], 2, 0), np.array([True, False]), key=(1,))
-        slope = learner.layers[-1].slope[0]
-    model = likelihood.NeuronModel(
-        dt=1 * ms, family=nsnn.Gaussian(0.4), stimulus=likelihood.Lags(1), beta=0.6, theta=0.8, reset=reset
-    )
-    found = [
-        model.log_likelihood(
-            [0.0, 0.9],
-            [np.flatnonzero(o) * 1e-3],
-            neo.AnalogSignal(x, units="dimensionless", sampling_period=1 * pq.ms),
-        )
-        for x, o in zip(X[..., 0], y[..., 0], strict=True)
-    ]
-    np.testing.assert_allclose(value[0], [-v for v, _ in found], rtol=0, atol=1e-12)
-    assert slope == pytest.approx(-np.mean([g[1] for _, g in found]), abs=1e-12)
 
 
 def test_an_impossible_target_is_an_infinite_loss_and_has_no_gradient():

@@ -26,24 +26,12 @@ from helpers.fits import (
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 from scipy.stats import chi2, kstest
-from sklearn.linear_model import LogisticRegression
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import fit_neuron
 from nsnn_neuro.likelihood import Exponentials, Lags, NeuronModel, RaisedCosines, Rescaled
 
 # --- the maximum -------------------------------------------------------------------------------------------------------------
-
-
-def test_the_logistic_fit_is_logistic_regression():
-    model = NeuronModel(dt=1 * ms, family=nsnn.Logistic(1.0), stimulus=Lags(3), history=Lags(2))
-    signal = gaussian_signal(3000, 10)
-    block = model.simulate([-2.0, 0.8, 0.4, -0.3, -1.0, 0.5], signal, seed=1)
-    fit = fit_neuron(block, signal, dt=1 * ms, stimulus=3, history=2, family=nsnn.Logistic(1.0))
-    data = fit.model.data(block, signal)
-    columns = np.concatenate([data.drive, data.history], axis=1)
-    theirs = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(columns, data.o)
-    assert_allclose(fit.values, [theirs.intercept_[0], *theirs.coef_[0]], rtol=1e-4, atol=1e-5)
 
 
 def test_no_search_finds_a_higher_likelihood():
@@ -289,19 +277,6 @@ def test_rescaled_intervals_of_the_true_model_are_uniform():
     assert whole.p > 1e-3
     gauss = np.sqrt(whole.n) * np.corrcoef(whole.z[1:], whole.z[:-1])[0, 1]
     assert abs(gauss) < 4  # independent
-
-
-@pytest.mark.slow
-def test_rescaling_rejects_wrong_models():
-    signal, other = gaussian_signal(6000, 23), gaussian_signal(3000, 24)
-    block, test = (BURSTY.simulate(BURSTY_P, s, trials=2, seed=5) for s in (signal, other))
-    right = fit_neuron(block, signal, dt=1 * ms, stimulus=2, history=HISTORY)
-    wrong = fit_neuron(block, signal, dt=1 * ms, stimulus=2)
-    assert right.rescaled(test, other).p > 0.01
-    assert right.rescaled().p > 0.01
-    assert wrong.rescaled(test, other).p < 1e-6
-    assert right.rescaled(seed=1).p != right.rescaled(seed=2).p
-    assert_array_equal(right.rescaled(seed=1).z, right.rescaled(seed=1).z)
 
 
 def test_any_model_s_probabilities_are_rescaled_alike():

@@ -150,19 +150,6 @@ def test_inputs_that_coincide_by_chance_are_not_warned_of():
         fit_neuron(own, dt=1 * ms, inputs=inputs, coupling=1)
 
 
-def test_cross_validation_tells_coupling_from_none():
-    o, model = (
-        independent(2500, 2, seed=10),
-        NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), coupling=Lags(1), n_inputs=2),
-    )
-    inputs, signal = block_of(o), gaussian_signal(2500, 4)
-    spikes = model.simulate([-1.4, 1.2, 0.0], inputs=inputs, seed=1)
-    candidates: list[dict[str, Any]] = [{"history": 1}, {"coupling": 1}, {"coupling": 1, "stimulus": 4}]
-    table = cross_validate(spikes, signal, candidates, inputs=inputs, dt=1 * ms, n_folds=3).table
-    assert table.bits_per_spike.argmax() == 1
-    assert table.behind[0] > 4 * table.behind_se[0]
-
-
 # --- history alone -----------------------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose
 from scipy.stats import chi2
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import fit_network, fit_neuron
+from nsnn_neuro import fit_network
 from nsnn_neuro.likelihood import Lags, NetworkModel, Observed, RaisedCosines, Training
 from nsnn_neuro.likelihood.network_objective import likelihood_slope
 from nsnn_neuro.likelihood.network_training import Scale
@@ -282,32 +282,3 @@ def test_the_bound_of_the_history_is_that_of_the_weights():
     assert refined.history.epoch.tolist() == list(range(1, 10))
     assert refined.history.likelihood.isna().sum() == 5
     assert refined.history.likelihood.iloc[-1] > refined.history.likelihood.iloc[5]
-
-
-@pytest.mark.slow
-def test_a_cell_of_two_opposite_pathways_is_recovered():
-    """Of 20,000 steps. Held out, the true model has 1.07 bits per spike; the fit 97 % of that, and not more; a single neuron, whose
-    response is monotone in one filter, has next to nothing of it but what its history tells.
-    Spikes drawn from the fit have the cell's rate whether the stimulus is far above, near or far below 0."""
-    model, true = on_off()
-    signal, other = gaussian_signal(16_000, 11), gaussian_signal(5000, 12)
-    block, test = model.simulate(true, signal, seed=3), model.simulate(true, other, seed=4)
-    fit = fit_network(
-        block, signal, dt=1 * ms, stimulus=BASIS, validation=0.0, training=Training(epochs=25), engine="numpy"
-    )
-    assert fit.held_out is None
-    assert fit.history.val_bound.isna().all()
-    data = model.data(test, other)
-    models = (model, true), (fit.model, fit.weights)
-    truth, fitted = (float(m.score(weights, data, particles=100)) for m, weights in models)
-    assert fitted > 0.95 * truth > 1
-    assert truth > fitted
-    assert fit.score(test, other, particles=1).value < fitted
-    one = fit_neuron(block, signal, dt=1 * ms, stimulus=BASIS, history=3).score(test, other)
-    assert 0 < one.value < fitted - 0.8
-    drive = data.x[:, 1:] @ FILTER
-    drawn = model.data(fit.simulate(other, seed=5), other).o
-    for where in (drive < -0.8, np.abs(drive) < 0.3, drive > 0.8):
-        assert where.sum() > 400
-        rates = data.o[where].mean(), drawn[where].mean()
-        assert abs(rates[0] - rates[1]) < 0.08, rates
