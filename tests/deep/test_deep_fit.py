@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import functools
 import gc
-import re
 import warnings
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from helpers.refusals import assert_refused
-from helpers.with_torch import own_noise  # noqa: F401
+from helpers.with_torch import Runs, own_noise  # noqa: F401
 from scipy.stats import binomtest
 
 import nsnn_neuro as nsnn
@@ -64,19 +61,6 @@ def same(a, b):
 
 
 # ---------------------------------------------------------------------------------------------------------- it learns
-
-
-@pytest.mark.slow
-def test_the_page_trains_and_attacks(capsys):
-    """Both nets learn; they lose to the attack, and less to spikes that get lost."""
-    text = (Path(__file__).resolve().parents[2] / "docs" / "deep.md").read_text(encoding="utf-8")
-    _, code, *_ = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
-    names: dict[str, Any] = {}
-    exec(compile(code, "deep.md", "exec"), names)
-    assert len(capsys.readouterr().out.splitlines()) == 2
-    for clean, attacked, lost in names["scores"].values():
-        assert clean["accuracy"] > 0.85
-        assert attacked["accuracy"] < lost["accuracy"] < clean["accuracy"]
 
 
 @pytest.mark.slow
@@ -363,16 +347,6 @@ def test_checkpoints_of_something_else_are_refused(tmp_path):
     with pytest.raises(FormatError):
         learned(small(), checkpoint=path)
     assert not (tmp_path / "ran").exists()
-
-
-class Runs:
-    """Makes a file when a pickle of it is loaded."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return (open, (str(self.path), "w"))
 
 
 # -------------------------------------------------------------------------------------------------------- running away

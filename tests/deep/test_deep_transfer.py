@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 import pytest
 from helpers.tiny_networks import FAMILIES
-from helpers.with_torch import HAS_TORCH, needs_torch, own_noise  # noqa: F401
+from helpers.with_torch import HAS_TORCH, Runs, needs_torch, own_noise  # noqa: F401
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
@@ -151,13 +151,3 @@ def test_a_module_whose_shapes_are_not_known_yet_is_named(tmp_path):
     assert deep.load(nn.Linear(3, 2), tmp_path / "net.pt").weight.dtype == torch.float32
     with pytest.raises(NsnnError, match="a module that has run once"):
         deep.load(nn.LazyLinear(2), tmp_path / "net.pt")
-
-
-class Runs:
-    """Makes a file when a pickle of it is loaded."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return (open, (str(self.path), "w"))

@@ -33,6 +33,14 @@ def trials_of(block: neo.Block) -> list[neo.SpikeTrain]:
     return [segment.spiketrains[0] for segment in block.segments]
 
 
+def on_steps(block: neo.Block, n: int) -> np.ndarray:
+    """1 in the steps of 0.1 ms with a spike, (n_trials, n)."""
+    o = np.zeros((len(block.segments), n))
+    for k, train in enumerate(trials_of(block)):
+        o[k, np.round(train.rescale("s").magnitude / 1e-4).astype(int)] = 1
+    return o
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Skewed(nsnn.Family):
     """A family whose density isn't even: Gumbel's, so that 1 - F isn't F(-x)."""

@@ -10,6 +10,16 @@ HAS_TORCH = importlib.util.find_spec("torch") is not None
 needs_torch = pytest.mark.skipif(not HAS_TORCH, reason="needs torch, the extra of nsnn_neuro.deep")
 
 
+class Runs:
+    """Makes a file when a pickle of it is loaded."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
 @pytest.fixture(autouse=True)
 def own_noise():
     """Each test has torch's generator to itself, from a fixed seed, and one thread."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import quantities as pq
 from brian2 import Hz, ms, mV, second
+from helpers.fits import on_steps
 from scipy.special import logsumexp
 from scipy.stats import invgauss, norm
 
@@ -247,13 +248,6 @@ SIMULATED = {
 @functools.cache
 def simulated(name):
     return nsnn.simulate(*SIMULATED[name], trials=8, duration=1 * second, seed=5, engine="numpy")
-
-
-def on_steps(block, n):
-    o = np.zeros((len(block.segments), n))
-    for k, segment in enumerate(block.segments):
-        o[k, np.round(segment.spiketrains[0].rescale("s").magnitude / 1e-4).astype(int)] = 1
-    return o
 
 
 @pytest.mark.slow
