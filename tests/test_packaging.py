@@ -79,26 +79,6 @@ def description(readme: str) -> str:
     return made.stdout
 
 
-def test_the_description_has_no_images_and_no_links_to_files() -> None:
-    """They lead nowhere on a page that shows the description of a package."""
-    readme = (
-        "See [x](https://x.org), [a.md](a.md) and [the\nstudy](docs/b.md#part).\n\n![Plot](docs/img/c.png)\n\n*A\ncaption.*\n\n"
-        "*not* a caption\n\n```python\nf[0](1)\n```\n![Other](d.png)\n"
-    )
-    assert description(readme) == (
-        "See [x](https://x.org), a.md and the\nstudy (`docs/b.md#part`).\n\n*not* a caption\n\n```python\nf[0](1)\n```\n"
-    )
-    text = description(read("README.md"))
-    assert "![" not in text
-    assert "docs/img" not in text
-    targets = re.findall(r"\]\(([^)]*)\)", text)
-    assert targets
-    assert all(target.startswith("https://") for target in targets)
-    assert "Getting started (`docs/getting_started.md`)" in text
-    assert "*Firing rate of a LIF neuron" not in text
-    assert "## How to cite" in text
-
-
 @pytest.mark.slow
 def test_the_source_distribution_has_every_file(built: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")

@@ -17,7 +17,6 @@ import nsnn_neuro as nsnn
 
 pytest.importorskip("nbclient")
 from nbclient.exceptions import CellExecutionError
-from nbformat.v4 import new_output
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -54,60 +53,6 @@ def test_a_page_that_prints_something_else_is_found(tmp_path, kernel):
     page.write_text("```python\n1 / 0\n```\n")
     with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
         executed.executed(page, kernel, kept)
-
-
-def test_figures_stand_below_the_text_that_a_page_says_its_block_prints(tmp_path, monkeypatch):
-    text = "# Page\n```python\nprint(2)\n```\n```text\n...\n```\nProse.\n"
-    notebook = executed.page_cells(text)
-    assert [cell.source.strip() for cell in notebook.cells] == ["# Page", "print(2)", "Prose."]
-    figure = new_output("display_data", data={"image/png": "aGVsbG8="})
-    notebook.cells[1].outputs = [new_output("stream", text="2\n"), figure]
-    monkeypatch.setattr(executed, "with_outputs", lambda _: notebook)
-    printed, shown = executed.for_site(text).cells[1].outputs
-    assert printed.text == "...\n"
-    assert shown is figure
-
-
-def test_docstrings_become_restructured_text_and_signatures_have_fields_and_names_of_types():
-    pytest.importorskip("sphinx")
-    docstrings = importlib.import_module("docstrings")
-    text = "Of *n* and `rate`(doi 10.1000/a): c\n\nParameters\n---\na, b : times\n    or rates\n\n    x = a*b"
-    text += "\n\n| a | b |\n|---|---|\n| c | d |"
-    out = "\n".join(docstrings.restructured(text.splitlines()))
-    assert r"Of \*n\* and \ :py:obj:`rate`\ (\ :doi:`10.1000/a`\ ): c" in out
-    assert ":Parameters:\n\n    ``a``, ``b``\n        times\n        or rates\n" in out
-    assert "    * - a\n      - b\n    * - c\n      - d" in out
-    assert ".. code-block:: text\n\n    x = a*b" in out
-    fields, _ = docstrings.signature(None, "class", "", nsnn.LIF, None, "(*args: Any)", None)
-    assert fields.startswith("(*, tau_m: ")
-    assert docstrings.signature(None, "", "", None, None, "(dt: TypeAliasForwardRef('Time'))", "int") == (
-        "(dt: Time)",
-        "int",
-    )
-
-
-def test_lists_are_menus_and_cards_entries_have_a_table_and_links_lead_to_pages_of_the_site(
-    tmp_path, monkeypatch
-):
-    pytest.importorskip("myst_nb")
-    content = importlib.import_module("content")
-    monkeypatch.setattr(content, "SOURCE", tmp_path)
-    text = (
-        "[a](../CONTRIBUTING.md) [b](noise.md#x) [c](../notebooks/robustness.ipynb) [d](../setup.py) [e](#f)"
-    )
-    expected = (
-        "[a](../contributing.md) [b](../noise.md#x) [c](../tutorials/robustness.ipynb) d (`setup.py`) [e](#f)"
-    )
-    assert content.relinked(text, DOCS, tmp_path / "howto" / "page.md") == expected
-    (tmp_path / "index.md").touch()
-    source = ["# Home\n- **[Noise](noise.md)**: models\n- **[Fits](which_fit.md)**: to data\n\n"]
-    source[0] += "::: nsnn_neuro.LIF\n\n::: nsnn_neuro.measures.cv\n"
-    content.on_page(None, "index", source)
-    assert source[0].count("{grid-item-card}") == 2
-    assert ":link: which_fit\n" in source[0]
-    assert source[0].endswith("```{toctree}\n:hidden:\n\nNoise <noise>\nFits <which_fit>\n```\n")
-    assert "   * - :py:obj:`~nsnn_neuro.LIF`\n     - Leaky integrate-and-fire neuron" in source[0]
-    assert ".. autoclass:: nsnn_neuro.LIF\n\n.. autofunction:: nsnn_neuro.measures.cv\n" in source[0]
 
 
 # lists: they cannot have a docstring
