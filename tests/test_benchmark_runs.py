@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import math
 import sys
@@ -94,31 +93,6 @@ def test_a_quick_run_writes_a_valid_file_with_the_expected_comparisons(bench: An
 
 
 # --- the page of benchmarks by release ---
-
-
-def test_the_page_has_a_column_for_each_run_its_values_and_what_is_missing(
-    bench: Any, example: Any, tmp_path: Path
-) -> None:
-    script = example.scripts["one"]
-    faster = dataclasses.replace(script.rows[0], ours=(0.1,))
-    rows = (faster, dataclasses.replace(faster, name="<script>| [x](y) `z`"))
-    scripts = {"one": dataclasses.replace(script, rows=rows)}
-    newer = dataclasses.replace(
-        example, version="1.1.0", started="2026-02-02T00:00:00+01:00", scripts=scripts
-    )
-    bench.comparison.write_run(tmp_path / "a-newer.json", newer)
-    bench.comparison.write_run(tmp_path / "b-older.json", example)
-    page = bench.speed.page(bench.speed.load(tmp_path))
-    assert "| 1.0.0 (2026-01-02) | 1.1.0 (2026-02-02) |" in page
-    assert "| matrix | Elephant | 1/6 | 1/12 |" in page
-    assert "| population | NEST | 2 **WRONG** |  |" in page
-    assert r"| &lt;script&gt;\| \[x\]\(y\) \`z\` | Elephant |  | 1/12 |" in page  # no markup of the page
-    page = bench.speed.page([example])
-    assert "| population | JAX | not installed |" in page
-    assert "| calibration |  | 4.5 s (4-5) |" in page
-    assert "| matrix | 9 trains | 0.2 s (0.1-0.3) | Elephant | 1.2 s (1-2) | d 1, 1 | agrees |" in page
-    assert "- 1.0.0 (2026-01-02): the script failed: exit status 1: no" in page
-    assert "No run of a release is kept yet" in bench.speed.page([])
 
 
 def test_the_runs_that_are_kept_make_a_page(bench: Any) -> None:

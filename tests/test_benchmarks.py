@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import importlib
 import json
-import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -76,27 +73,6 @@ def test_intervals_of_counts_hold_the_true_value_as_often_as_the_page_says(engin
             [r for r in kept if r["spikes"] == 500 and r["what"] == name][-1:],
         )
         assert again["covered"] > one["covered"] - 4 * np.sqrt(0.05 / 40)
-
-
-@pytest.fixture(scope="module")
-def limit(engine: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    program = tmp_path_factory.mktemp("limit") / "lif_limit"
-    command = [str(engine.compiler()), *["-O3", "-march=native", "-ffast-math", "-std=c++11"]]
-    subprocess.run([*command, str(FOLDER / "lif_limit.cpp"), "-o", str(program)], check=True)
-    return program
-
-
-@pytest.mark.slow
-@pytest.mark.compile
-@pytest.mark.parametrize("generator", ["xoshiro", "philox10"])
-def test_limit_fires_at_the_rate_of_an_independent_simulation(
-    engine: Any, limit: Path, generator: str
-) -> None:
-    setting = replace(engine.Setting(), neurons=1500, seconds=0.3, engine="numpy")
-    ours = engine.lif(setting, "numpy", False)(1)
-    theirs = engine.limit(setting, limit, generator)(1)
-    z = (ours.rate - theirs.rate) / np.hypot(ours.error, theirs.error)
-    assert abs(z) < stats.norm.isf(3e-5)
 
 
 def test_the_page_has_the_kept_results_of_a_large_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from golden import make_saved
 from test_golden import same
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError, measures
+from nsnn_neuro import NsnnError
 from nsnn_neuro.io.json_codec import encode
 from nsnn_neuro.sweep import run, worker
 
@@ -65,20 +65,6 @@ def test_simulating_again_gives_the_spikes_of_the_files(tmp_path) -> None:
         assert make_saved.contents(block)["spikes"] == EXPECTED[name]["spikes"]
 
 
-def test_saved_files_name_no_module() -> None:
-    """Models are saved by their class and parameters, so that a module may move; the first manifests of sweeps named modules."""
-    texts = {name: json.dumps(EXPECTED[name]["annotations"]["parameters"]) for name in make_saved.BLOCKS}
-    for name in ("finished", "unfinished"):
-        texts[name] = (
-            (SAVED / name / "manifest.json").read_text(encoding="utf-8").replace("nsnn_neuro sweep 1", "")
-        )
-    for name in ("fast.npz", "online.npz", "deep.npz"):
-        with np.load(SAVED / name, allow_pickle=False) as archive:
-            texts[name] = str(archive["about"])
-    assert all("nsnn_neuro." not in text and '"type"' in text for text in texts.values())
-    assert "nsnn_neuro.neurons.LIF" in (SAVED / "first/finished/manifest.json").read_text(encoding="utf-8")
-
-
 def the_table(table: pd.DataFrame) -> None:
     """Exactly the table that the sample's sweep returned."""
     assert plain(make_saved.table_rows(table)) == EXPECTED["sweep"]
@@ -120,24 +106,6 @@ def test_an_unfinished_sweep_of_another_version_is_refused_and_left_as_it_is(
     monkeypatch.undo()
     anew = plain(make_saved.table_rows(make_saved.swept(out, resume=False)))
     assert same(anew, EXPECTED["sweep"])
-
-
-@pytest.mark.parametrize(
-    ("sample", "options", "difference"),
-    [
-        ("first/finished", {"trials": 3}, "trials: 2 before, 3 now"),
-        (
-            "first/unfinished",
-            {"noise": nsnn.OUNoise(3 * make_saved.mV, 5 * make_saved.ms)},
-            "noise.type: WhiteNoise before, OUNoise now",
-        ),
-        ("finished", {"measures": [measures.firing_rate, measures.lv]}, "measures.cv"),
-    ],
-)
-def test_another_sweep_than_the_sample_is_refused(tmp_path, sample, options, difference) -> None:
-    out = copied(sample, tmp_path)
-    with pytest.raises(NsnnError, match=rf"holds another sweep \({difference}"):
-        make_saved.swept(out, **options)
 
 
 @pytest.mark.slow

@@ -110,10 +110,3 @@ def test_stimulus_before_response_and_signal_before_trains() -> None:
         if not label.startswith(FITS) and (bad := disorder(names)):
             wrong[label] = bad
     assert wrong == {}
-
-
-def test_the_checkers_see() -> None:
-    assert synonyms(["block", "bin"]) == ["bin: expected bin_width"]
-    assert synonyms(["seed"]) == []
-    assert disorder(["train", "signal"]) == ["train before signal"]
-    assert disorder(["signal", "train"]) == []

@@ -243,24 +243,6 @@ def test_all_ends_with_the_worst_of_its_studies_and_skips_those_without_their_ex
         assert (f"stub: skipped, needs {needs}" in capsys.readouterr().err) is skipped
 
 
-def test_several_studies_run_once_in_their_order_and_an_unknown_name_is_an_error_before(
-    monkeypatch, tmp_path, capsys
-):
-    ran = []
-    monkeypatch.setattr(
-        command, "run_in_process", lambda study, a: (ran.append(harness.name_of(study)) or 0, "output")
-    )
-    names = ["threshold_bridge", "grasshopper", "threshold_bridge"]
-    assert command.main([*names, "--jobs", "1", "--results", str(tmp_path)]) == 0
-    assert ran == names[:2]
-    assert command.main(["grasshopper", "grashopper", "--results", str(tmp_path)]) == 2
-    assert "did you mean 'grasshopper'?" in capsys.readouterr().err
-    assert command.main([*names, "--sabotage", "noise off"]) == 2
-    assert ran == names[:2]
-    assert command.main([]) == 0
-    assert "grasshopper" in capsys.readouterr().out
-
-
 @pytest.mark.slow
 def test_all_runs_each_study_in_its_own_process(install, monkeypatch, tmp_path, capsys):
     """Studies that have finished with the same code are not run again; a crash returns the end of its error output."""
@@ -313,22 +295,6 @@ def test_the_index_shows_claims_verdicts_figures_and_missing_runs(results):
     assert sorted(set(links)) == [f"stub/{outcome.folder.name}/{n}" for n in ("figure1.png", "report.html")]
     assert all((results / link).is_file() for link in links)
     assert re.findall(r'href="#([^"]*)"', page) == re.findall(r'id="(stub)"', page)
-
-
-def test_the_index_shows_the_newest_full_run_without_sabotage(results):
-    study, folders = harness.find("stub"), []
-    study.SABOTAGES = {"noise off": "sigma is 0"}
-    for k, config in enumerate([Config(), Config(seed=2), Config(quick=True), Config(sabotage="noise off")]):
-        folders.append(harness.execute(study, config, results, progress=lambda text: None).folder)
-        change(folders[k] / "run.json", finished=f"2026-01-0{k + 1}")
-    assert overview.newest(results, "stub")["folder"] == folders[1]
-    for path in folders[:2]:
-        (path / "run.json").write_text("{half")
-    assert overview.newest(results, "stub")["folder"] == folders[2]
-    page = overview.write(results).read_text()
-    assert "quick run, no verdict" in page
-    assert ">holds<" not in page
-    assert "no full run yet" in page
 
 
 def test_claims_of_the_paper_show_the_newest_full_run_and_never_a_quick_one(results, tmp_path, monkeypatch):
