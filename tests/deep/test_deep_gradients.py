@@ -201,23 +201,6 @@ def test_feedback_has_the_variance_of_what_it_gathers():
         assert abs(float((b**2).mean()) * n - 1) < 4 * np.sqrt(2 / b.numel())
 
 
-@pytest.mark.parametrize(("case", "online"), [*zip(CASES, [False, True, True, False], strict=True)])
-def test_a_net_with_random_feedback_is_the_references(case, online):
-    reset, path = case
-    W, x, spikes, y = samples()
-    module, linear, _ = net_of(W, nsnn.Cauchy(0.3), {"beta": 0.6, "theta": 0.8, "reset": reset}, path)
-    fixed = [linear[0], *(deep.RandomFeedback(layer, seed=k) for k, layer in enumerate(linear[1:]))]
-    for k, layer in enumerate(fixed):
-        module[2 * k] = layer
-    along(module, x, spikes, losses.rate_mse, y, online)
-    feedback = [layer.feedback.T.numpy() for layer in fixed[1:]]
-    told = (losses.rate_mse, reset, path, nsnn.Cauchy(0.3), W, x, spikes, y, online)
-    expected, _ = cases(*told, signal="random", feedback=feedback)
-    transport, _ = cases(*told)
-    assert largest(of_weights(fixed), expected) < 1e-10
-    assert largest(transport, expected) > 0.1
-
-
 @pytest.mark.parametrize(("reset", "path"), CASES)
 def test_all_steps_at_once_are_the_steps_one_by_one(
     reset: str, path: str, monkeypatch: pytest.MonkeyPatch

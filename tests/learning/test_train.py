@@ -34,7 +34,7 @@ from helpers.training import (
 )
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import FormatError, NsnnError, coding, losses, reference, train
+from nsnn_neuro import NsnnError, coding, losses, reference, train
 from nsnn_neuro.brian import running
 from nsnn_neuro.io.json_codec import dumps
 from nsnn_neuro.learning import Learner, read_checkpoint, write_checkpoint
@@ -142,28 +142,6 @@ def test_a_separable_problem_is_learned():
     still = fit_of(net_of(eta=0.0), epochs=1)
     assert still.evaluate(other, passes=2)["accuracy"] < after["accuracy"] - 0.15
     assert same(still, fit_of(net_of(eta=0.0), epochs=1, seed=5))
-
-
-def test_every_training_sample_is_shown_once_an_epoch(monkeypatch):
-    shown = []
-    inner = Learner.run
-
-    def run(self, values, labels, order, learns, **kw):
-        shown.append((order[learns], order[~learns], kw["key"]))
-        return inner(self, values, labels, order, learns, **kw)
-
-    monkeypatch.setattr(Learner, "run", run)
-    fit = fit_of(epochs=2)
-    first, second = (np.sort(trained[trained >= 0]) for trained, *_ in shown)
-    assert first.size == 96
-    assert np.array_equal(first, second)
-    assert np.unique(first).size == first.size
-    assert not np.array_equal(shown[0][0], shown[1][0])
-    assert shown[0][2] != shown[1][2]  # noise anew in each epoch
-    held = shown[0][1][shown[0][1] >= 0]
-    assert held.size == 24
-    assert not np.isin(held, first).any()
-    assert not np.isnan(fit.history["val_loss"]).any()
 
 
 @pytest.mark.slow
@@ -338,16 +316,6 @@ def test_a_changed_configuration_is_refused(tmp_path):
         with pytest.raises(NsnnError, match=f"of another configuration .*{named}"):
             fit_of(epochs=2, checkpoint=path, **change)
     assert path.read_bytes() == before
-
-
-def test_damaged_checkpoints_are_refused(tmp_path):
-    path = tmp_path / "fit.npz"
-    fit_of(epochs=1, checkpoint=path)
-    content = path.read_bytes()
-    for damaged in (content[: len(content) // 2], b"", b"PK\x03\x04 no"):
-        path.write_bytes(damaged)
-        with pytest.raises(FormatError, match="not a checkpoint of train, or damaged"):
-            fit_of(epochs=3, checkpoint=path)
 
 
 def test_weights_that_are_not_finite_stop_it_and_the_last_good_checkpoint_stays(tmp_path, monkeypatch):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 from pathlib import Path
@@ -239,14 +238,7 @@ def test_content_that_does_not_fit_is_refused(message: str, saved: Path, tmp_pat
 
 
 def test_damaged_files_and_engines_are_refused(saved: Path, tmp_path: Path) -> None:
-    good, rng = saved.read_bytes(), np.random.default_rng(1)
-    expected, path = repr(nsnn.load_fit(saved)), tmp_path / "bad.npz"
-    for at in rng.integers(0, len(good), 40):
-        bad = bytearray(good)
-        bad[at] ^= int(rng.integers(1, 256))
-        path.write_bytes(bad)
-        with contextlib.suppress(FormatError):  # or what changed isn't read
-            assert repr(nsnn.load_fit(path)) == expected
+    good, path = saved.read_bytes(), tmp_path / "bad.npz"
     path.write_bytes(good[: len(good) // 2])
     with pytest.raises(FormatError, match="not a fit"):
         nsnn.load_fit(path)
