@@ -196,7 +196,7 @@ def test_rooms_import_what_stands_before_them() -> None:
 
 def private_uses(source: str, root: types.ModuleType = nsnn_neuro) -> list[str]:
     """The names of nsnn_neuro that `source` imports or reaches by dots and that no `__all__` lists."""
-    tree = ast.parse(source)
+    tree = parsed(source)
     alias: dict[str, str] = {}
     uses: set[str] = set()
     for node in ast.walk(tree):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -20,8 +21,17 @@ class Import(NamedTuple):
     for_types: bool
 
 
-parsed = functools.cache(ast.parse)
-"""The tree of a source; several tests read all files of the package"""
+@functools.cache
+def parsed(source: str) -> ast.Module:
+    """The tree of a source; several tests read all files of the package.
+
+    Looking for garbage among the trees would take four times as long as making them: they are put aside."""
+    gc.disable()
+    try:
+        return ast.parse(source)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def imports(source: str, package: str) -> Iterator[Import]:
