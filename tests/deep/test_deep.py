@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -291,25 +289,6 @@ def test_half_precision_rounds_the_drive_and_nothing_else(family):
         assert torch.equal(half.grad, full.grad.to(dtype))
 
 
-@needs_torch
-def test_autocast_is_as_good_as_its_matrix_product():
-    """The membrane stays in float32; what is lost is the product's rounding, at most f's maximum times that in the probability."""
-    layer, cell = nn.Linear(32, 16), deep.NoisySpike(nsnn.Gaussian(0.4))
-    x = torch.randn(8, 32)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        drive = layer(x)
-        state = cell.step(drive)
-        p = cell.probability(state.u)
-        spikes = cell(layer(x[None]))
-        spikes.sum().backward()
-    assert drive.dtype == torch.bfloat16
-    assert state.u.dtype == p.dtype == torch.float32
-    exact = layer(x)
-    lost = (cell.probability(exact) - p).abs()
-    assert torch.all(lost <= nsnn.Gaussian(0.4).pdf(0.0) * (exact - drive.float()).abs() + 1e-6)
-    assert torch.isfinite(layer.weight.grad).all()
-
-
 # ---------------------------------------------------------------------------------------------------- in nets of torch
 
 
@@ -351,25 +330,6 @@ def test_convolutions_and_residual_blocks_learn_and_are_saved(tmp_path):
     other = deep.load(residual_net(), tmp_path / "net.pt").eval()
     for same in (other, copy.deepcopy(net)):
         assert torch.equal(deep.passes(same, drive, 2, seed=5), spikes)
-
-
-@needs_torch
-@pytest.mark.slow
-def test_the_page_runs(capsys):
-    """What it says of precision is tested above; here its nets learn, and a digit is read in Brian2."""
-    text = (Path(__file__).resolve().parents[2] / "docs" / "deep.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
-    first, _, _, last, _ = blocks  # training, fits to spikes and the exchange format have tests of their own
-    code = f"{first}\n{last}"
-    names: dict[str, Any] = {}
-    exec(compile(re.sub(r"seed=1\s*\)", 'seed=1, engine="numpy")', code), "deep.md", "exec"), names)
-    lines = capsys.readouterr().out.splitlines()
-    assert [float(line.split()[1]) > 0.85 for line in lines[:2]] == [True, True]
-    counts = np.array([[len(t) for t in s.spiketrains[-10:]] for s in names["block"].segments]).sum(0)
-    assert counts.argmax() == names["labels"][1500]
-    assert lines[-1].startswith(
-        "<Network input: 64, layer1: 512, layer2: 128, layer3: 128, layer4: 10; input->layer1,"
-    )
 
 
 @needs_torch

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 import warnings
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -266,20 +264,3 @@ def test_other_files_are_refused(tmp_path):
         path.write_bytes(whole[:cut])
         with pytest.raises(FormatError, match=r"path = .*net\.nir"):
             deep.from_nir(path)
-
-
-def test_the_page_writes_a_file_and_reads_it_again(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    text = (Path(__file__).resolve().parents[2] / "docs" / "deep.md").read_text(encoding="utf-8")
-    *_, code = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
-    names = {"nn": nn, "deep": deep, "Gaussian": nsnn.Gaussian, "ms": ms}  # imported above it
-    with pytest.warns(UserWarning, match="noise"):
-        exec(compile(code, "deep.md", "exec"), names)
-    x = torch.rand((3, 50, 1, 8, 8), generator=torch.Generator().manual_seed(1))
-    spikes = []
-    for name in ("conv", "back"):
-        with torch.random.fork_rng():
-            torch.default_generator.manual_seed(2)
-            spikes.append(names[name](x))
-    assert torch.equal(*spikes)
-    assert 0 < spikes[0].mean() < 1

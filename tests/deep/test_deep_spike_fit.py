@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import re
 from pathlib import Path
 from typing import Any
 
@@ -180,20 +179,6 @@ def test_a_stopped_fit_continues_to_the_same_weights(tmp_path: Path) -> None:
     )
     with pytest.raises(NsnnError, match="another"):
         deep.fit_spikes(net, data, epochs=4, draws=2, checkpoint=tmp_path / "a.npz", **options)
-
-
-@pytest.mark.slow
-def test_the_page_fits_a_convolutional_network(capsys: pytest.CaptureFixture[str]) -> None:
-    text = (Path(__file__).resolve().parents[2] / "docs" / "deep.md").read_text(encoding="utf-8")
-    (code,) = (
-        block for block in re.findall(r"^```python\n(.*?)^```", text, re.M | re.S) if "fit_spikes" in block
-    )
-    names: dict[str, Any] = {}
-    exec(compile(code, "deep.md", "exec"), names)
-    score = names["fit"].score((names["movie"][200:], names["spikes"][200:]))
-    assert score.value > 3 * score.se
-    assert len(capsys.readouterr().out.splitlines()) == 2
-    assert abs(names["drawn"].mean().item() - names["spikes"].mean()) < 0.05
 
 
 # --- bad input ---------------------------------------------------------------------------------------------------------------

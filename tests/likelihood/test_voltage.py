@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import importlib.util
 import json
-import re
 from pathlib import Path
 
 import neo
@@ -289,16 +288,6 @@ def test_a_current_that_is_0_at_the_start_is_fitted_to_the_voltage():
 
 def signal(values, unit="mV", period=DT):
     return neo.AnalogSignal(values, units=unit, sampling_period=period * pq.s)
-
-
-@pytest.mark.slow
-def test_the_page_runs():
-    page = (DOCS / "voltage.md").read_text(encoding="utf-8")
-    names: dict = {}
-    for text in re.findall(r"^```python\n(.*?)^```", page, re.M | re.S):
-        text = text.replace("25_000", "15_000").replace("2.5*second", "1.5*second")
-        exec(compile(text, "voltage.md", "exec"), names)
-    assert names["fit"].variance_explained > 0.9
 
 
 def test_the_table_of_recorded_data_is_that_of_the_kept_fits():
