@@ -194,7 +194,7 @@ def fit() -> None:
             noise = dataclasses.replace(true, **{name: getattr(start, name)})
             result = nsnn.calibrate(
                 cell, {f"noise.{name}": bounds}, noise=noise, stimulus=nsnn.Constant(2 * mV), trains=block, dt=0.2 * ms,
-                method="simulation", n_simulations=40, n_generations=5,
+                method="simulation",
             )  # fmt: skip
             print(seed, result, f"p = {result.p:.2f}", flush=True)
 

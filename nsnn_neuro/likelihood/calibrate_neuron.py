@@ -140,11 +140,9 @@ def calibrate(
     seed : of the 31 starts of the search beside the model's own values; and of the simulations. In a
         long recording the search sees the first part of each trial, the maximum is that of all
     n_jobs : threads, or processes with method="simulation"
-    n_simulations : with method="simulation": recordings simulated for each set of parameters, default
-        100; a tenth of them in the search. Of a network: for each round, default 40 for each
-        parameter and at least 100
-    n_generations : likewise: of differential evolution, at most, default 20; rounds of a network, at
-        most, default 8
+    n_simulations : with method="simulation": recordings simulated in each round, default 500; of a
+        network 40 for each parameter, at least 100
+    n_generations : likewise: rounds, at most, default 20; of a network 12
     engine : likewise: as for `simulate`
     out : likewise: folder for finished simulations; the same call continues where a killed one was
     progress : True, False, a function of the completed fraction, or None: a bar in a terminal or

@@ -17,8 +17,8 @@ from ..measures import Estimate
 from ..models import escape, neurons, noise, stimuli, synapses
 from ..models.short_term import TsodyksMarkram
 from .bases import Exponentials, Lags, RaisedCosines
+from .by_simulation.regression import Surface
 from .by_simulation.runs import Runs
-from .by_simulation.search import Scoring
 from .by_simulation.simulation_calibration import SimulationCalibration
 from .by_simulation.statistics import Statistics
 from .calibration.calibrated import Calibrated
@@ -56,7 +56,7 @@ TYPES: dict[str, type] = {
             NegativeBinomial,
             Estimate,
         ),
-        *(StatesModel, StatesData, FreeParameters, FreeParameter, Trial, Grid, Runs, Statistics, Scoring),
+        *(StatesModel, StatesData, FreeParameters, FreeParameter, Trial, Grid, Runs, Statistics, Surface),
         *(Trains, SynapticInput, TsodyksMarkram),
         *(
             synapses.DeltaSynapse,

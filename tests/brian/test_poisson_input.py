@@ -337,6 +337,6 @@ def test_calibration_by_simulation_recovers_the_rate_of_an_input() -> None:
     )
     fit = nsnn.calibrate(
         CELL, {"noise.rate": (1 * Hz, 30 * Hz)}, noise=dataclasses.replace(noise, rate=12 * Hz),
-        stimulus=nsnn.Constant(-7 * mV), trains=block, dt=0.2 * ms, method="simulation", n_simulations=30, n_generations=5,
+        stimulus=nsnn.Constant(-7 * mV), trains=block, dt=0.2 * ms, method="simulation", n_simulations=60,
     )  # fmt: skip
     assert abs(fit.parameters["noise.rate"] - 5.0) < 3 * fit.se["noise.rate"] < 1.5

@@ -18,7 +18,7 @@ from nsnn_neuro.models.connectivity import FixedProbability
 
 CELL = nsnn.LIF(tau_m=10 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 BOUNDS = {"drive": (12 * mV, 30 * mV), "weight": (0.2 * mV, 3 * mV)}
-QUICK = {"dt": 1 * ms, "engine": "numpy", "method": "simulation", "n_simulations": 40, "n_generations": 2}
+QUICK = {"dt": 1 * ms, "engine": "numpy", "method": "simulation", "n_simulations": 40, "n_generations": 8}
 
 
 def inhibited(p):
@@ -56,16 +56,49 @@ def test_the_regression_is_generalised_least_squares_with_its_errors():
     z, ratios = [], []
     for seed in range(40):
         runs, truth = Linear(seed), np.array([0.3, 0.6])
-        at, n_runs, settled = regression.approach(runs, runs.drawn(truth, 10**9), 100, 6, lambda _: None)
+        target = runs.drawn(truth, 10**9)
+        surface, u, n_runs, settled = regression.approach(runs, target, 100, 8, lambda _: None)
         exact = np.linalg.inv(runs.slopes.T @ np.linalg.inv(runs.covariance) @ runs.slopes)
-        ours = np.linalg.inv(at.information)
-        z += ((at.centre - truth) / np.sqrt(np.diag(ours))).tolist()
+        ours = np.linalg.inv(surface.known(u)[0])
+        z += ((u - truth) / np.sqrt(np.diag(ours))).tolist()
         ratios += (np.diag(ours) / np.diag(exact)).tolist()
         assert settled
         assert 200 <= n_runs <= 600
     assert abs(np.mean(z)) < 4 / np.sqrt(len(z))
     assert 0.75 < np.std(z) < 1.3
     assert 0.9 < np.median(ratios) < 1.3
+
+
+class Ridge(Linear):
+    """Parameters whose sum matters much, and whose difference hardly does."""
+
+    def __init__(self, seed):
+        super().__init__(seed)
+        self.mixing = 0.05 * np.eye(6)
+        self.slopes = np.array([[2.0, 2.0], [1.0, 1.0], [0.1, -0.1], [0.1, -0.1], [0.0, 0.0], [1.0, 1.0]])
+
+    def drawn(self, u, key):
+        shifted = super().drawn(u, key)
+        shifted[4] += 3 * (u.sum() - 1) ** 2  # a surface over all of the bounds is not of second order
+        shifted[5] = np.tanh(5 * shifted[5])
+        return shifted
+
+
+@pytest.mark.slow  # thirty searches
+def test_limits_along_a_ridge_hold_the_truth():
+    """Most of the bounds are far from the ridge; the difference has a standard error of a quarter of its range."""
+    held, errors, truth = [], [], np.array([0.6, 0.4])
+    for seed in range(30):
+        runs = Ridge(seed)
+        target = runs.drawn(truth, 10**9)
+        surface, u, _, settled = regression.approach(runs, target, 100, 12, lambda _: None)
+        assert settled
+        limits = [surface.limits(target, u, k, 3.84) for k in range(2)]
+        held.append([low <= x <= high for x, (low, high) in zip(truth, limits, strict=True)])
+        errors.append(np.sqrt(np.diag(np.linalg.inv(surface.known(u)[0]))))
+    assert np.all(np.sum(held, axis=0) >= 25)  # of 30; 28 expected
+    exact = 0.05 / np.sqrt(2) / 0.1 / 2
+    assert np.all(np.abs(np.median(errors, axis=0) / exact - 1) < 0.25)
 
 
 def test_statistics_of_populations_are_those_of_histograms_and_intervals():

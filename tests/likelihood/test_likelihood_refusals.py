@@ -179,7 +179,7 @@ REFUSED = {
         ({"noise": None}, "noise = None", "expected a noise model"),
         ({"model": TWO}, "model = ", "expected a function"),
         ({"free": {"noise.sigma": (-1 * mV, 20 * mV)}}, "free['noise.sigma'] = ", "sigma"),
-        ({"n_simulations": 10}, "n_simulations = 10", "at least 30"),
+        ({"n_simulations": 10}, "n_simulations = 10", "at least"),
         ({"engine": "c"}, "engine = 'c'", "expected one of"),
     ],
     voltage: [

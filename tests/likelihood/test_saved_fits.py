@@ -93,7 +93,7 @@ def with_inputs() -> Any:
 
 def by_simulation() -> Any:
     block = nsnn.simulate(CELL, HAZARD, DRIVE, **OPTIONS)
-    few = {"n_simulations": 40, "n_generations": 1, "engine": "numpy", "dt": 0.5 * ms}
+    few = {"n_simulations": 40, "n_generations": 6, "engine": "numpy", "dt": 0.5 * ms}
     free = {"tau_m": (10 * ms, 40 * ms)}
     return nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=DRIVE, trains=block, method="simulation", **few)
 

@@ -1,7 +1,7 @@
 """`calibrate(function, ..., method="simulation")`: networks, whose spikes are compared with those of recorded populations.
 
 A function of the free parameters makes the network. Each simulation draws its own wiring and noise; the neurons that are recorded
-are chosen anew. `regression` finds the parameters.
+are chosen anew.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ import numpy as np
 
 from ...core.checks import one_of, whole
 from ...core.errors import NsnnError
-from ...core.progress import progress_bar
 from ...core.results import digest, folder_of
 from ...core.units import pq_quantity, shown, si, unit_of
-from ...core.warn import warn
 from ...io.provenance import provenance
 from ...io.spikes import Trains, read
 from ...measures.table import populations_of
@@ -27,15 +25,14 @@ from ..calibration.free_parameters import FreeParameter, FreeParameters, bounds_
 from ..continuous.conditional import Parts
 from ..continuous.trials import Trial
 from .population_statistics import PopulationStatistics
-from .regression import approach, n_terms
+from .regression import n_terms
 from .runs import Runs
 from .simulation_calibration import SimulationCalibration
-from .simulation_fit import result
+from .simulation_fit import SPARE, calibrated
 
 _SETTLE = 0.2  # s, simulated before the time that is compared
 _PER_PARAMETER, _LEAST_SIMULATIONS = 40, 100  # simulations of a round, by default
-_SPARE = 10  # simulations of a round beyond statistics and terms of the surface
-_ROUNDS = 8
+_ROUNDS = 12
 _SEEDS = 2**31
 
 
@@ -143,7 +140,7 @@ def calibrate_network(
     n = len(free.names)
     compiled = one_of("cpp" if engine is None else engine, ("cython", "numpy", "cpp"), "engine")
     recorded, statistics = _read_recording(given, free)
-    least = len(statistics.names) + n_terms(n) + _SPARE
+    least = len(statistics.names) + n_terms(n) + SPARE
     asked = max(_LEAST_SIMULATIONS, _PER_PARAMETER * n, least) if n_simulations is None else n_simulations
     n_simulations = whole(asked, least, "n_simulations")
     rounds = whole(_ROUNDS if n_generations is None else n_generations, 2, "n_generations")
@@ -152,16 +149,10 @@ def calibrate_network(
     rate = sum(part.times.size for part in recorded) / statistics.duration
     runs = NetworkRuns(free, statistics, n_steps, given.dt, rate, given.seed, compiled, n_jobs, folder)
     target = statistics.of(recorded)
-    with progress_bar(given.progress, "calibrating") as bar:
-        at, n_runs, settled = approach(runs, target, n_simulations, rounds, bar or (lambda _: None))
-    if not settled:
-        warn(
-            f"after {rounds} rounds the simulations still spread over more than the errors of the parameters: raise n_generations, "
-            "or narrow the bounds"
-        )
     spikes = sum(part.times.size for part in recorded)
     trials = [Trial(np.zeros(round(x / given.dt)), 0.0, (0, round(x / given.dt))) for x in statistics.lengths]
-    return replace(result(runs, at, target, trials, n_runs), n_spikes=int(spikes))
+    fit = calibrated(runs, target, trials, n_simulations, rounds, given.progress)
+    return replace(fit, n_spikes=int(spikes))
 
 
 def _read_free(free: Any) -> tuple[FreeParameter, ...]:

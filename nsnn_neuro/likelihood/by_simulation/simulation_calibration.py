@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from scipy.stats import chi2
 from scipy.stats import f as f_distribution
 
-from ...core.checks import check_seed, positive
+from ...core.checks import check_seed, one_of, positive
 from ...core.errors import NsnnError
 from ..calibration.calibrated import Calibrated
+from ..calibration.limits import Limit
+from ..calibration.undetermined import warn_limits
+from ..scores import check_level
+from .regression import Surface
 from .runs import Runs
-from .search import OTHERS, Scoring
 
 _AT_ONCE = 500  # recordings of `simulator` in a run
 _WITHOUT = (
@@ -39,7 +43,7 @@ class SimulationCalibration(Calibrated):
     >>> block = simulate(cell, true, drive, trials=5, duration=300*ms, seed=1, **options)
     >>> free, start = {"noise.sigma": (1*mV, 20*mV)}, OUNoise(3*mV, 10*ms)
     >>> fit = calibrate(cell, free, noise=start, stimulus=drive, trains=block, method="simulation",
-    ...                 n_simulations=30, n_generations=1, **options)
+    ...                 n_simulations=50, **options)
     >>> abs(fit.parameters["noise.sigma"] - 0.004) < 2 * fit.se["noise.sigma"], fit.p > 0.01
     (True, True)
     """
@@ -47,8 +51,7 @@ class SimulationCalibration(Calibrated):
     n_runs: int
     """recordings that were simulated"""
     _target: np.ndarray
-    _mean: np.ndarray
-    _scoring: Scoring
+    _surface: Surface
     _runs: Runs
 
     absent: ClassVar[dict[str, str]] = dict.fromkeys(
@@ -56,17 +59,49 @@ class SimulationCalibration(Calibrated):
     )
 
     def _head(self) -> list[str]:
-        duration, number = self._runs.statistics.duration, int(self._scoring.used.sum())
+        duration, number = self._runs.statistics.duration, int(self._surface.used.sum())
         return [
             f"Calibration of {type(self.model).__name__} by simulation: {self.n_spikes} spikes in {duration:g} s",
             f"{number} statistics, chi2 {self.chi2:.3g}, p = {self.p:.2g}; {self.n_runs} simulated recordings",
         ]
 
+    def interval(
+        self, level: float = 0.95, *, method: str = "profile", names: Sequence[str] | None = None
+    ) -> dict[str, tuple[Any, Any]]:
+        """Confidence intervals by name, in the units of the bounds.
+
+        A profile interval holds the values for which chi2, with the other parameters at their best, is
+        less than a quantile of chi2(1) above its minimum, on the surface of second order that describes
+        the simulations. It ends at the bounds of the parameter, with a warning.
+
+        level : confidence level
+        method : "profile", or "wald": normal on the scale of the fit
+        names : of some parameters only
+        """
+        if one_of(method, ("profile", "wald"), "method") == "wald":
+            return super().interval(level, names=names)
+        rise = float(chi2.ppf(check_level(level), 1))
+        ends: list[tuple[str, str, Limit]] = []
+        limits: dict[str, tuple[float, float]] = {}
+        seen, without_noise = self._surface.information(self._u)[0], self._surface.known(self._u)[0]
+        wider = np.diag(np.linalg.pinv(without_noise)) / np.diag(np.linalg.pinv(seen))
+        for name in self._chosen(names):
+            k, (low, high) = self._index(name), (0.0, 1.0)
+            if not np.isposinf(self.se[name]):
+                low, high = self._surface.limits(self._target, self._u, k, rise * wider[k])
+                ends += [
+                    (name, "lower", Limit(low, low == 0, 0.0)),
+                    (name, "upper", Limit(high, high == 1, 0.0)),
+                ]
+            points = np.repeat([[low], [high]], len(self._u), axis=1)
+            limits[name] = (float(self._free.values(points)[0, k]), float(self._free.values(points)[1, k]))
+        warn_limits(ends)
+        return self._free.intervals(limits)
+
     @property
     def chi2(self) -> float:
         """Squared distance of the recording's statistics to the fit's, by their covariance."""
-        scoring = self._scoring
-        return scoring.distance((self._target - self._mean)[scoring.used]) / (1 + 1 / scoring.n_simulations)
+        return float(self._surface.distance(self._u[None], self._target)[0])
 
     @property
     def p(self) -> float:
@@ -78,7 +113,7 @@ class SimulationCalibration(Calibrated):
 
         Source: Hansen 1982, doi 10.2307/1912775
         """
-        m, used = self._scoring.n_simulations, int(self._scoring.used.sum())
+        m, used = self._surface.free + 1, int(self._surface.used.sum())
         p = used - int(np.isfinite(np.diag(self._scaled)).sum())
         if p < 1:
             return float("nan")
@@ -88,10 +123,12 @@ class SimulationCalibration(Calibrated):
     @property
     def statistics(self) -> pd.DataFrame:
         """Statistics of recording and fit: recorded, simulated, sd (of a recording), z."""
+        surface = self._surface
         sd = np.full(len(self._target), np.nan)
-        sd[self._scoring.used] = np.sqrt(np.diag(self._scoring.covariance))
-        z = (self._target - self._mean) / sd
-        columns = {"recorded": self._target, "simulated": self._mean, "sd": sd, "z": z}
+        sd[surface.used] = np.sqrt(np.diag(surface.covariance))
+        mean = surface.mean(self._u[None])[0]
+        z = (self._target - mean) / sd
+        columns = {"recorded": self._target, "simulated": mean, "sd": sd, "z": z}
         return pd.DataFrame(columns, index=list(self._runs.statistics.names))
 
     def prior(self, reach: float | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -126,9 +163,9 @@ class SimulationCalibration(Calibrated):
         Source: Tejero-Cantero et al. 2020, doi 10.21105/joss.02505 (sbi)
         """
         runs = replace(self._runs, seed=check_seed(seed), out=None)
-        used = self._scoring.used
-        sd = np.sqrt(np.diag(self._scoring.covariance))
-        done = OTHERS
+        used = self._surface.used
+        sd = np.sqrt(np.diag(self._surface.covariance))
+        done = 0
 
         def simulated(theta: Any) -> Any:
             nonlocal done

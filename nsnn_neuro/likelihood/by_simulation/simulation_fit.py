@@ -21,14 +21,17 @@ from ..calibration.maximise import ridge, sort_out
 from ..calibration.undetermined import refuse_indistinct, warn_held, warn_similar
 from ..continuous.conditional import check_single, check_start, check_stimulus
 from ..continuous.trials import Trial, read_trials
+from .regression import approach, n_terms
 from .runs import Runs
-from .search import Scoring, score, search
 from .simulation_calibration import SimulationCalibration
 from .statistics import recorded, statistics_for
 
-N_SIMULATIONS = 100
+N_SIMULATIONS, N_ROUNDS = 500, 20
+SPARE = 10
+"""Simulations of a round beyond statistics and terms of the surface."""
 # Fisher information on a parameter scaled to its range, below which it doesn't matter: its error is 30 times the range
 _IDLE = 1e-3
+_OF_NOISE = 3.0  # times the information that noise in the slopes makes on average: still no effect
 _EDGE = 1e-6
 # smallest eigenvalue of the scaled information, below which errors are over ten times those of single parameters
 _NEARLY_COLLINEAR = 1e-2
@@ -41,8 +44,7 @@ def calibrate_by_simulation(
     """The calibration of a neuron by the statistics of its spikes; options as of `calibrate`."""
     parts, dt = given.parts, given.dt
     _check_parts(*parts)
-    n_simulations = whole(N_SIMULATIONS if n_simulations is None else n_simulations, 30, "n_simulations")
-    n_generations = whole(20 if n_generations is None else n_generations, 1, "n_generations")
+    rounds = whole(N_ROUNDS if n_generations is None else n_generations, 2, "n_generations")
     compiled = one_of("cython" if engine is None else engine, _ENGINES, "engine")
     free = read_free(given.free, parts)
     trials = read_trials(given.trains, dt, given.t_start, given.t_stop, given.parts[2])
@@ -53,31 +55,15 @@ def calibrate_by_simulation(
     n, n_statistics = len(free.names), len(statistics.names)
     if n_statistics < n:
         raise NsnnError(f"free has {n} parameters: expected at most {n_statistics}, the number of statistics")
-    if n_simulations < 2 * n_statistics:
-        raise NsnnError(
-            f"n_simulations = {n_simulations}: expected at least {2 * n_statistics}, twice the number of statistics"
-        )
+    least = n_statistics + n_terms(n) + SPARE
+    n_simulations = whole(
+        max(N_SIMULATIONS, least) if n_simulations is None else n_simulations, least, "n_simulations"
+    )
     folder = None if out is None else folder_of(out)
     rate = n_spikes / statistics.duration
     runs = Runs(free, statistics, n_steps, dt, rate, given.seed, compiled, n_jobs, folder)
     target = recorded(statistics, trials)
-    few, population = max(8, n_simulations // 10), max(16, 8 * n)
-    total = population * few * (n_generations + 1) + (2 * n + 1) * n_simulations * 2
-    done = 0
-    with progress_bar(given.progress, "calibrating") as bar:
-
-        def report(n: int) -> None:
-            nonlocal done
-            done += n
-            if bar is not None:
-                bar(min(done / total, 1.0))
-
-        options = {"n_simulations": few, "n_generations": n_generations, "population": population}
-        best = search(runs, target, n_spikes, **options, report=report)
-        at = score(runs, target, best, n_simulations=n_simulations, report=report)
-        if bar is not None:
-            bar(1.0)
-    return result(runs, at, target, trials, done)
+    return calibrated(runs, target, trials, n_simulations, rounds, given.progress)
 
 
 def _check_parts(model: Any, noise: Any, stimulus: Any) -> None:
@@ -107,17 +93,22 @@ def drive_of(free: FreeParameters, n_steps: int, dt: float) -> np.ndarray | None
     return drive
 
 
-def result(
-    runs: Runs, at: Scoring, target: np.ndarray, trials: list[Trial], n_runs: int
+def calibrated(
+    runs: Runs, target: np.ndarray, trials: list[Trial], n_simulations: int, rounds: int, progress: Any
 ) -> SimulationCalibration:
-    """The calibration at the best point of a search."""
+    """The calibration to a recording with the statistics `target`."""
     free = runs.free
-    u = np.clip(at.centre + at.step, 0.0, 1.0)
-    inner, edge, idle = sort_out(u, np.diag(at.information) < _IDLE, _EDGE)
-    warn_held(free.names, u, edge, idle, what="spikes")
-    covariance = _inverse(free, at.information[np.ix_(inner, inner)], inner)
-    mean = at.mean.copy()
-    mean[at.used] += at.slopes @ at.step
+    with progress_bar(progress, "calibrating") as bar:
+        surface, u, n_runs, settled = approach(runs, target, n_simulations, rounds, bar or (lambda _: None))
+    if not settled:
+        warn(
+            f"after {rounds} rounds new simulations still change the estimate or its errors: raise n_simulations = "
+            f"{n_simulations} or n_generations, or narrow the bounds"
+        )
+    seen, noise = (np.diag(one) for one in surface.information(u))
+    inner, edge, idle = sort_out(u, seen < np.maximum(_IDLE, _OF_NOISE * noise), _EDGE)
+    warn_held(free.names, u, edge, idle, what="spikes", limits="; limits for all values: fit.interval()")
+    covariance = _inverse(free, surface.known(u)[0][np.ix_(inner, inner)], inner)
     return SimulationCalibration(
         **estimates(free, u, scaled_covariance(len(u), inner, idle, covariance)),
         n_spikes=sum(trial.n_spikes for trial in trials),
@@ -126,8 +117,7 @@ def result(
         _trials=trials,
         _engine=runs.engine,
         _target=target,
-        _mean=mean,
-        _scoring=at,
+        _surface=surface,
         _runs=runs,
     )
 

@@ -61,7 +61,7 @@ def calibration_cases(folder: Path) -> Callable[[int], Case]:
 
     cell = nsnn.PIF(tau_m=10 * ms, v_reset=0 * mV, v_thresh=10 * mV, tau_refrac=0 * ms)
     parts = {"noise": nsnn.WhiteNoise(2 * mV), "stimulus": nsnn.Constant(10 * mV)}
-    quick = {"method": "simulation", "n_simulations": 30, "n_generations": 1, "engine": "numpy", "seed": 1}
+    quick = {"method": "simulation", "n_simulations": 40, "n_generations": 2, "engine": "numpy", "seed": 1}
     block = nsnn.simulate(cell, **parts, duration=200 * ms, trials=10, dt=1 * ms, seed=1, engine="numpy")
     free = {"stimulus.v": (5 * mV, 20 * mV)}
     runs = nsnn.calibrate(cell, free, trains=block, dt=1 * ms, out=folder / "runs", **parts, **quick)._runs
