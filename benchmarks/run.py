@@ -56,7 +56,7 @@ ELSEWHERE = {  # script: why `make bench` does not run it
     "synaptic_inputs": "six minutes of fits: coverage of intervals with synaptic inputs, for docs/likelihood.md",
     "coloured_noise": "half an hour of fits: a neuron in correlated noise, for docs/likelihood.md",
     "poisson_input": "compares sources of Poisson input, for docs/noise.md",
-    "recovery_networks": "an hour of fits: coverage of intervals of a network, for docs/by_simulation.md",
+    "recovery_simulation": "hours of fits: coverage of intervals by simulation, for docs/by_simulation.md",
     "fits": "processor time of fits, which has no goal of its own; for docs/likelihood.md",
     "voltage_coverage": "a study of hours: coverage of intervals, for docs/voltage.md",
     "count_coverage": "coverage of intervals of dispersions and shared gains, for docs/likelihood.md",

@@ -49,11 +49,15 @@ def test_both_sides_of_a_row_fire_alike(engine: Any, small: Any, tmp_path: Path,
 # --- kept results and their pages ---
 
 
-def test_pages_on_likelihood_and_voltage_show_what_is_kept(engine: Any) -> None:
+def test_pages_on_likelihood_voltage_and_simulation_show_what_is_kept(engine: Any) -> None:
     recovery, coverage = (importlib.import_module(name) for name in ("recovery", "voltage_coverage"))
     assert recovery.page_table(json.loads(recovery.KEPT.read_text())) in recovery.PAGE.read_text()
     kept = json.loads(coverage.KEPT.read_text())
     assert coverage.page_tables(kept) in coverage.PAGE.read_text(encoding="utf-8")
+    simulation = importlib.import_module("recovery_simulation")
+    page = (FOLDER.parent / "docs" / "by_simulation.md").read_text(encoding="utf-8")
+    for case, rows in json.loads(simulation.KEPT.read_text()).items():
+        assert simulation.line(case, rows) in page
     for one in kept.values():  # two standard errors cover nine of ten, within four errors of the count
         n = one["recordings"]
         assert all(row["two_errors"] > 0.9 * n - 4 * np.sqrt(0.09 * n) for row in one["parameters"].values())
