@@ -156,6 +156,22 @@ def test_slow_variables_start_where_they_are_set(cell, starts):
     assert [described[f"{x}_start"] for x in starts] == [{"value": 0.0, "unit": "V"}] * len(starts)
 
 
+def test_a_gif_without_current_or_threshold_needs_no_parameters_of_them():
+    """The same spikes as with the time constants written out, and as those of an LIF."""
+    lif = {name: getattr(GIF, name) for name in ("tau_m", "v_rest", "v_reset", "v_thresh", "tau_refrac")}
+    current = {"tau_w": GIF.tau_w, "b": GIF.b}
+    threshold = {"tau_thresh": GIF.tau_thresh, "b_thresh": GIF.b_thresh}
+    plain = nsnn.GIF(**lif, tau_w=7 * ms, b=0 * mV, tau_thresh=9 * ms, b_thresh=0 * mV)
+    for short, full in (
+        (nsnn.GIF(**lif, **current), dataclasses.replace(GIF, b_thresh=0 * mV)),
+        (nsnn.GIF(**lif, **threshold), dataclasses.replace(GIF, b=0 * mV)),
+        (nsnn.GIF(**lif), plain),
+        (nsnn.GIF(**lif), nsnn.LIF(**lif)),
+    ):
+        spikes = [simulated(cell, np.array([40.0]), 0.1)[0].tolist() for cell in (short, full)]
+        assert spikes[0] == spikes[1] != []
+
+
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Cascade(nsnn.LIF):
     """A drive that is filtered twice, and a threshold that follows the membrane."""
@@ -235,6 +251,12 @@ REFUSED = [
     (lambda: texts(slow_start={"u": "b"}), "Own.slow_start has ['u']", "expected variables of Own.slow"),
     (lambda: dataclasses.replace(GIF, lift_start=1.0), "lift_start = 1.0", "expected the same unit"),
     (lambda: dataclasses.replace(ADEX, w_start=1 * ms), "w_start of AdEx = 1. ms", "expected a voltage"),
+    (lambda: dataclasses.replace(GIF, tau_w=None), "b = 1.5 mV", "tau_w="),
+    (
+        lambda: dataclasses.replace(GIF, tau_thresh=None, b_thresh=None, lift_start=1 * mV),
+        "lift_start = 1. mV",
+        "tau_thresh=",
+    ),
 ]
 
 

@@ -248,8 +248,8 @@ class GIF(LIF):
     Parameters
     ----------
     as for `LIF`, and
-    tau_w, tau_thresh : scalar or (n_neurons,), time > 0
-    b, b_thresh : scalar or (n_neurons,), unit of the membrane
+    tau_w, tau_thresh : scalar or (n_neurons,), time > 0; of w or lift that stays 0 they may be left out (100 ms)
+    b, b_thresh : scalar or (n_neurons,), unit of the membrane, default 0
     w_start, lift_start : scalar or (n_neurons,), unit of the membrane: w and lift at the start of a trial, default 0
 
     Source: Mensi et al. 2012, doi 10.1152/jn.00408.2011; Pozzorini et al. 2015, doi 10.1371/journal.pcbi.1004275
@@ -261,10 +261,10 @@ class GIF(LIF):
     'lift'
     """
 
-    tau_w: Any = parameter("s", bound="positive")
-    b: Any = parameter("V", "1")
-    tau_thresh: Any = parameter("s", bound="positive")
-    b_thresh: Any = parameter("V", "1")
+    tau_w: Any = parameter("s", bound="positive", default=None)
+    b: Any = parameter("V", "1", default=None)
+    tau_thresh: Any = parameter("s", bound="positive", default=None)
+    b_thresh: Any = parameter("V", "1", default=None)
     w_start: Any = parameter("V", "1", default=None)
     lift_start: Any = parameter("V", "1", default=None)
 
@@ -273,3 +273,13 @@ class GIF(LIF):
     slow_start: ClassVar[dict[str, str]] = {"w": "w_start", "lift": "lift_start"}
     after_spike: ClassVar[str] = "w += b\nlift += b_thresh"
     moving: ClassVar[str] = "lift"
+
+    def __post_init__(self) -> None:
+        for tau, *jumps in (("tau_w", "b", "w_start"), ("tau_thresh", "b_thresh", "lift_start")):
+            if getattr(self, tau) is not None:
+                continue
+            for name in jumps:
+                if (value := getattr(self, name)) is not None and np.any(np.asarray(value) != 0):
+                    raise NsnnError(f"{name} = {value} without {tau}: expected its decay too, {tau}=100*ms")
+            object.__setattr__(self, tau, units.pq_quantity(0.1, "s"))
+        super().__post_init__()
