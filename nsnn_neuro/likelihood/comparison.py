@@ -30,7 +30,7 @@ from ..measures import (
 )
 from ..measures.estimate import jackknife_se
 from ..measures.spiketrain.psth_correlation import signal_power
-from .scores import PerStep, paired_error, part_sums, ratio_error
+from .scores import PerStep, paired_error, part_sums, ratio_error, warn_fitted
 
 RECORDED = "recorded"
 _ALPHA = 0.05
@@ -92,8 +92,8 @@ def compare_models(
 
     Warns
     -----
-    of scores that a model or the data do not have, which are NaN; with one recorded trial: Md* and
-    ceilings
+    of spikes that a model was fitted to; of scores that a model or the data do not have, which are
+    NaN; with one recorded trial: Md* and ceilings
 
     Source: Naud et al. 2011, doi 10.1162/NECO_a_00208; Schoppe et al. 2016, doi
     10.3389/fncom.2016.00010
@@ -173,6 +173,7 @@ class _Setup:
                 self.add(name, "misfits", float((tests < _ALPHA).sum()), np.nan, len(tests))
         if not steps:
             return
+        warn_fitted(steps)
         gains = in_one_bin(steps)
         shortest = min(one.dt for one in steps.values())
         best = max(gains.values(), key=lambda pair: pair[0].sum())[0]

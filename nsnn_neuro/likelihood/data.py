@@ -21,6 +21,7 @@ from ..io.provenance import provenance
 from ..io.spikes import Trains, as_repeats, scalar_time
 from ..io.spikes.arrays import seconds
 from ..io.spikes.bins import rounding, slack
+from .scores import Piece
 
 _FAR_LONGER = 10  # times the trials
 _MEMORY_SHARE = 0.5  # of the free memory, beyond which regressors lie in a file
@@ -90,20 +91,10 @@ class Data:
         none = np.empty((len(self.o), 0))
         return replace(self, drive=none, history=none, design=None)
 
-    def shared(self, other: Data, dt: float) -> tuple[int, int]:
-        """Spikes in the time for which `other` has data too: those in trials with the same spikes in `other`, and all."""
-        same = total = 0
-        if self.starts.size != other.starts.size:
-            return 0, 0
-        pieces = (np.split(one.o, np.flatnonzero(one.begins)[1:]) for one in (self, other))
-        shifts = np.rint((other.starts - self.starts) / dt).astype(int)
-        for a, b, shift in zip(*pieces, shifts.tolist(), strict=True):
-            a, b = a[max(0, shift) :], b[max(0, -shift) :]
-            n = min(a.size, b.size)
-            spikes = int(a[:n].sum()) if n > 0 else 0
-            total += spikes
-            same += spikes if spikes and np.array_equal(a[:n], b[:n]) else 0
-        return same, total
+    @property
+    def pieces(self) -> list[Piece]:
+        """The start (s) and the spikes of each trial."""
+        return list(zip(self.starts.tolist(), np.split(self.o, np.flatnonzero(self.begins)[1:]), strict=True))
 
 
 def channels_of(signal: Any) -> tuple[int, pq.Quantity | None]:

@@ -15,7 +15,6 @@ from ..core.aliases import Signal, SpikeSource, Time
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import pq_quantity
-from ..core.warn import FIT_RIGHT, warn
 from ..io.spikes import Trains
 from ..measures import Estimate, as_trains
 from ..models.escape import EscapeNoise, Family, Gaussian
@@ -34,10 +33,7 @@ from .misfit import Predicted, filter_cures, misfit_table, of_filters
 from .model import NeuronModel
 from .prior import Prior, strength
 from .responses import Poisson
-from .scores import PerStep, Rescaled, Scored, bits_per_spike, check_level, rescale
-
-# spikes that two recordings may share; repeats with a spike or two each may share more, but hardly half of all
-_BY_CHANCE = 2
+from .scores import PerStep, Rescaled, Scored, bits_per_spike, check_level, fitted_warning, rescale, score_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,18 +174,7 @@ class NeuronFit(Inference, Scored, Saved):
         step with one. Where some step has several spikes it is scored by the likelihood of the
         counts over a Poisson process, and `warning` says so.
         """
-        data = self.model.data(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop)
-        self.warn_fitted(data)
-        return bits_per_spike(self.model.probability(self.values, data)[1], data.o)
-
-    def warn_fitted(self, data: Data) -> None:
-        """Warn if the spikes of `data` were fitted."""
-        shared, overlapping = data.shared(self._data, self.model.step)
-        if shared > _BY_CHANCE and (shared == overlapping or shared > data.o.sum() / 2):
-            warn(
-                f"{shared} of the {int(data.o.sum())} spikes were fitted, so that the score is too high: give t_stop to the fit "
-                f"and t_start to score, or score other trials; fit.bits_per_spike is of the fitted data{FIT_RIGHT}rivals"
-            )
+        return score_of(self.per_step(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop))
 
     @property
     def takes(self) -> tuple[str, ...]:
@@ -207,8 +192,12 @@ class NeuronFit(Inference, Scored, Saved):
         t_stop: Time | None = None,
     ) -> PerStep:
         """The log-likelihood of each step, trials in line; arguments as of `score`."""
-        data = self.model.data(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop)
-        return PerStep(self.model.probability(self.values, data)[1], data.o, self.model.step)
+        return self.steps_of(self.model.data(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop))
+
+    def steps_of(self, data: Data) -> PerStep:
+        """The log-likelihood of each step of prepared data."""
+        warning = fitted_warning(data.pieces, self._data.pieces, self.model.step)
+        return PerStep(self.model.probability(self.values, data)[1], data.o, self.model.step, warning)
 
     def simulate(
         self,

@@ -25,7 +25,7 @@ from .fit_codec import Saved
 from .misfit import filter_cures, misfit_table, of_filters
 from .model import NeuronModel
 from .responses import Poisson
-from .scores import Rescaled, Scored, bits_per_spike, rescale
+from .scores import Rescaled, Scored, bits_per_spike, rescale, warn_fitted
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,12 +160,11 @@ class PopulationFit(Scored, Saved):
 
     def _logs(self, block: Any, signal: Any, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray]:
         """Log-likelihood and spikes of each step and neuron, (n, n_neurons)."""
-        logs, spikes = [], []
-        for fit, data in self._each(block, signal, t_start, t_stop):
-            fit.warn_fitted(data)
-            logs.append(fit.model.probability(fit.values, data)[1])
-            spikes.append(data.o)
-        return np.stack(logs, axis=1), np.stack(spikes, axis=1)
+        each = [fit.steps_of(data) for fit, data in self._each(block, signal, t_start, t_stop)]
+        warn_fitted({f"neuron {k}": one for k, one in enumerate(each)})
+        return np.stack([one.log_likelihood for one in each], axis=1), np.stack(
+            [one.o for one in each], axis=1
+        )
 
     def _each(self, block: Any, signal: Any, t_start: Any, t_stop: Any) -> Iterator[tuple[NeuronFit, Data]]:
         """The fit and the data of each neuron."""

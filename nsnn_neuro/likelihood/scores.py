@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,9 +12,12 @@ from scipy.stats import cauchy, kstest
 
 from ..core.checks import whole
 from ..core.errors import NsnnError
+from ..core.warn import FIT_RIGHT, warn
 from ..measures import Estimate
 
 _PARTS = 20  # of the data, for the standard error
+# spikes that two recordings may share; repeats with a spike or two each may share more, but hardly half of all
+_BY_CHANCE = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +38,33 @@ class PerStep:
     """(n,) 1.0 in a step with a spike"""
     dt: float
     """s"""
+    warning: str | None = None
+    """why a score of these steps is too high: of which spikes the model was fitted to"""
+
+
+Piece = tuple[float, np.ndarray]
+"""The start (s) of a trial and its spikes in steps."""
+
+
+def fitted_warning(now: Sequence[Piece], fitted: Sequence[Piece], dt: float) -> str | None:
+    """What to warn of if spikes that are scored were fitted, more than half of them or all where times overlap."""
+    same = overlapping = 0
+    if len(now) != len(fitted):
+        return None
+    for (start, a), (first, b) in zip(now, fitted, strict=True):
+        shift = round((first - start) / dt)
+        a, b = a[max(0, shift) :], b[max(0, -shift) :]
+        n = min(a.size, b.size)
+        spikes = int(a[:n].sum()) if n > 0 else 0
+        overlapping += spikes
+        same += spikes if spikes and np.array_equal(a[:n], b[:n]) else 0
+    total = int(sum(o.sum() for _, o in now))
+    if same <= _BY_CHANCE or not (same == overlapping or same > total / 2):
+        return None
+    return (
+        f"{same} of the {total} spikes were fitted, so that the score is too high: give t_stop to the fit and t_start to score, or "
+        f"score other trials; fit.bits_per_spike is of the fitted data{FIT_RIGHT}rivals"
+    )
 
 
 class Scored:
@@ -69,6 +100,19 @@ def paired_error(sums: np.ndarray, n: float) -> float:
     """Standard error of a difference per spike, from its sums over parts with n spikes in all."""
     k = len(sums)
     return float(np.sqrt(k) * sums.std(ddof=1) / n) if k > 1 else np.nan
+
+
+def warn_fitted(steps: Mapping[str, PerStep]) -> None:
+    """Warn of steps, by the names of what predicts them, whose spikes were fitted."""
+    for reason in dict.fromkeys(one.warning for one in steps.values() if one.warning):
+        names = ", ".join(name for name, one in steps.items() if name and one.warning == reason)
+        warn(f"{names}: {reason}" if names else reason)
+
+
+def score_of(steps: PerStep) -> Estimate:
+    """Bits per spike of these steps, with that warning."""
+    warn_fitted({"": steps})
+    return bits_per_spike(steps.log_likelihood, steps.o)
 
 
 def bits_per_spike(logs: np.ndarray, o: np.ndarray) -> Estimate:

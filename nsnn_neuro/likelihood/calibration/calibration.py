@@ -20,7 +20,7 @@ from ..continuous.cells import Grid
 from ..continuous.conditional import check_start, log_likelihoods, probabilities, stimulus_of
 from ..continuous.trials import Trial, one_for_each, read_recordings
 from ..misfit import Predicted, misfit_table, neuron_cures, of_chances
-from ..scores import PerStep, Rescaled, Scored, bits_per_spike, check_level, rescale
+from ..scores import PerStep, Rescaled, Scored, check_level, fitted_warning, rescale, score_of
 from ..synaptic_input import with_inputs
 from .calibrated import Calibrated
 from .limits import Profiler
@@ -85,7 +85,8 @@ class SpikeCalibration(Calibrated, Scored):
             (log2 P(spikes) - log2 P0(spikes)) / n_spikes
 
         Pass spikes that were not fitted, such as those after the fit's t_stop. P0 is a neuron with
-        the mean spike probability of *these* data. `se` is over 20 consecutive parts.
+        the mean spike probability of *these* data. `se` is over 20 consecutive parts. Warns of spikes
+        that were fitted, as `NeuronFit.score`.
 
         trains, t_start, t_stop : as for `calibrate`; of several recordings a list of as many
         signal : of other data, in place of that of the fit's stimulus (see `under`): one signal, or
@@ -93,15 +94,17 @@ class SpikeCalibration(Calibrated, Scored):
             to last as long
         inputs : likewise the spikes of synaptic inputs: trains, or a dict of trains by name
         """
-        steps = self.per_step(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop)
-        return bits_per_spike(steps.log_likelihood, steps.o)
+        return score_of(self.per_step(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop))
 
     def per_step(
         self, trains: Any, signal: Any = None, *, inputs: Any = None, t_start: Any = None, t_stop: Any = None
     ) -> PerStep:
         """The log-likelihood of each step, trials in line; arguments as of `score`."""
-        logs, o = self._under(signal, inputs)._steps(trains, t_start, t_stop)[1:]
-        return PerStep(logs, o, self.dt)
+        fit = self._under(signal, inputs)
+        trials = fit._read(trains, t_start, t_stop)
+        now, fitted = ([one.piece(self.dt) for one in some] for some in (trials, self._trials))
+        logs, o = fit._steps(trials)[1:]
+        return PerStep(logs, o, self.dt, fitted_warning(now, fitted, self.dt))
 
     def rescaled(
         self,
@@ -124,7 +127,8 @@ class SpikeCalibration(Calibrated, Scored):
         """
         if trains is None and inputs is not None:
             raise NsnnError("inputs without trains: expected the spikes of the neuron in the same trials")
-        silence, _, o = self._under(signal, inputs)._steps(trains, t_start, t_stop)
+        fit = self._under(signal, inputs)
+        silence, _, o = fit._steps(fit._read(trains, t_start, t_stop))
         return rescale(silence, o, check_seed(seed), n_seeds)
 
     def _under(self, signal: Any, inputs: Any) -> Any:
@@ -196,10 +200,10 @@ class SpikeCalibration(Calibrated, Scored):
         check_start(self.stimulus, trials, self.dt)
         return trials
 
-    def _steps(self, trains: Any, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _steps(self, trials: list[Trial]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """log(1 - q), log-likelihood and spikes of each step that counts, trials in line."""
         columns = []
-        for trial in self._read(trains, t_start, t_stop):
+        for trial in trials:
             counted = slice(*trial.counted)
             parts = self.model, self.noise, self.stimulus, *self.inputs.values()
             q = np.clip(probabilities(parts, trial, self.dt, self.grid), 0.0, 1 - 1e-12)[counted]

@@ -12,6 +12,7 @@ from ...core.errors import NsnnError
 from ...core.units import si
 from ...io.spikes import as_repeats
 from ..data import binned
+from ..scores import Piece
 
 # for each parameter and two more; a larger part than this is as slow as all
 _SPIKES_SEARCHED, _LARGEST_PART = 50, 0.7
@@ -36,6 +37,10 @@ class Trial:
     def n_spikes(self) -> int:
         """Spikes in the steps that count."""
         return int(self.o[slice(*self.counted)].sum())
+
+    def piece(self, dt: float) -> Piece:
+        """The start (s) and the spikes of the steps that count."""
+        return self.t_start + self.counted[0] * dt, self.o[slice(*self.counted)]
 
 
 def read_trials(

@@ -1,0 +1,67 @@
+"""What a user of fits meets first: warnings and errors that say what to do, and print-outs that say what was found."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from typing import Any
+
+import pytest
+from brian2 import Hz, ms, mV, second
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import fit_neuron
+from nsnn_neuro.likelihood import Lags, compare_models
+
+CELL = nsnn.LIF(tau_m=10 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+ESCAPE = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(50 * Hz, 3 * mV))
+DRIVE = nsnn.Constant(19 * mV)
+FIRST, LATER = {"t_stop": 1 * second}, {"t_start": 1 * second}
+
+
+@functools.cache
+def recorded() -> Any:
+    return nsnn.simulate(CELL, ESCAPE, DRIVE, duration=2 * second, dt=1 * ms, seed=1, engine="numpy")
+
+
+@functools.cache
+def calibrated() -> Any:
+    free = {"noise.hazard.rate": (5 * Hz, 500 * Hz)}
+    return nsnn.calibrate(CELL, free, noise=ESCAPE, stimulus=DRIVE, trains=recorded(), dt=1 * ms, **FIRST)
+
+
+@functools.cache
+def regression() -> Any:
+    return fit_neuron(recorded(), dt=1 * ms, history=Lags(2), ridge=1.0, **FIRST)
+
+
+def messages(call: Any) -> list[str]:
+    """The warnings of a call."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        call()
+    return [str(one.message) for one in caught if one.category is UserWarning]
+
+
+SCORES = {
+    "calibrate": lambda **span: calibrated().score(recorded(), **span),
+    "evaluate": lambda **span: calibrated().evaluate(recorded(), **span),
+    "fit_neuron": lambda **span: regression().score(recorded(), **span),
+    "compare_models": lambda **span: compare_models(
+        {"LIF": calibrated(), "GLM": regression()}, recorded(), precision=4 * ms, trials=2, **span
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_a_score_of_fitted_spikes_warns_and_one_of_others_does_not(name: str) -> None:
+    for span in (FIRST, {"t_start": 0.2 * second, "t_stop": 1 * second}):
+        fitted = [one for one in messages(lambda s=span: SCORES[name](**s)) if "were fitted" in one]
+        assert len(fitted) == 1
+        assert ("LIF, GLM" in fitted[0]) == (name == "compare_models")
+    assert not any("were fitted" in one for one in messages(lambda: SCORES[name](**LATER)))
+
+
+def test_probabilities_and_tests_of_fitted_spikes_do_not_warn() -> None:
+    for fit in (calibrated(), regression()):
+        assert messages(lambda f=fit: (f.per_step(recorded(), **FIRST), f.rescaled(), f.misfit())) == []
