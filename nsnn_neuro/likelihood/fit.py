@@ -155,6 +155,7 @@ class NeuronFit(Inference, Scored, Saved):
         lags = (lag + np.arange(n_lags)) * self.model.step
         return lags, value.reshape(n, n_lags).T, se.reshape(n, n_lags).T
 
+    @suggest_keywords
     def score(
         self,
         trains: SpikeSource,
@@ -173,6 +174,8 @@ class NeuronFit(Inference, Scored, Saved):
         A Poisson fit is scored like the others, by the probability 1 - exp(-rate) of a spike in a
         step with one. Where some step has several spikes it is scored by the likelihood of the
         counts over a Poisson process, and `warning` says so.
+
+        trains : spikes that were not fitted, as for `fit_neuron`: fit.score(block, signal, t_start=...)
         """
         return score_of(self.per_step(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop))
 
@@ -182,6 +185,7 @@ class NeuronFit(Inference, Scored, Saved):
         both = {"signal": self.model.stimulus, "inputs": self.model.coupling}
         return tuple(name for name, basis in both.items() if basis is not None)
 
+    @suggest_keywords
     def per_step(
         self,
         trains: SpikeSource,
@@ -191,7 +195,10 @@ class NeuronFit(Inference, Scored, Saved):
         t_start: Time | None = None,
         t_stop: Time | None = None,
     ) -> PerStep:
-        """The log-likelihood of each step, trials in line; arguments as of `score`."""
+        """The log-likelihood of each step, trials in line; arguments as of `score`.
+
+        trains : spikes as for `fit_neuron`, also the fitted ones
+        """
         return self.steps_of(self.model.data(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop))
 
     def steps_of(self, data: Data) -> PerStep:
@@ -317,8 +324,10 @@ class NeuronFit(Inference, Scored, Saved):
         """The data of these arguments, or the fitted ones."""
         if trains is not None:
             return self.model.data(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop)
-        if signal is not None or inputs is not None:
-            raise NsnnError("trains and signal: expected both, or neither for the data that were fitted")
+        if any(one is not None for one in (signal, inputs, t_start, t_stop)):
+            raise NsnnError(
+                "trains and signal: expected both with inputs, t_start or t_stop, or none of these for all data that were fitted"
+            )
         if self._data.drive.shape[1] != len(self.model.drive_names):
             raise NsnnError("trains = None: a fit of fit_population keeps no regressors; expected the data")
         return self._data

@@ -88,6 +88,7 @@ class PopulationFit(Scored, Saved):
             p[post, _others(post, n)] = tests.filter(regex=r"^coupling\[" if n > 2 else "^coupling")
         return p
 
+    @suggest_keywords
     def score(
         self,
         block: SpikeSource,
@@ -99,6 +100,8 @@ class PopulationFit(Scored, Saved):
         """Bits per spike over homogeneous neurons, all together, as `NeuronFit.score`.
 
         Each neuron is predicted from the earlier spikes of all.
+
+        block : spikes that were not fitted: fit.score(block, signal, t_start=...)
         """
         logs, o = self._logs(block, signal, t_start, t_stop)
         return bits_per_spike(logs.sum(axis=1), o)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import functools
 import warnings
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from brian2 import Hz, ms, mV, second
+from helpers.fits import DT
+from helpers.refusals import assert_refused
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import fit_neuron
+from nsnn_neuro import fit_neuron, fit_population
 from nsnn_neuro.likelihood import Lags, compare_models
 
 CELL = nsnn.LIF(tau_m=10 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
@@ -65,3 +69,26 @@ def test_a_score_of_fitted_spikes_warns_and_one_of_others_does_not(name: str) ->
 def test_probabilities_and_tests_of_fitted_spikes_do_not_warn() -> None:
     for fit in (calibrated(), regression()):
         assert messages(lambda f=fit: (f.per_step(recorded(), **FIRST), f.rescaled(), f.misfit())) == []
+
+
+@functools.cache
+def population() -> Any:
+    rng = np.random.default_rng(1)
+    spikes = nsnn.to_block(
+        [[np.flatnonzero(rng.random(800) < 0.1) * DT for _ in range(2)]], t_stop=0.8 * second
+    )
+    return fit_population(spikes, dt=1 * ms, coupling=1)
+
+
+@pytest.mark.parametrize("fit", [calibrated, regression, population])
+def test_a_score_without_spikes_says_that_they_are_needed_and_how_to_pass_them(
+    fit: Any, tmp_path: Path
+) -> None:
+    again = nsnn.load_fit(fit().save(tmp_path / "fit.npz"))
+    refused: list[Any] = [(lambda: again.score(**LATER), "needs", "fit.score(block")]
+    if fit is not population:  # the window was ignored
+        refused += [
+            (lambda: again.misfit(**LATER), "t_start", "trains"),
+            (lambda: again.rescaled(**FIRST), "t_stop", "trains"),
+        ]
+    assert_refused(refused)

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import chi2
 
 from ...core.aliases import Progress
-from ...core.checks import check_seed, one_of, whole
+from ...core.checks import check_seed, one_of, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ...core.progress import progress_bar
 from ...measures import Estimate
@@ -77,6 +77,7 @@ class SpikeCalibration(Calibrated, Scored):
         """Head and table, and that white noise is an assumption."""
         return super().__repr__() + _WHITE * isinstance(self.noise, WhiteNoise)
 
+    @suggest_keywords
     def score(
         self, trains: Any, signal: Any = None, *, inputs: Any = None, t_start: Any = None, t_stop: Any = None
     ) -> Estimate:
@@ -88,7 +89,9 @@ class SpikeCalibration(Calibrated, Scored):
         the mean spike probability of *these* data. `se` is over 20 consecutive parts. Warns of spikes
         that were fitted, as `NeuronFit.score`.
 
-        trains, t_start, t_stop : as for `calibrate`; of several recordings a list of as many
+        trains : spikes as for `calibrate`, fit.score(block, t_start=...); of several recordings a list
+            of as many
+        t_start, t_stop : as for `calibrate`
         signal : of other data, in place of that of the fit's stimulus (see `under`): one signal, or
             a list with that of each recording in `trains`; None: the stimulus of the fit, which has
             to last as long
@@ -96,10 +99,14 @@ class SpikeCalibration(Calibrated, Scored):
         """
         return score_of(self.per_step(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop))
 
+    @suggest_keywords
     def per_step(
         self, trains: Any, signal: Any = None, *, inputs: Any = None, t_start: Any = None, t_stop: Any = None
     ) -> PerStep:
-        """The log-likelihood of each step, trials in line; arguments as of `score`."""
+        """The log-likelihood of each step, trials in line; arguments as of `score`.
+
+        trains : spikes as for `calibrate`, also the fitted ones
+        """
         fit = self._under(signal, inputs)
         trials = fit._read(trains, t_start, t_stop)
         now, fitted = ([one.piece(self.dt) for one in some] for some in (trials, self._trials))
@@ -194,6 +201,10 @@ class SpikeCalibration(Calibrated, Scored):
     def _read(self, trains: Any, t_start: Any, t_stop: Any) -> list[Trial]:
         """The trials of some spikes, or the fitted ones."""
         trials = self._trials
+        if trains is None and not (t_start is None and t_stop is None):
+            raise NsnnError(
+                "t_start, t_stop: expected trains with them, or none of these for all fitted spikes"
+            )
         if trains is not None:
             trials = read_recordings(trains, self.stimulus, self.dt, t_start, t_stop)
             trials = with_inputs(trials, self.inputs, self._n_recordings, self.dt)
