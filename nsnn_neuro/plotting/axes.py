@@ -127,10 +127,30 @@ def slant(ax: Axes) -> None:
 
 # of a legend, in sizes of its font: between columns; a handle; between handle and text
 _GAP, _HANDLE, _PAD = 1.4, 1.4, 0.8
+_TITLE = 1.8  # sizes of its font: room for a title
 
 
 def legend_above(ax: Axes, n: int) -> None:
-    """A legend of n entries above the axes, where it hides no data: in one row, or in several above narrow axes."""
+    """A legend of n entries above the axes, where it hides no data: in one row, or in several above narrow axes.
+
+    A title stands above it, whether it was set before or is set later; without a layout of the figure, axes at its top are
+    lowered for both.
+    """
+    from matplotlib.transforms import ScaledTranslation, blended_transform_factory
+
+    box, figure = _legend_above(ax, n).get_window_extent(), ax.figure
+    over = box.y1 + _TITLE * ax.title.get_size() * figure.dpi / 72 - figure.bbox.y1
+    if over > 0 and figure.get_layout_engine() is None:
+        place = ax.get_position()
+        ax.set_position((place.x0, place.y0, place.width, max(place.height - over / figure.bbox.height, 0.1)))
+        ax.set_in_layout(True)
+    # Matplotlib puts titles above inner axes, but not above legends
+    inches = figure.dpi_scale_trans
+    from_top = blended_transform_factory(ax.transAxes, inches + ScaledTranslation(0, 1, ax.transAxes))
+    ax.inset_axes((0, 0, 1, box.height / figure.dpi), transform=from_top).axis("off")
+
+
+def _legend_above(ax: Axes, n: int) -> Any:
     place: dict[str, Any] = {
         "frameon": False,
         "loc": "lower left",
@@ -141,7 +161,7 @@ def legend_above(ax: Axes, n: int) -> None:
     room = ax.get_window_extent().width
     legend = ax.legend(**place, ncols=n, columnspacing=_GAP)
     if legend.get_window_extent().width <= room:
-        return
+        return legend
     small: dict[str, Any] = {"fontsize": "small", "labelspacing": 0.3, "borderpad": 0.0, "borderaxespad": 0.3}
     legend = ax.legend(**place, **small, ncols=n, columnspacing=_GAP)
     texts = legend.get_texts()
@@ -155,7 +175,7 @@ def legend_above(ax: Axes, n: int) -> None:
     fitting = [k for k in range(1, n + 1) if total(k) <= room] or [1]
     rows = -(-n // max(fitting))  # the fewest; then the fewest columns, so that rows are alike
     columns = next(k for k in fitting if -(-n // k) == rows)
-    ax.legend(**place, **small, ncols=columns, columnspacing=_GAP)
+    return ax.legend(**place, **small, ncols=columns, columnspacing=_GAP)
 
 
 def colour_bar(ax: Axes, image: Any, label: str) -> None:

@@ -324,6 +324,23 @@ def test_each_hue_is_a_colour_with_its_own_rows() -> None:
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["LIF", "EIF"]
 
 
+@pytest.mark.parametrize("layout", [None, "constrained"])
+@pytest.mark.parametrize("name", ["misfit", "rescaling", "hidden_states"])
+def test_a_title_stands_above_the_legend_and_within_the_figure(name: str, layout: str | None) -> None:
+    figure = Figure(figsize=(9, 3), layout=layout)
+    for later, ax in zip((False, True), figure.subplots(1, 2), strict=True):
+        if not later:
+            ax.set_title("neuron 3")
+        DRAWINGS[name](ax)
+        if later:
+            ax.set_title("neuron 3")
+    figure.savefig(io.BytesIO())
+    for ax in figure.axes:
+        title, legend = ax.title.get_window_extent(), ax.get_legend().get_window_extent()
+        assert title.y0 >= legend.y1 - 3  # its frame is not drawn
+        assert title.y1 <= figure.bbox.y1
+
+
 def test_many_hues_have_a_colour_each_and_a_short_legend() -> None:
     rows = table(x=range(3)).merge(pd.DataFrame({"neuron": range(30)}), how="cross")
     ax = plotting.measure_against(rows, "x", hue="neuron", ax=new_ax())
