@@ -86,7 +86,7 @@ def tabulate(
         Populations come from block.annotations["populations"], a list of {"name", "size"}; without it all neurons are "neurons"
     measures : function, list of functions, or dict of name -> function (names become texts), each of a Block to (n_neurons,),
         number or Estimate; functools.partial sets options. The unit is the function's attribute `unit`, else "1"
-    by : "neuron" (default) or "population"
+    by : "neuron" (default), a row for each, or "population", the mean over the neurons of each population of a network
     confidence : of the limits, between 0 and 1, such as 0.95; None (default): no limits. An Estimate has NaN
     progress : of paths; None (default): a bar after a second in a terminal or notebook; True, False, or a function of the completed
         fraction of each file

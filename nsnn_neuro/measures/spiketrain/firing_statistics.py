@@ -38,7 +38,8 @@ def _rate_parts(trains: Trains) -> Parts:
 def firing_rate(block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None) -> np.ndarray:
     """Mean firing rate of each neuron in Hz, (n_neurons,).
 
-    The rate is the number of spikes in all trials, divided by the total duration of the trials.
+    The rate is the number of spikes in all trials, divided by the total duration of the trials. Of each population of a network:
+    `tabulate(block, firing_rate, by="population")`.
 
     Parameters
     ----------
