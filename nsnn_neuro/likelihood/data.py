@@ -166,7 +166,7 @@ def _filtered_columns(steps: Steps, basis: np.ndarray) -> Iterator[np.ndarray]:
             yield np.convolve(x, b[:n])[:n]
 
 
-def binned(trains: Trains, dt: float, *, several: bool = False) -> list[np.ndarray]:
+def binned(trains: Trains, dt: float, *, several: bool = False, cure: str = "") -> list[np.ndarray]:
     """The spikes of each trial per step, 0.0 and 1.0, or with `several` their numbers; one at exactly t_stop is left out."""
     index, n_bins = trains.bins(dt, "dt")
     within = trains.times < trains.t_stop[trains.trial] - trains.resolution
@@ -182,7 +182,7 @@ def binned(trains: Trains, dt: float, *, several: bool = False) -> list[np.ndarr
             raise NsnnError(
                 f"dt = {dt} s: trial {k} has two spikes in the step at {t:.6g} s, {times[twice[0]]:.9g} s and "
                 f"{times[twice[0] + 1]:.9g} s: expected one per step; take a smaller dt (the trial's "
-                f"shortest interval is {gap:.3g} s) or merge double detections"
+                f"shortest interval is {gap:.3g} s) or merge double detections{cure}"
             )
         spikes.append(np.bincount(where[where < n], minlength=n).astype(float))
     return spikes
@@ -226,6 +226,7 @@ def prepare(
     span: tuple[Any, Any],
     unit: Any = None,
     several: bool = False,
+    cure: str = "",
     coupled: Callable[[np.ndarray, list[int]], Iterable[Iterable[np.ndarray]]] | None = None,
     n_coupled: int = 0,
     products: Sequence[tuple[int, int]] = (),
@@ -248,7 +249,7 @@ def prepare(
         raise NsnnError(
             f"signal: {len(signals)} signals for {repeats.n_trials} trials: expected one for all, or a list with one for each"
         )
-    spikes = binned(repeats, dt, several=several)
+    spikes = binned(repeats, dt, several=several, cure=cure)
     where = [
         signals[k if len(signals) > 1 else 0].slice(float(repeats.t_start[k]), len(o), f"trial {k}")
         for k, o in enumerate(spikes if signals else [])
@@ -379,8 +380,10 @@ def _repeats(trains: Any, signals: list[Steps], t_start: Any, t_stop: Any) -> Tr
     plain = isinstance(trains, list | tuple) and not any(
         isinstance(train, neo.SpikeTrain) for train in trains
     )
-    given = as_repeats(trains) if plain and signals else None
+    given = as_repeats(trains) if plain else None
     if given is None or len(signals) not in (1, given.n_trials):
+        if t_start is None and t_stop is not None and given is not None and np.isnan(given.t_start).any():
+            t_start = 0 * pq.s
         return as_repeats(trains, t_start, t_stop)
     edges = np.array([(s.start, s.start + len(s.values) * s.dt) for s in signals])
     edges = np.broadcast_to(edges, (given.n_trials, 2))

@@ -28,7 +28,7 @@ from scipy.stats import chi2, false_discovery_control, norm
 from ..core.errors import NsnnError
 from .data import Data
 from .model import NeuronModel
-from .responses import Counts, leak
+from .responses import leak
 
 _LAGS = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)  # s, of the stimulus
 _SPIKES = (0.003, 0.01, 0.03, 0.1, 0.2, 0.5)  # s, time constants of the effect of spikes
@@ -114,14 +114,7 @@ def of_chances(
 def of_filters(model: NeuronModel, p: np.ndarray, data: Data, signal: np.ndarray | None) -> list[Predicted]:
     """The trials of a fit of `fit_neuron`; signal (n, n_channels), None: the filtered stimulus."""
     value = model.evaluate(p, data)
-    seen = value.response
-    if isinstance(seen, Counts):
-        q, gain = seen.rate, seen.information / np.maximum(seen.rate, 1e-300)
-        weight = q / np.maximum(gain, 1e-300)
-    else:
-        tails = seen.tails
-        q, gain = np.exp(tails.log_spike), tails.up + tails.down
-        weight = q * (1 - q)
+    q, weight, gain = value.response.moments
     if signal is None:
         n = model.channels * model.bases()[0].shape[1]
         signal = (data.drive[:, :n] @ p[1 : 1 + n])[:, None] if n else np.empty((len(data.o), 0))

@@ -229,6 +229,7 @@ class NeuronModel:
             unit=self.signal_unit,
             span=span,
             several=isinstance(self.family, Poisson),
+            cure=", or pass family=Poisson(), which takes several",
             coupled=coupled,
             n_coupled=n_coupled,
             products=multiplied(self.products, places),

@@ -120,6 +120,12 @@ class SpikeOrNone:
         return np.asarray(self.tails.up * self.tails.down)
 
     @property
+    def moments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(n,) mean and variance of a step's spikes, and the mean's derivative by a over the variance"""
+        q = np.exp(self.tails.log_spike)
+        return q, q * (1 - q), self.tails.up + self.tails.down
+
+    @property
     def curvature(self) -> np.ndarray | None:
         """(n,) minus the second derivative of the log-likelihood; None where f' is unknown"""
         if isinstance(self.family, Gaussian):
@@ -147,6 +153,12 @@ class Counts:
         """(n,) nats, of the counts"""
         logs, d = self.o * self.a + self.log_silence - gammaln(self.o + 1), self.dispersion
         return logs + d * self.o * self.log_silence + self._before(np.log1p, d) if d > 0 else logs
+
+    @property
+    def moments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(n,) as of `SpikeOrNone`"""
+        gain = self.information / np.maximum(self.rate, 1e-300)
+        return self.rate, self.rate / np.maximum(gain, 1e-300), gain
 
     @property
     def log_event(self) -> np.ndarray:

@@ -200,7 +200,8 @@ def rescale(log_silence: np.ndarray, o: np.ndarray, seed: int, n_seeds: int = 1)
     spikes = np.flatnonzero(o)
     if spikes.size and o.max() > 1:
         raise NsnnError(
-            "trains have several spikes in a step: expected one at most, to rescale intervals; fit with a smaller dt"
+            "trains have several spikes in a step: expected one at most, to rescale intervals; fit with a smaller dt, or test the "
+            "counts by misfit"
         )
     if spikes.size == 0:
         raise NsnnError("trains hold no spikes: expected some, to rescale the intervals between them")

@@ -12,10 +12,11 @@ import pytest
 from brian2 import Hz, ms, mV, second
 from helpers.fits import DT
 from helpers.refusals import assert_refused
+from scipy.stats import norm
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import fit_neuron, fit_population
-from nsnn_neuro.likelihood import Lags, compare_models
+from nsnn_neuro.likelihood import Lags, Poisson, StatesModel, compare_models, fit_states
 
 CELL = nsnn.LIF(tau_m=10 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 ESCAPE = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(50 * Hz, 3 * mV))
@@ -92,3 +93,41 @@ def test_a_score_without_spikes_says_that_they_are_needed_and_how_to_pass_them(
             (lambda: again.rescaled(**FIRST), "t_stop", "trains"),
         ]
     assert_refused(refused)
+
+
+@functools.cache
+def switching() -> Any:
+    """Counts of a neuron with two states."""
+    cell = StatesModel(dt=5 * ms, family=Poisson(), n_states=2)
+    return cell.simulate([-2.5, 0.0, -4.0, -4.0, 0.0], duration=20 * second)
+
+
+def states(trains: Any, family: Any = None, **options: Any) -> Any:
+    return fit_states(trains, n_states=2, dt=5 * ms, n_starts=2, family=family, **options)
+
+
+def test_rates_of_states_have_the_limits_of_their_biases() -> None:
+    """Of a bias alone log r has the error of the bias for counts, and 1 - P times it for a logistic family."""
+    steps = np.unique(np.floor(switching().segments[0].spiketrains[0].magnitude / 5e-3))
+    once = nsnn.to_block([[5e-3 * steps]], t_stop=20 * second)
+    for trains, family in ((switching(), Poisson()), (once, nsnn.Logistic(1.0))):
+        fit = states(trains, family)
+        table, bias = fit.table, np.array([fit.parameters[f"state[{k}].bias"] for k in range(2)])
+        share = 1.0 if isinstance(family, Poisson) else 1 - 1 / (1 + np.exp(-bias))
+        error = share * np.array([fit.se[f"state[{k}].bias"] for k in range(2)])
+        np.testing.assert_allclose(np.log(table.rate_high / table.rate), norm.ppf(0.975) * error, rtol=1e-3)
+        np.testing.assert_allclose(table.rate_low * table.rate_high, table.rate**2)
+        assert f"{table.rate_low[1]:.3g} to" in str(fit)
+
+
+def test_states_of_times_last_from_0_and_errors_of_counts_name_the_cure() -> None:
+    times = switching().segments[0].spiketrains[0].magnitude
+    fit = states([times], Poisson(), t_stop=20 * second)
+    assert fit.parameters == states(switching(), Poisson()).parameters
+    assert_refused(
+        [
+            (lambda: states([times], t_stop=20 * second), "two spikes in the step", "family=Poisson()"),
+            (lambda: fit.rescaled(), "several spikes", "misfit"),
+        ]
+    )
+    assert fit.misfit().p.notna().any()

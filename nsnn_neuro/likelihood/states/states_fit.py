@@ -67,7 +67,8 @@ class StatesFit(NeuronFit):
                 else ""
             )
             share = f"{row.share:.0%} of the time in {row.visits:.0f} visits"
-            states.append(f"  state {j}: {row.rate:.3g} Hz, {dwell}{share}")
+            rate = f"{row.rate:.3g} Hz (95 %: {row.rate_low:.3g} to {row.rate_high:.3g} Hz)"
+            states.append(f"  state {j}: {rate}, {dwell}{share}")
         first = first.replace("NeuronFit:", f"StatesFit: {k} state{'s' * (k > 1)},")
         return "\n".join([first, second, *states, *rows])
 
@@ -99,13 +100,16 @@ class StatesFit(NeuronFit):
     def table(self) -> pd.DataFrame:
         """A row for each state, of the fitted data.
 
-        rate (Hz), share of the time, expected number of visits, and mean dwell time (s) with its
-        95 % interval, dwell_low to dwell_high, from the standard error of its logarithm.
+        rate (Hz), share of the time, expected number of visits, and mean dwell time (s). 95 %
+        intervals rate_low to rate_high and dwell_low to dwell_high are from standard errors of
+        logarithms; those of rates hold for the expected time in each state.
         """
         now, free, p = self._expected, self._data.free, self.values
         time = now.posterior[free].sum(axis=0) * self.model.step
         table = pd.DataFrame(index=pd.RangeIndex(self.model.n_states, name="state"))
         table["rate"] = (self._data.o[free] @ now.posterior[free]) / np.maximum(time, 1e-300)
+        factor = np.exp(_Z95 * self._log_rate_error())
+        table["rate_low"], table["rate_high"] = table.rate / factor, table.rate * factor
         table["share"], table["visits"] = now.posterior.mean(axis=0), now.visits
         if self.model.n_states > 1:
 
@@ -119,6 +123,17 @@ class StatesFit(NeuronFit):
             for name, z in (("dwell", 0.0), ("dwell_low", -_Z95), ("dwell_high", _Z95)):
                 table[name] = np.exp(log_dwell(p) + z * np.where(z, se, 0.0))
         return table
+
+    def _log_rate_error(self) -> np.ndarray:
+        """(n_states,) standard errors of the logarithms of rates, by the delta method; inf of a silent state."""
+        now, (few, _), n = self._expected, self._data.distinct, len(self.model.cell.names)
+        linear, errors = self.model.cell.traces(0.0, few)[0], []
+        for k, (seen, share) in enumerate(zip(now.responses, now.weights.T, strict=True)):
+            mean, variance, gain = (np.where(few.free, one, 0.0) for one in seen.moments)
+            slope = (share * variance * gain) @ linear / max(float(share @ mean), 1e-300)
+            own = slice(k * n, (k + 1) * n)
+            errors.append(np.sqrt(slope @ self.covariance[own, own] @ slope))
+        return np.nan_to_num(np.array(errors), nan=np.inf)
 
     def of_state(self, k: int) -> NeuronFit:
         """The neuron in state k: its parameters with errors and filters, such as `history_filter`.
