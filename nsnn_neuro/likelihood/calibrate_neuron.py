@@ -117,9 +117,9 @@ def calibrate(
         tau_refrac, the gain, the jumps of currents and threshold, v_thresh and the noise's width
     noise : `WhiteNoise`; `OUNoise` or `EscapeNoise`, for `LIF`, `PIF` and `GIF`; any noise with
         method="simulation", `EscapeNoise` with method="voltage"; None for a network
-    stimulus : drive of all trials; a recorded one as `Filtered` or `Recorded`; None: no drive. Of
-        several recordings a list, with stimuli of one kind, which share the free parameters (not
-        with method="simulation")
+    stimulus : drive of all trials; a recorded one as `Filtered` (its gain, offset, delay and filter
+        tau can be free) or `Recorded`; None: no drive. Of several recordings a list, with stimuli of
+        one kind, which share the free parameters (not with method="simulation")
     trains : spikes of one neuron: a neo.Block, a list of neo.SpikeTrain, or of arrays of seconds,
         which last to t_stop, or as long as the signal of the stimulus. Of several recordings a list
         of these, one for each stimulus. With

@@ -247,6 +247,19 @@ def areas_of_steps(values: np.ndarray, period: float, delay: float, n_steps: int
     return areas(samples_needed(values, period, delay, n_steps, dt), period, delay, n_steps, dt)
 
 
+def low_pass(values: np.ndarray, period: float, tau: float) -> np.ndarray:
+    """Means over sampling periods of y, tau dy/dt = x - y, where x is each of the values for a period; y starts at the first.
+
+    >>> low_pass(np.array([0.0, 1.0, 1.0]), 1e-3, 1e-3).round(3).tolist()
+    [0.0, 0.368, 0.767]
+    """
+    from scipy.signal import lfilter
+
+    gone = -np.expm1(-period / tau)  # of the distance to x in a period
+    start = lfilter([0.0, gone], [1.0, gone - 1.0], values, zi=values[:1])[0]
+    return np.asarray(values + (start - values) * (gone * tau / period))
+
+
 class HeldSignal(Scalars, Stimulus):
     """Base of stimuli with a `signal` of which each sample is held for its period, and a gain and an offset."""
 
@@ -280,22 +293,26 @@ class HeldSignal(Scalars, Stimulus):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Filtered(HeldSignal):
-    """Recorded signal through a gain, an offset and a delay: offset + gain signal(t - delay).
+    """Recorded signal through a gain, an offset, a delay and a low-pass filter: offset + gain y(t - delay), tau dy/dt = signal - y.
 
     Each sample is held for its period, and a step has the mean over its length, so that the drive is continuous in the delay.
-    Before its start the signal has its first value. Use it for a recorded stimulus whose unit is another than that of the membrane:
-    that of a sensory cell, or a current that is injected, with the resistance of the membrane as its gain.
+    Before its start the signal has its first value. Without tau y is the signal. Use it for a recorded stimulus whose unit is
+    another than that of the membrane: that of a sensory cell, or a current that is injected, with the resistance of the membrane
+    as its gain.
 
     signal : neo.AnalogSignal of one channel, in any unit; its first sample is at the start of the trial
     gain : scalar, voltage or dimensionless, for one unit of the signal (for a signal in mV/mm: per mV/mm); or, for a signal that is
         a current, a resistance, as in `Filtered(current, gain=100*Mohm)`
     offset : scalar, voltage or dimensionless as the membrane, default 0
     delay : scalar, time >= 0
+    tau : scalar, time >= 0, default 0: time constant of what filters the stimulus before the membrane does
 
     >>> import neo, quantities as pq
     >>> s = neo.AnalogSignal([1.0, 2.0, 4.0], units="um", sampling_period=1*pq.ms)
     >>> Filtered(s, gain=2.0, offset=0.5, delay=0.5*pq.ms).samples(3, 1e-3).tolist()
     [2.5, 3.5, 6.5]
+    >>> Filtered(s, gain=2.0, tau=1*pq.ms).samples(3, 1e-3).round(3).tolist()
+    [2.0, 2.736, 5.006]
     >>> current = neo.AnalogSignal([100.0, 200.0], units="pA", sampling_period=1*pq.ms)
     >>> (1e3 * Filtered(current, gain=50e6*pq.ohm).samples(2, 1e-3)).round(6).tolist()
     [5.0, 10.0]
@@ -306,6 +323,7 @@ class Filtered(HeldSignal):
     gain: Any = dataclasses.field(metadata={"units": ("V", "1", "ohm"), "bound": "any"}, kw_only=True)
     offset: Any = parameter("V", "1", default=None, kw_only=True)
     delay: Any = parameter("s", bound="non-negative", default=0 * pq.s, kw_only=True)
+    tau: Any = parameter("s", bound="non-negative", default=0 * pq.s, kw_only=True)
 
     def __post_init__(self) -> None:
         ohmic = units.unit_of(self.gain) == "ohm"
@@ -339,7 +357,10 @@ class Filtered(HeldSignal):
         if self.unit("gain") == "ohm":
             values = values * units.si(pq.Quantity(1.0, self.signal.units), "A", "signal")
         period = units.si(self.signal.sampling_period, "s", "signal")
-        return areas_of_steps(values, period, self.si("delay"), n_steps, dt), period
+        time = period, self.si("delay"), n_steps, dt
+        if (tau := self.si("tau")) > 0:
+            values = low_pass(samples_needed(values, *time), period, tau)
+        return areas_of_steps(values, *time), period
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -312,7 +312,7 @@ def test_a_fitted_time_constant_too_short_for_dt_is_warned_of_once():
 def test_the_printout_has_each_parameter_that_was_given_and_what_voltages_rest_on():
     fit = fitted()
     text = " ".join(str(fit).split())
-    names = {f.name for f in dataclasses.fields(CELL)} | {"stimulus.offset", "stimulus.delay"}
+    names = {f.name for f in dataclasses.fields(CELL)} | {"stimulus.offset", "stimulus.delay", "stimulus.tau"}
     for name in names - set(FREE):
         assert (f"{name} = " in text) == (name not in fit.parameters), name
     assert "v_thresh = 20 mV" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import warnings
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from brian2 import Hz, ms, mV, second
-from helpers.fits import DT
+from helpers.fits import DT, analog
 from helpers.refusals import assert_refused
 from scipy.stats import norm
 
@@ -131,3 +132,35 @@ def test_states_of_times_last_from_0_and_errors_of_counts_name_the_cure() -> Non
         ]
     )
     assert fit.misfit().p.notna().any()
+
+
+BROAD = dataclasses.replace(CELL, tau_m=15 * ms)
+SHARP = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(100 * Hz, 2 * mV))
+ADAPTING = nsnn.GIF(
+    **{one.name: getattr(BROAD, one.name) for one in BROAD.parameter_fields()}, tau_w=150 * ms, b=3 * mV
+)
+SLOW = nsnn.FrozenNoise(0.0, 1.0, 20 * ms, seed=1).samples(15_000, DT)
+PLAIN = nsnn.Filtered(analog(SLOW), gain=10 * mV, offset=18 * mV)
+MISSING = {
+    "filter": (BROAD, dataclasses.replace(PLAIN, tau=10 * ms)),
+    "adaptation": (ADAPTING, dataclasses.replace(PLAIN, offset=26 * mV)),
+}
+LINEAR = {"stimulus.gain": (1 * mV, 60 * mV), "stimulus.offset": (-10 * mV, 60 * mV)}
+
+
+@functools.cache
+def fired(missing: str) -> Any:
+    cell, drive = MISSING[missing]
+    return nsnn.simulate(cell, SHARP, drive, duration=15 * second, dt=1 * ms, seed=2, engine="numpy")
+
+
+def without_it(missing: str, **more: Any) -> Any:
+    given: Any = {"noise": SHARP, "stimulus": PLAIN, "trains": fired(missing), "dt": 1 * ms}
+    return nsnn.calibrate(BROAD, LINEAR | more, **given)
+
+
+def test_a_filter_of_the_stimulus_is_recovered() -> None:
+    fit = without_it("filter", **{"stimulus.tau": (0.5 * ms, 60 * ms)})
+    for name, true in (("stimulus.tau", 10e-3), ("stimulus.gain", 10e-3), ("stimulus.offset", 18e-3)):
+        assert abs(fit.parameters[name] - true) < 4 * fit.se[name] < true
+    assert fit.misfit().q.min() > 0.01

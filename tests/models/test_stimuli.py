@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import quantities as pq
 from brian2 import Hz, Mohm, ms, mV, nS
+from scipy.signal import lfilter
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
@@ -54,6 +55,25 @@ def test_a_current_through_a_resistance_drives_a_membrane():
     assert block.annotations["parameters"]["stimulus"]["gain"] == {"value": 5e7, "unit": "ohm"}
     with pytest.raises(NsnnError, match=r"gain = 50\. Mohm of Filtered: expected a plain number"):
         nsnn.simulate(nsnn.NSNNNeuron(), None, ohmic, duration=2 * ms, dt=1 * ms, engine="numpy")
+
+
+def test_a_filter_with_a_time_constant_has_the_means_of_a_first_order_low_pass():
+    """Against scipy's filter in 400 steps for each sample; the drive of the engines is these samples, here of 1 and of 2."""
+    x, period, fine, tau = np.random.default_rng(0).normal(size=40), 5e-4, 400, 2e-3
+    keep = np.exp(-period / fine / tau)
+    y = lfilter([1 - keep], [1, -keep], np.repeat(x, fine), zi=[keep * x[0]])[0]
+    means = (0.5 * (y + np.append(x[0], y[:-1]))).reshape(40, fine).mean(axis=1)
+    signal = neo.AnalogSignal(x, units="um", sampling_period=0.5 * pq.ms)
+    drive = nsnn.Filtered(signal, gain=3.0, offset=1.0, tau=2 * ms)
+    np.testing.assert_allclose(drive.samples(40, 5e-4), 1 + 3 * means, atol=1e-6)
+    np.testing.assert_allclose(drive.samples(20, 1e-3), 1 + 3 * means.reshape(20, 2).mean(axis=1), atol=1e-6)
+    late = nsnn.Filtered(signal, gain=3.0, offset=1.0, tau=2 * ms, delay=1 * ms)
+    np.testing.assert_allclose(late.samples(40, 5e-4)[2:], drive.samples(38, 5e-4))
+    block = nsnn.simulate(
+        nsnn.NSNNNeuron(beta=0.0, theta=100.0), stimulus=drive, duration=20 * ms, dt=0.5 * ms, engine="numpy", record_v=True
+    )  # fmt: skip
+    signal = next(s for s in block.segments[0].analogsignals if s.name == "v")
+    np.testing.assert_allclose(signal.magnitude[:, 0], drive.samples(40, 5e-4), atol=1e-12)
 
 
 def test_frozen_noise_is_an_ou_process():

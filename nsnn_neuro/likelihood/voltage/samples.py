@@ -149,5 +149,5 @@ def _current(stimulus: Any, n: int, dt: float) -> np.ndarray:
     """What flows in each step: amperes where the gain is a resistance; 0 if no signal."""
     if isinstance(stimulus, Filtered):
         one = units.pq_quantity(1.0, stimulus.unit("gain"))
-        stimulus = Filtered(stimulus.signal, gain=one, delay=stimulus.delay)
+        stimulus = Filtered(stimulus.signal, gain=one, delay=stimulus.delay, tau=stimulus.tau)
     return np.asarray(stimulus.samples(n, dt), dtype=float) if stimulus.text is None else np.zeros(n)
