@@ -35,11 +35,17 @@ _SPIKES = (0.003, 0.01, 0.03, 0.1, 0.2, 0.5)  # s, time constants of the effect 
 _NOISE = (0.005, 0.02, 0.1)  # s, time constants of residuals
 _SLOW = 4  # cosines over the recording
 _SHORT = 0.025  # s: effects of spikes over longer times are called adaptation
+_AFTER_STIMULUS = (
+    "spikes",
+    "short",
+    "other",
+    "stimulus squared",
+)  # kinds that a missing filter of the stimulus mimics
 _LEFT = 0.05  # of the variance of a regressor: what parameters leave has power from here on
 
 COLUMNS = ["test", "kind", "lag", "statistic", "df", "p", "q", "advice"]
 _FREE = {
-    "stimulus": ("model.tau_m", "stimulus.delay"),
+    "stimulus": ("model.tau_m", "stimulus.tau", "stimulus.delay"),
     "short": ("model.tau_refrac", "model.v_reset"),
     "rate": ("stimulus.offset", "noise.sigma"),
 }
@@ -254,11 +260,17 @@ def _advice(table: pd.DataFrame, alpha: float, cures: Mapping[str, str]) -> list
         len(spikes) > 0 and spikes.sign[spikes.p.idxmin()] < 0
     )  # a neuron that adapts mimics noise at short lags
     kind = kind.where((some.kind != "noise") | ((some.sign > 0) & (not fewer)), "other")
+    strongest = some.groupby("kind").p.min()
+    # what a stimulus filter leaves is seen after spikes too, and what adaptation leaves in the stimulus, but less
+    filter_first = strongest.get("stimulus", 1.0) < strongest.get("spikes", 1.0)
     for (name, more), rows in some.groupby([kind, some.sign > 0]):
         low, high = 1e3 * rows.lag.min(), 1e3 * rows.lag.max()
         span = f"{low:g} ms" if low == high else f"{low:g} to {high:g} ms"
         for row in rows.index:
-            result[row] = f"{_missing(str(name), bool(more), span)}: {cures[str(name)]}"
+            cure = cures[str(name)]
+            if filter_first and name in _AFTER_STIMULUS:
+                cure = f"first {cures['stimulus']}" + f", then {cure}" * (name != "other")
+            result[row] = f"{_missing(str(name), bool(more), span)}: {cure}"
     return result
 
 

@@ -164,3 +164,15 @@ def test_a_filter_of_the_stimulus_is_recovered() -> None:
     for name, true in (("stimulus.tau", 10e-3), ("stimulus.gain", 10e-3), ("stimulus.offset", 18e-3)):
         assert abs(fit.parameters[name] - true) < 4 * fit.se[name] < true
     assert fit.misfit().q.min() > 0.01
+
+
+@pytest.mark.parametrize("missing", MISSING)
+def test_the_strongest_test_advises_what_is_missing_first(missing: str) -> None:
+    """Stimulus and earlier spikes are rejected in both cases."""
+    free: Any = {"tau_m": (1 * ms, 60 * ms), "noise.hazard.width": (0.3 * mV, 20 * mV)}
+    table = without_it(missing, **free).misfit()
+    assert {"stimulus", "spikes"} <= set(table.kind[table.q < 0.05])
+    after_spikes = table[(table.q < 0.05) & (table.kind == "spikes")].nsmallest(1, "p").advice.iloc[0]
+    for advice in (table.advice[table.p.idxmin()], after_spikes):
+        assert ("first" in advice and "filter the signal" in advice) == (missing == "filter")
+        assert missing == "filter" or "adaptation" in advice

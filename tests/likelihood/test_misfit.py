@@ -201,9 +201,9 @@ def test_noise_with_a_correlation_time_is_found_and_its_absence_too():
 
 
 def test_advice_frees_what_was_not_free():
-    assert "free tau_m or stimulus.delay" in neuron_cures(["noise.sigma"])["stimulus"]
-    assert "free stimulus.delay" in neuron_cures(["model.tau_m"])["stimulus"]
-    assert "free" not in neuron_cures(["model.tau_m", "stimulus.delay"])["stimulus"]
+    assert "free tau_m or stimulus.tau or stimulus.delay" in neuron_cures(["noise.sigma"])["stimulus"]
+    assert "free stimulus.delay" in neuron_cures(["model.tau_m", "stimulus.tau"])["stimulus"]
+    assert "free" not in neuron_cures(["model.tau_m", "stimulus.tau", "stimulus.delay"])["stimulus"]
 
 
 def test_a_printed_fit_in_white_noise_names_the_assumption():
