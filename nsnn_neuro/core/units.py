@@ -172,8 +172,8 @@ def short(value: Any) -> str:
 def shown(value: Any) -> str:
     """`value` as in Python, in at most 80 characters, for messages; a longer array or table by its shape, a quantity as `short`.
 
-    >>> shown([1, 2]), shown(10**5000), shown(np.zeros((30, 2)))
-    ('[1, 2]', 'int object', 'ndarray of shape (30, 2)')
+    >>> shown([1, 2]), shown(10**5000), shown(np.zeros((30, 2))), shown([object()])
+    ('[1, 2]', 'int object', 'ndarray of shape (30, 2)', 'list object')
     """
     try:
         if is_quantity(value):
@@ -182,7 +182,9 @@ def shown(value: Any) -> str:
     except Exception:  # a number of too many digits, or a class whose repr fails
         return described(value)
     shape = getattr(value, "shape", ())
-    return text if len(text) <= 80 else described(value) if shape else f"{text[:77]}..."
+    if len(text) <= 80 and " object at 0x" not in text:
+        return text
+    return described(value) if shape or " object at 0x" in text else f"{text[:77]}..."
 
 
 def described(value: Any) -> str:
