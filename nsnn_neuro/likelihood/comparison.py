@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -81,9 +82,10 @@ def compare_models(
 
     Returns
     -------
-    DataFrame : model, score, value, se, n (spikes of the likelihood, else trials), bin (s). Errors
-        of likelihoods are over 20 parts of the data, of rate and CV over simulated trials, else
-        over recorded trials (jackknife, from three trials on)
+    DataFrame : model, score, value, se, n (spikes of the likelihood, else trials), bin (s). Printed,
+        its last line says which model wins, and if by more than two errors. Errors of likelihoods
+        are over 20 parts of the data, of rate and CV over simulated trials, else over recorded
+        trials (jackknife, from three trials on)
 
     Raises
     ------
@@ -131,7 +133,34 @@ def compare_models(
     setup.recorded(recorded)
     for name, model in models.items():
         setup.simulated(name, model, recorded)
-    return pd.DataFrame(setup.rows, columns=["model", "score", "value", "se", "n", "bin"])
+    return Comparison(setup.rows, columns=["model", "score", "value", "se", "n", "bin"])
+
+
+class Comparison(pd.DataFrame):
+    """The table of `compare_models`; its last printed line says which model predicts the spikes best."""
+
+    @property
+    def _constructor(self) -> type[pd.DataFrame]:
+        return pd.DataFrame  # a part of the table has no such line
+
+    @property
+    def _verdict(self) -> str:
+        behind = self[self.score == "bits_behind"].sort_values("value").iloc[:2]
+        if len(behind) < 2:
+            return ""
+        (best, second), value, se = behind.model, float(behind.value.iloc[1]), float(behind.se.iloc[1])
+        apart = "more" if value > 2 * se else "not more"
+        return (
+            f"\n{best} predicts the spikes best: {value:.2g} ± {se:.2g} bits per spike ahead of {second}, {apart} than two errors"
+            + ": these data do not tell the two apart" * (apart != "more")
+        )
+
+    def __repr__(self) -> str:
+        """The table and that line."""
+        return super().__repr__() + self._verdict
+
+    def _repr_html_(self) -> str | None:
+        return f"{super()._repr_html_()}<p>{escape(self._verdict)}</p>"
 
 
 @dataclass

@@ -17,7 +17,7 @@ from scipy.stats import norm
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import fit_neuron, fit_population
-from nsnn_neuro.likelihood import Lags, Poisson, StatesModel, compare_models, fit_states
+from nsnn_neuro.likelihood import Lags, NeuronModel, Poisson, StatesModel, compare_models, fit_states
 
 CELL = nsnn.LIF(tau_m=10 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 ESCAPE = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(50 * Hz, 3 * mV))
@@ -66,6 +66,36 @@ def test_a_score_of_fitted_spikes_warns_and_one_of_others_does_not(name: str) ->
         assert len(fitted) == 1
         assert ("LIF, GLM" in fitted[0]) == (name == "compare_models")
     assert not any("were fitted" in one for one in messages(lambda: SCORES[name](**LATER)))
+
+
+def test_a_comparison_says_in_words_which_model_wins_and_if_by_more_than_its_error() -> None:
+    signal = analog(np.random.default_rng(1).normal(size=2000))
+    cell = NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), stimulus=Lags(1))
+    spikes = cell.simulate([-1.4, 1.2], signal, trials=2)
+    models = {
+        name: fit_neuron(spikes, signal, dt=1 * ms, stimulus=n, history=h, **FIRST)
+        for name, n, h in (("right", 1, None), ("longer", 2, None))
+    }
+    models["blind"] = fit_neuron(spikes, dt=1 * ms, history=Lags(2), ridge=1.0, **FIRST)
+    options: Any = {"precision": 4 * ms, "trials": 2, **LATER}
+    for names, apart in ((("right", "blind"), True), (tuple(models), False)):
+        table = compare_models({name: models[name] for name in names}, spikes, signal, **options)
+        line = str(table).splitlines()[-1]
+        assert line in table._repr_html_()
+        behind = table[table.score == "bits_behind"].sort_values("value")
+        assert line.startswith(behind.model.iloc[0])
+        assert f"ahead of {behind.model.iloc[1]}" in line
+        assert ("do not tell" in line) != apart
+        assert "ahead" not in str(table[table.score == "rate"])
+    assert "ahead" not in str(compare_models({"right": models["right"]}, spikes, signal, **options))
+
+
+def test_a_block_in_place_of_synaptic_inputs_is_named_by_its_type() -> None:
+    free = {"noise.hazard.rate": (5 * Hz, 500 * Hz)}
+    given: Any = {"noise": ESCAPE, "stimulus": DRIVE, "trains": recorded(), "inputs": recorded()}
+    assert_refused(
+        [(lambda: nsnn.calibrate(CELL, free, **given), "inputs = Block object", "SynapticInput(block")]
+    )
 
 
 def test_probabilities_and_tests_of_fitted_spikes_do_not_warn() -> None:
