@@ -21,7 +21,6 @@ from ..io.provenance import provenance
 from ..io.spikes import Trains, as_repeats, scalar_time
 from ..io.spikes.arrays import seconds
 from ..io.spikes.bins import rounding, slack
-from .scores import Piece
 
 _FAR_LONGER = 10  # times the trials
 _MEMORY_SHARE = 0.5  # of the free memory, beyond which regressors lie in a file
@@ -92,7 +91,7 @@ class Data:
         return replace(self, drive=none, history=none, design=None)
 
     @property
-    def pieces(self) -> list[Piece]:
+    def pieces(self) -> list[tuple[float, np.ndarray]]:
         """The start (s) and the spikes of each trial."""
         return list(zip(self.starts.tolist(), np.split(self.o, np.flatnonzero(self.begins)[1:]), strict=True))
 

@@ -501,18 +501,16 @@ def fit_data(model: NeuronModel, data: Data, prior: Prior, near: np.ndarray | No
         raise NsnnError(
             "parameters can't be distinguished in these data to rounding: take a smaller basis, or pass ridge=1.0"
         )
-    names = model.names
-    return NeuronFit(
-        model=model,
-        parameters=dict(zip(names, p.tolist(), strict=True)),
-        se=dict(zip(names, np.sqrt(np.diag(covariance)).tolist(), strict=True)),
-        covariance=covariance,
-        log_likelihood=value.log_likelihood,
-        bits_per_spike=float(bits_per_spike(value.log_events, data.o)),
-        n_spikes=int(data.o.sum()),
-        n_steps=len(data.o),
-        ridge=prior.ridge,
-        iterations=count,
-        _data=data,
-        smoothness=prior.smoothness,
-    )
+    known = fit_fields(model, p, covariance, value.log_events, data, prior)
+    return NeuronFit(log_likelihood=value.log_likelihood, iterations=count, **known)
+
+
+def fit_fields(
+    model: NeuronModel, p: np.ndarray, covariance: np.ndarray, logs: np.ndarray, data: Data, prior: Prior
+) -> dict[str, Any]:
+    """Fields of a `NeuronFit` with parameters p; logs (n,) are log-likelihoods of a spike or none in each step."""
+    named = [dict(zip(model.names, x.tolist(), strict=True)) for x in (p, np.sqrt(np.diag(covariance)))]
+    penalty = {"ridge": prior.ridge, "smoothness": prior.smoothness}
+    sizes = {"n_spikes": int(data.o.sum()), "n_steps": len(data.o), "_data": data}
+    bits = {"bits_per_spike": float(bits_per_spike(logs, data.o)), "covariance": covariance}
+    return {"model": model, "parameters": named[0], "se": named[1], **bits, **sizes, **penalty}

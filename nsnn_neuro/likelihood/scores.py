@@ -18,6 +18,7 @@ from ..measures import Estimate
 _PARTS = 20  # of the data, for the standard error
 # spikes that two recordings may share; repeats with a spike or two each may share more, but hardly half of all
 _BY_CHANCE = 2
+Trials = Sequence[tuple[float, np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +43,10 @@ class PerStep:
     """why a score of these steps is too high: of which spikes the model was fitted to"""
 
 
-Piece = tuple[float, np.ndarray]
-"""The start (s) of a trial and its spikes in steps."""
+def fitted_warning(now: Trials, fitted: Trials, dt: float) -> str | None:
+    """What to warn of if spikes that are scored were fitted, more than half of them or all where times overlap.
 
-
-def fitted_warning(now: Sequence[Piece], fitted: Sequence[Piece], dt: float) -> str | None:
-    """What to warn of if spikes that are scored were fitted, more than half of them or all where times overlap."""
+    Of each trial its start (s) and its spikes in steps."""
     same = overlapping = 0
     if len(now) != len(fitted):
         return None

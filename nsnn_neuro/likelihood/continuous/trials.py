@@ -12,7 +12,6 @@ from ...core.errors import NsnnError
 from ...core.units import si
 from ...io.spikes import as_repeats
 from ..data import binned
-from ..scores import Piece
 
 # for each parameter and two more; a larger part than this is as slow as all
 _SPIKES_SEARCHED, _LARGEST_PART = 50, 0.7
@@ -38,7 +37,7 @@ class Trial:
         """Spikes in the steps that count."""
         return int(self.o[slice(*self.counted)].sum())
 
-    def piece(self, dt: float) -> Piece:
+    def piece(self, dt: float) -> tuple[float, np.ndarray]:
         """The start (s) and the spikes of the steps that count."""
         return self.t_start + self.counted[0] * dt, self.o[slice(*self.counted)]
 

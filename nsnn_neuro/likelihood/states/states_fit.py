@@ -20,11 +20,10 @@ from ...models.escape import Family
 from ..bases import Basis
 from ..coupling import check_first_lag
 from ..data import Data
-from ..fit import NeuronFit, prepared
+from ..fit import NeuronFit, fit_fields, prepared
 from ..misfit import Predicted, of_events
 from ..prior import Prior, strength
 from ..responses import Poisson
-from ..scores import bits_per_spike
 from .chain import most_likely
 from .states_model import Expected, StatesData, StatesModel, log_odds
 from .states_search import by_rate, fittable, maximise_states, refined
@@ -293,21 +292,9 @@ def fit_states_data(
     whole(n_starts, 1, "n_starts")
     p, reached = maximise_states(model, data, prior, near, n_starts=n_starts, seed=check_seed(seed))
     p, covariance = refined(model, by_rate(model, p, data), data, prior)
-    return StatesFit(
-        model=model,
-        parameters=dict(zip(model.names, p.tolist(), strict=True)),
-        se=dict(zip(model.names, np.sqrt(np.diag(covariance)).tolist(), strict=True)),
-        covariance=covariance,
-        log_likelihood=model.expect(p, data).log_likelihood,
-        bits_per_spike=float(bits_per_spike(model.probability(p, data)[1], data.o)),
-        n_spikes=int(data.o.sum()),
-        n_steps=len(data.o),
-        ridge=prior.ridge,
-        iterations=len(reached),
-        _data=data,
-        smoothness=prior.smoothness,
-        reached=reached,
-    )
+    known = fit_fields(model, p, covariance, model.probability(p, data)[1], data, prior)
+    value = model.expect(p, data).log_likelihood
+    return StatesFit(log_likelihood=value, iterations=len(reached), reached=reached, **known)
 
 
 def _warn_doubts(fit: StatesFit) -> None:
