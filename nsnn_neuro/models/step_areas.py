@@ -9,7 +9,7 @@ from ..core.numba_jit import njit
 
 @njit(cache=True)  # pragma: no cover - compiled
 def areas(values: np.ndarray, period: float, delay: float, n_steps: int, dt: float) -> np.ndarray:
-    """`areas_of_steps`, as differences of the integral at the edges of steps."""
+    """(n_steps,) integrals over steps, in periods, of samples held for `period` s from `delay` on; before it is the first."""
     n, before = len(values), 0.0
     total, result = np.zeros(n + 1), np.empty(n_steps)
     for k in range(n):

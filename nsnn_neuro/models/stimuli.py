@@ -236,17 +236,6 @@ def samples_needed(values: np.ndarray, period: float, delay: float, n_steps: int
     return values[: max(1, math.ceil(last / period) + 1)]
 
 
-def areas_of_steps(values: np.ndarray, period: float, delay: float, n_steps: int, dt: float) -> np.ndarray:
-    """(n_steps,) integrals over steps, in periods, of samples held for `period` s that begin after `delay`; before it is the first.
-
-    >>> areas_of_steps(np.array([1.0, 2.0, 4.0]), 1e-3, 0.5e-3, 3, 1e-3).tolist()
-    [1.0, 1.5, 3.0]
-    """
-    from .step_areas import areas
-
-    return areas(samples_needed(values, period, delay, n_steps, dt), period, delay, n_steps, dt)
-
-
 def low_pass(values: np.ndarray, period: float, tau: float) -> np.ndarray:
     """Means over sampling periods of y, tau dy/dt = x - y, where x is each of the values for a period; y starts at the first.
 
@@ -270,9 +259,20 @@ class HeldSignal(Scalars, Stimulus):
         """The unit of the drive: "V" or "1"."""
         return self.unit("offset")
 
-    def areas(self, n_steps: int, dt: float) -> tuple[np.ndarray, float]:
-        """The integral over each step of what the gain multiplies, in sampling periods, (n_steps,), and this period in s."""
+    def held(self, values: np.ndarray, period: float) -> np.ndarray:
+        """What the gain multiplies in each sampling period (s), from the samples (n,)."""
         raise NotImplementedError
+
+    def areas(self, n_steps: int, dt: float) -> tuple[np.ndarray, float]:
+        """The integral over each step of what the gain multiplies, in sampling periods, (n_steps,), and this period in s.
+
+        Before the delay it is the first value."""
+        from .step_areas import areas
+
+        period = units.si(self.signal.sampling_period, "s", "signal")
+        time = period, self.si("delay"), n_steps, dt
+        values = samples_needed(np.asarray(self.signal.magnitude, dtype=float)[:, 0], *time)
+        return areas(self.held(values, period), *time), period
 
     def samples(self, n_steps: int, dt: float) -> np.ndarray:
         """The drive of step k; see `Stimulus.samples`."""
@@ -351,16 +351,11 @@ class Filtered(HeldSignal):
                 "pA, for a gain that is a resistance; for other signals the gain is the voltage for one unit of them"
             )
 
-    def areas(self, n_steps: int, dt: float) -> tuple[np.ndarray, float]:
-        """Integrals of the signal; see `HeldSignal.areas`."""
-        values = np.asarray(self.signal.magnitude, dtype=float)[:, 0]
+    def held(self, values: np.ndarray, period: float) -> np.ndarray:
+        """The signal through the filter; see `HeldSignal.held`."""
         if self.unit("gain") == "ohm":
             values = values * units.si(pq.Quantity(1.0, self.signal.units), "A", "signal")
-        period = units.si(self.signal.sampling_period, "s", "signal")
-        time = period, self.si("delay"), n_steps, dt
-        if (tau := self.si("tau")) > 0:
-            values = low_pass(samples_needed(values, *time), period, tau)
-        return areas_of_steps(values, *time), period
+        return low_pass(values, period, tau) if (tau := self.si("tau")) > 0 else values
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -400,16 +395,12 @@ class Transduced(HeldSignal):
         self._same_unit("gain", "offset")
         Filtered(self.signal, gain=self.gain, offset=self.offset, delay=self.delay)  # checks the signal
 
-    def areas(self, n_steps: int, dt: float) -> tuple[np.ndarray, float]:
-        """Integrals of the adapted response; see `HeldSignal.areas`."""
+    def held(self, values: np.ndarray, period: float) -> np.ndarray:
+        """The adapted response; see `HeldSignal.held`."""
         from scipy.signal import lfilter
 
-        period = units.si(self.signal.sampling_period, "s", "signal")
-        time = period, self.si("delay"), n_steps, dt
-        values = samples_needed(np.asarray(self.signal.magnitude, dtype=float)[:, 0], *time)
         x = (values - self.si("middle")) / self.si("width")
         response = 1 / (1 + np.exp(-np.clip(x, -700, 700)))
         keep = np.exp(-period / self.si("tau_adaptation"))
         mean = lfilter([1 - keep], [1, -keep], response, zi=[keep * response[0]])[0]
-        adapted = response - self.si("adaptation") * mean
-        return areas_of_steps(adapted, *time), period
+        return np.asarray(response - self.si("adaptation") * mean)
