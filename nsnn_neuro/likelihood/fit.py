@@ -195,10 +195,7 @@ class NeuronFit(Inference, Scored, Saved):
         t_start: Time | None = None,
         t_stop: Time | None = None,
     ) -> PerStep:
-        """The log-likelihood of each step, trials in line; arguments as of `score`.
-
-        trains : spikes as for `fit_neuron`, also the fitted ones
-        """
+        """The log-likelihood of each step, trials in line; arguments as of `score`."""
         return self.steps_of(self.model.data(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop))
 
     def steps_of(self, data: Data) -> PerStep:

@@ -103,10 +103,7 @@ class SpikeCalibration(Calibrated, Scored):
     def per_step(
         self, trains: Any, signal: Any = None, *, inputs: Any = None, t_start: Any = None, t_stop: Any = None
     ) -> PerStep:
-        """The log-likelihood of each step, trials in line; arguments as of `score`.
-
-        trains : spikes as for `calibrate`, also the fitted ones
-        """
+        """The log-likelihood of each step, trials in line; arguments as of `score`."""
         fit = self._under(signal, inputs)
         trials = fit._read(trains, t_start, t_stop)
         now, fitted = ([one.piece(self.dt) for one in some] for some in (trials, self._trials))
