@@ -181,10 +181,9 @@ def shown(value: Any) -> str:
         text = repr(value)
     except Exception:  # a number of too many digits, or a class whose repr fails
         return described(value)
-    shape = getattr(value, "shape", ())
-    if len(text) <= 80 and " object at 0x" not in text:
-        return text
-    return described(value) if shape or " object at 0x" in text else f"{text[:77]}..."
+    if " object at 0x" in text or (len(text) > 80 and getattr(value, "shape", ())):
+        return described(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def described(value: Any) -> str:

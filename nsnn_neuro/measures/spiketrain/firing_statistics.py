@@ -38,12 +38,11 @@ def _rate_parts(trains: Trains) -> Parts:
 def firing_rate(block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None) -> np.ndarray:
     """Mean firing rate of each neuron in Hz, (n_neurons,).
 
-    The rate is the number of spikes in all trials, divided by the total duration of the trials. Of each population of a network:
-    `tabulate(block, firing_rate, by="population")`.
+    The rate is the number of spikes in all trials, divided by the total duration of the trials.
 
     Parameters
     ----------
-    block : neo.Block with one Segment per trial
+    block : neo.Block with one Segment per trial. Of each population: `tabulate(block, firing_rate, by="population")`
     t_start, t_stop : times, scalar; spikes are counted from t_start to t_stop of each trial. None (default): the whole trial
 
     Raises
