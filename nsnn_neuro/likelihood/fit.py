@@ -323,7 +323,7 @@ class NeuronFit(Inference, Scored, Saved):
             return self.model.data(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop)
         if any(one is not None for one in (signal, inputs, t_start, t_stop)):
             raise NsnnError(
-                "trains and signal: expected both with inputs, t_start or t_stop, or none of these for all data that were fitted"
+                "trains and signal: expected both, or neither of them (nor inputs, t_start, t_stop) for the data that were fitted"
             )
         if self._data.drive.shape[1] != len(self.model.drive_names):
             raise NsnnError("trains = None: a fit of fit_population keeps no regressors; expected the data")
