@@ -136,17 +136,19 @@ def legend_above(ax: Axes, n: int) -> None:
     A title stands above it, whether it was set before or is set later; without a layout of the figure, axes at its top are
     lowered for both.
     """
-    from matplotlib.transforms import ScaledTranslation, blended_transform_factory
+    from matplotlib.transforms import BboxTransformTo, ScaledTranslation, blended_transform_factory
 
     box, figure = _legend_above(ax, n).get_window_extent(), ax.figure
-    over = box.y1 + _TITLE * ax.title.get_size() * figure.dpi / 72 - figure.bbox.y1
+    over = box.y1 + _TITLE * ax.title.get_fontsize() * figure.dpi / 72 - figure.bbox.y1
     if over > 0 and figure.get_layout_engine() is None:
         place = ax.get_position()
         ax.set_position((place.x0, place.y0, place.width, max(place.height - over / figure.bbox.height, 0.1)))
         ax.set_in_layout(True)
     # Matplotlib puts titles above inner axes, but not above legends
     inches = figure.dpi_scale_trans
-    from_top = blended_transform_factory(ax.transAxes, inches + ScaledTranslation(0, 1, ax.transAxes))
+    from_top = blended_transform_factory(
+        ax.transAxes, inches + ScaledTranslation(0, 1, BboxTransformTo(ax.bbox))
+    )
     ax.inset_axes((0, 0, 1, box.height / figure.dpi), transform=from_top).axis("off")
 
 
