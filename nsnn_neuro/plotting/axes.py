@@ -139,7 +139,7 @@ def legend_above(ax: Axes, n: int) -> None:
     from matplotlib.transforms import BboxTransformTo, ScaledTranslation, blended_transform_factory
 
     box, figure = _legend_above(ax, n).get_window_extent(), ax.figure
-    over = box.y1 + _TITLE * ax.title.get_fontsize() * figure.dpi / 72 - figure.bbox.y1
+    over = box.y1 + _TITLE * float(ax.title.get_fontsize()) * figure.dpi / 72 - figure.bbox.y1
     if over > 0 and figure.get_layout_engine() is None:
         place = ax.get_position()
         ax.set_position((place.x0, place.y0, place.width, max(place.height - over / figure.bbox.height, 0.1)))
