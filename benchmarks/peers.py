@@ -1,7 +1,7 @@
 """Fits beside ssm, dynamax and sbi on examples of their documentation; NeMoS and statsmodels: tests/test_peer_examples.py.
 
 `python benchmarks/peers.py [--only ssm dynamax sbi]` prints differences, processor times of both and posteriors, and keeps them in
-docs/peers.json; a peer that is not installed is skipped (ssm: its repository, lindermanlab/ssm). Choices in three states: notebook 2b
+docs/peers.json; a peer that is not installed is skipped (ssm: its repository, lindermanlab/ssm). Three states: notebook 2b
 of ssm (Ashwood et al. 2022, doi 10.1038/s41593-021-01007-z), with the half transition of `fit_states` as a Dirichlet prior.
 """
 
