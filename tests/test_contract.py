@@ -47,7 +47,7 @@ EXAMPLES: dict[type, Any] = {
     nsnn.NSNNNeuron: nsnn.NSNNNeuron(beta=0.8),
     nsnn.Relay: nsnn.Relay(),
     nsnn.PoissonSource: nsnn.PoissonSource(40 * Hz),
-    nsnn.WhiteNoise: nsnn.WhiteNoise(0.4, shared=0.2),
+    nsnn.WhiteNoise: nsnn.WhiteNoise(0.4, shared=0.2, weight=0.05),
     nsnn.OUNoise: nsnn.OUNoise(0.4, 3 * ms, shared=0.2),
     nsnn.MultiplicativeNoise: nsnn.MultiplicativeNoise(0.3, -1.0, calculus="ito"),
     nsnn.ConductanceNoise: nsnn.ConductanceNoise(

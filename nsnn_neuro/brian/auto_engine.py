@@ -17,7 +17,7 @@ from . import engine, engine_choice, engine_history, standalone
 from .child_process import CompiledCodeError
 from .engine_choice import Choice, Work
 from .equations.group_text import MANY
-from .equations.noises import is_silent
+from .equations.noises import is_silent, weighted
 from .single_run import Run
 
 _RATE, _SHARE = 50.0, 0.25  # expected spikes: per second; of a neuron in discrete time, per step
@@ -145,7 +145,7 @@ def history_of(run: Run) -> engine_history.History:
             else [[run.first > 0, run.return_state, run.starts]]
         ),
         [
-            [is_silent(p.noise), p.n * run.trials >= MANY, bool(run.recorded[p.name].size)]
+            [is_silent(p.noise), weighted(p.noise), p.n * run.trials >= MANY, bool(run.recorded[p.name].size)]
             for p in run.net.populations
         ],
     ]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from ..core import units
 from ..core.errors import NsnnError
 from .escape import DoubleNoise, EscapeNoise
 from .neurons import ConductanceBased, IntegrateAndFire, Neuron, NSNNNeuron, PoissonSource, Relay
 from .neurons.expressions import STATEMENT, statements
-from .noise import Noise, PoissonInput
+from .noise import Noise, PoissonInput, WhiteNoise
 from .stimuli import Stimulus
 
 
@@ -38,6 +42,26 @@ def check_compatible(neuron: Neuron, noise: Noise | None, stimulus: Stimulus | N
                 one.check_membrane(name, unit, neuron)
             if isinstance(one, PoissonInput) and one.synapse.reversal is not None:
                 one.synapse.check_membrane(one.synapse.reversal, unit, neuron)
+
+
+def check_variance(
+    noise: Noise | None, stimulus: Stimulus | None, n_steps: int, dt: float, ids: Any = None
+) -> None:
+    """Raise NsnnError for white noise whose variance a drive makes negative; `ids` choose channels, as of `Layout`."""
+    if not isinstance(noise, WhiteNoise) or not noise.weighted or stimulus is None:
+        return
+    drive = stimulus.samples(n_steps, dt)
+    if drive.ndim == 2 and ids is not None and drive.shape[1] < len(ids):
+        drive = drive[:, ids]
+    variance = np.asarray(noise.variance(drive if drive.ndim == 2 else drive[:, None]))
+    if variance.min() < 0:
+        step, column = np.unravel_index(variance.argmin(), variance.shape)
+        value = drive[step] if drive.ndim == 1 else drive[step, min(column, drive.shape[1] - 1)]
+        raise NsnnError(
+            f"weight = {noise.weight} of WhiteNoise: the variance sigma^2 + weight drive / 2 is {variance.min():.3g} at "
+            f"{step * dt:.6g} s, where the drive is {value:.3g} (SI): expected 0 or more; take a larger sigma, or a weight closer "
+            "to 0"
+        )
 
 
 def _check_reset(neuron: Neuron, noise: Noise | None, who: str) -> None:

@@ -61,12 +61,18 @@ class Noise(Model):
 class WhiteNoise(Noise):
     """Gaussian white noise: tau dV = (mu - V) dt + sigma sqrt(2 tau) dW (diffusive noise).
 
+    With a `weight` the noise depends on the signal: its variance is sigma^2 + weight drive(t) / 2, where the drive is that of the
+    stimulus. So it is where the drive is the mean of Poisson spikes of this weight, in the diffusion limit.
+
     Parameters
     ----------
-    sigma : scalar or (n_neurons,), membrane's unit; standard deviation of the free membrane, >= 0
+    sigma : scalar or (n_neurons,), membrane's unit; standard deviation of the free membrane without a drive, >= 0
     shared : scalar, fraction of the noise variance common to all neurons of a trial, 0 to 1
+    weight : scalar or (n_neurons,), membrane's unit; jump by a spike of the drive, default 0. Below 0 a drive reduces the noise;
+        `simulate` raises an error for a variance below 0
 
-    Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 8, doi 10.1017/CBO9781107447615
+    Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 8, doi 10.1017/CBO9781107447615; Poisson drive: Stein 1965, doi
+    10.1016/S0006-3495(65)86709-1
 
     >>> from brian2 import mV
     >>> WhiteNoise(sigma=-1*mV)
@@ -76,6 +82,23 @@ class WhiteNoise(Noise):
 
     sigma: Any = parameter("V", "1", bound="non-negative")
     shared: Any = parameter("1", bound="fraction", default=0.0, kw_only=True)
+    weight: Any = parameter("V", "1", default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.weight is None:
+            volts = units.unit_of(self.sigma) == "V"
+            object.__setattr__(self, "weight", units.pq_quantity(0.0, "V") if volts else 0.0)
+        super().__post_init__()
+        self._same_unit("sigma", "weight")
+
+    @property
+    def weighted(self) -> bool:
+        """True if the variance depends on the drive."""
+        return bool(np.any(np.asarray(self.si("weight")) != 0))
+
+    def variance(self, drive: Any) -> Any:
+        """The variance of the free membrane under a drive of any shape, SI."""
+        return self.si("sigma") ** 2 + 0.5 * self.si("weight") * drive
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

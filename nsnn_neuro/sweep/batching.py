@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..brian.equations.noises import is_silent
+from ..brian.equations.noises import is_silent, weighted
 from ..brian.simulate import check_together
 from ..core import units
 from ..core.errors import NsnnError
@@ -104,7 +104,7 @@ def groups(
     structure = functools.lru_cache(len(PARTS))(_structure)  # points share some of their models
     for k, parts in enumerate(made):
         alone = isinstance(parts[0], Network)
-        key = k if alone else (is_silent(parts[1]), *(structure(part) for part in parts))
+        key = k if alone else (is_silent(parts[1]), weighted(parts[1]), *(structure(part) for part in parts))
         alike.setdefault(key, []).append(k)
     split: list[Group] = []
     for members in alike.values():

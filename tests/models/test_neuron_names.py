@@ -85,7 +85,8 @@ def test_every_name_of_the_generated_code_is_refused(monkeypatch: pytest.MonkeyP
         g_e=0.3, sigma_e=0.1, tau_e=3 * ms, e_rev_e=60 * mV, g_i=0.2, sigma_i=0.1, tau_i=9 * ms, e_rev_i=0 * mV
     )  # fmt: skip
     noises = [
-        nsnn.WhiteNoise(1 * mV, shared=0.5), nsnn.OUNoise(1 * mV, 5 * ms), nsnn.OUNoise(1 * mV, 0.5 * ms), background,
+        nsnn.WhiteNoise(1 * mV, shared=0.5), nsnn.WhiteNoise(1 * mV, weight=1 * mV), nsnn.OUNoise(1 * mV, 5 * ms),
+        nsnn.OUNoise(1 * mV, 0.5 * ms), background,
         nsnn.MultiplicativeNoise(0.1, -10 * mV, calculus="ito"),
         nsnn.PoissonNoise(600 * Hz, 1 * mV, rate_inh=100 * Hz, weight_inh=-1 * mV),
         nsnn.PoissonInput(600 * Hz, 1 * mV, synapse=nsnn.AlphaSynapse(5 * ms)),

@@ -172,7 +172,8 @@ def _gap(terms: Terms, noise: Noise | None, end: str) -> list[str]:
     """
     before, level = _levels(terms)
     rooms = f"({before} - v_prev) * bridge_steep", f"({level} - {end}) * bridge_steep"
-    if terms.loaded or not isinstance(noise, WhiteNoise):  # `bridge_steep` may become infinite
+    # `bridge_steep` may become infinite
+    if terms.loaded or not isinstance(noise, WhiteNoise) or noise.weighted:
         return [f"bridge_gap = bridge_room({rooms[0]}) * bridge_room({rooms[1]})"]
     names = "room_prev", "room_end"
     lines = [f"{name} = {room}" for name, room in zip(names, rooms, strict=True)]

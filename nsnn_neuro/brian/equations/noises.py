@@ -43,9 +43,14 @@ def is_silent(noise: Noise | None) -> bool:
         case None:
             return True
         case WhiteNoise() | OUNoise() | MultiplicativeNoise():
-            return not np.any(np.asarray(noise.si("sigma")) > 0)
+            return not np.any(np.asarray(noise.si("sigma")) > 0) and not weighted(noise)
         case _:
             return False
+
+
+def weighted(noise: Noise | None) -> bool:
+    """Whether the variance of the noise depends on the drive."""
+    return isinstance(noise, WhiteNoise) and noise.weighted
 
 
 def add_noise(terms: Terms, noise: Noise | None) -> bool:
@@ -111,11 +116,21 @@ def bridge_uniform(group: GroupText, fraction: float) -> str:
 
 
 def _white(terms: Terms, noise: WhiteNoise | MultiplicativeNoise) -> None:
-    """`kick` = S z, times the amplitude b(V) and with Milstein's term where the noise is multiplicative; and `bridge_steep`."""
+    """`kick` = S z, times the amplitude b(V) and with Milstein's term where the noise is multiplicative; and `bridge_steep`.
+
+    Where the variance depends on the drive, S is that of sigma = 1, and its root `noise_now` multiplies it."""
     group, neuron = terms.group, terms.neuron
     tau, sigma = np.asarray(neuron.si("tau_m")), np.asarray(noise.si("sigma"))
     multiplicative = isinstance(noise, MultiplicativeNoise)
-    unit = "1" if multiplicative else neuron.membrane_unit
+    driven = weighted(noise)
+    unit = "1" if multiplicative or driven else neuron.membrane_unit
+    if driven:
+        group.bind("noise_own", sigma, neuron.membrane_unit)
+        group.bind("noise_weight", noise.si("weight"), neuron.membrane_unit)
+        group.bind("noise_least_now", 1 / _NEVER, neuron.membrane_unit)
+        terms.lines += ["noise_variance = noise_own**2 + 0.5 * noise_weight * drive"]
+        terms.lines += ["noise_now = sqrt(0.5 * (noise_variance + abs(noise_variance)))"]
+        sigma = np.asarray(1.0)
     inverse = {"V": "1/V", "1": "1"}
     if terms.loaded:
         group.bind("noise_sigma", sigma, unit)
@@ -131,6 +146,8 @@ def _white(terms: Terms, noise: WhiteNoise | MultiplicativeNoise) -> None:
                 with np.errstate(divide="ignore"):
                     group.bind("steep" + suffix, np.where(sd > 0, np.sqrt(2) / sd, _NEVER), inverse[unit])
         spread, steep = either("step_sd"), either("steep")
+    if driven:
+        spread, steep = f"noise_now * ({spread})", f"({steep}) / (noise_now + noise_least_now)"
     if isinstance(noise, MultiplicativeNoise):
         names = group.bind_parameters(noise, "noise_") | {"v": "v"}
         b, slope = (f"({substitute(text, names)})" for text in (noise.amplitude, noise.slope))

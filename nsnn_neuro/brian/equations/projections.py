@@ -15,7 +15,7 @@ from brian2 import Clock, NeuronGroup, Synapses, TimedArray, second
 
 from ...core import units
 from ...core.errors import NsnnError
-from ...models.compatibility import check_compatible
+from ...models.compatibility import check_compatible, check_variance
 from ...models.network import Network
 from ...models.neurons import IntegrateAndFire, NSNNNeuron, PoissonSource, Relay
 from ...models.populations import Population, Projection
@@ -85,6 +85,7 @@ def _make_group(
     """The Brian2 group of a population, with `layout.trials` copies of its neurons and these incoming synapses."""
     neuron, noise = population.neuron, population.noise
     check_compatible(neuron, noise, drive)
+    check_variance(noise, drive, layout.n_steps, layout.dt, layout.ids)
     group = GroupText(layout)
     add_drive(group, drive, neuron.membrane_unit)
     match neuron:

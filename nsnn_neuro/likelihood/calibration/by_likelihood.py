@@ -6,12 +6,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...core.errors import NsnnError
 from ...core.progress import progress_bar
 from ...core.warn import warn
+from ...models.compatibility import check_variance
 from ...models.escape import EscapeNoise
 from ...models.noise import OUNoise
 from ..continuous.cells import Grid, check_resolved
-from ..continuous.conditional import check_parts, check_start, enough_for_a_fit, log_likelihoods
+from ..continuous.conditional import (
+    check_parts,
+    check_start,
+    enough_for_a_fit,
+    log_likelihoods,
+    stimulus_of,
+)
 from ..continuous.given_spikes import stretches
 from ..continuous.trials import Trial, read_recordings, searched
 from ..synaptic_input import check_inputs, with_inputs
@@ -65,7 +73,10 @@ class _Likelihood:
 
     def enough(self, u: np.ndarray, detail: float = 1.0) -> Grid:
         """A grid for a fit that ends near a point u (K,); `detail` is that of `with_input`."""
-        return enough_for_a_fit(self.free.numbers(self.free.values(u)), self.trials, self.dt, detail)
+        values = self.free.values(u)
+        # a weight of 0 at a bound has neighbours whose variance changes
+        values[(values == 0) & (np.array(self.free.paths) == "noise.weight")] = np.finfo(float).tiny
+        return enough_for_a_fit(self.free.numbers(values), self.trials, self.dt, detail)
 
 
 def calibrate_by_likelihood(given: Given, n_jobs: int) -> Calibration:
@@ -217,6 +228,12 @@ def _result(likelihood: _Likelihood, at: Ascent, observed: Curvature, grid: Grid
         _scores=at.scores,
     )
     warn_fast(fit.model, dt)
+    for trial in trials:
+        try:
+            check_variance(fit.noise, stimulus_of(trial, fit.stimulus), len(trial.o), dt)
+        except NsnnError as error:
+            warn(f"at the maximum, {error}; the fit takes it for almost 0 there")
+            break
     if fit.bits_per_spike < _WORSE:
         warn(
             f"the fitted neuron predicts its spikes worse than a constant rate ({fit.bits_per_spike:.3g} bits per spike): no value "

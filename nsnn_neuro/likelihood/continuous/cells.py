@@ -215,7 +215,7 @@ def _narrow(deviation: np.ndarray, time: np.ndarray, per: float) -> int:
 
 def _steady(membrane: Membrane, sigma: float, dt: float) -> bool:
     """Whether the integral equation is accurate: under a drive that jumps its density is a difference of large terms."""
-    if membrane.nonlinear is not None or membrane.load.size or membrane.kick.size:
+    if membrane.nonlinear is not None or membrane.load.size or membrane.kick.size or membrane.spread.size:
         return False
     bends = np.abs(np.diff(membrane.drive, 2))
     return not bends.size or bool(np.quantile(bends, 0.95) < _ROUGH * sigma * (2 * membrane.tau / dt) ** 0.5)
@@ -256,6 +256,8 @@ def _range(
     least = min(float(parts.start.min(initial=top)), lowest_point(_path(membrane, parts, points, dt)))
     longest = float(parts.n_steps.max(initial=1)) * dt
     wide = sigma * (1.0 if membrane.leaky or membrane.nonlinear else np.sqrt(2 * longest / membrane.tau))
+    if membrane.spread.size:
+        wide *= float(np.sqrt(membrane.spread.max()) / sigma)
     return points, min(least, top - sigma) - reach * wide
 
 

@@ -61,7 +61,8 @@ def check_parts(neuron: Any, noise: Any, stimulus: Any) -> None:
             f"model = {type(neuron).__name__}(...), noise = {given}(...): with {given} the likelihood needs a membrane without a "
             f"nonlinear part, such as LIF or GIF; take WhiteNoise, or {CURE}"
         )
-    if not isinstance(noise, EscapeNoise) and float(noise.si("sigma")) == 0.0:
+    weighted = isinstance(noise, WhiteNoise) and noise.weighted
+    if not isinstance(noise, EscapeNoise) and float(noise.si("sigma")) == 0.0 and not weighted:
         raise NsnnError(f"sigma = {noise.sigma}: expected a positive value: no likelihood without noise")
 
 
@@ -137,7 +138,7 @@ def enough_for_a_fit(parts: Parts, trials: Sequence[Trial], dt: float, detail: f
         if isinstance(noise, OUNoise):
             needed.append(with_input(path, counted, noise, dt, detail))
         else:
-            needed.append(enough(path, counted, float(noise.si("sigma")), dt))
+            needed.append(enough(path, counted, path.sigma(noise), dt))
     return common(needed)
 
 
@@ -169,7 +170,7 @@ def probabilities(
         some = grid if grid.n_levels else with_input(path, free, noise, dt, PROBABILITIES)
         grid = replace(some, n_cells=grid.n_cells or some.n_cells, stride=1)
     elif grid.n_parts is None:
-        grid = automatic(path, free, float(noise.si("sigma")), dt, grid.n_cells)
+        grid = automatic(path, free, path.sigma(noise), dt, grid.n_cells)
         check_resolved(grid, dt)
     chance = np.zeros((1, len(trial.o) * ((grid.n_parts or 1) if in_parts else 1)))
     _march([given(grid.n_parts or 1)], [noise], trial, dt, grid, chance)
@@ -188,7 +189,7 @@ def _free(
     middle = not (isinstance(noise, EscapeNoise) and noise.family is not None)
     own = stimulus_of(trial, stimulus)
     inputs = synaptic(synapses, trial, dt, n_parts, known if drives is None else drives) if synapses else None
-    shared: dict[str, Any] = {"known": known, "drives": drives, "inputs": inputs}
+    shared: dict[str, Any] = {"known": known, "drives": drives, "inputs": inputs, "noise": noise}
     path = membrane(neuron, own, trial.o, dt, middle=middle, n_parts=n_parts, **shared)
     free = stretches(neuron, path.lift, trial.o, dt, middle=middle, t_start=trial.t_start, n_parts=n_parts)
     return path, free
@@ -255,7 +256,7 @@ def _march(
         counts = np.maximum(np.minimum(stop, end) - first, 0), np.maximum(begin - first, 0)
         spikes = free.spikes & (stop <= end)
         rows.append((first, *counts, free.length, free.start, spikes, np.full(len(first), r)))
-    sigmas = [float(noise.si("sigma")) for noise in noises]
+    sigmas = [path.sigma(noise) for (path, _), noise in zip(items, noises, strict=True)]
     if grid.n_levels:
         of_rows = np.zeros((len(items), len(rows[0][0])))
         for r, (item, noise, sigma) in enumerate(zip(items, noises, sigmas, strict=True)):
@@ -269,6 +270,11 @@ def _march(
     drive = np.stack([path.drive for path, _ in items])
     spread, tau = np.array(sigmas) ** 2, np.array([path.tau for path, _ in items])
     load, kick = (np.stack([getattr(path, name) for path, _ in items]) for name in ("load", "kick"))
+    growth = np.empty((len(items), 0))
+    if any(path.spread.size for path, _ in items):
+        growth = np.ones_like(drive)
+        for r, (path, _) in enumerate(items):
+            growth[r] = path.spread / spread[r] if path.spread.size else 1.0
     if grid.integral:
         threshold, leak = np.array([path.threshold for path, _ in items]), float(items[0][0].leaky)
         shared = drive, threshold, spread, tau, leak, dt
@@ -283,7 +289,7 @@ def _march(
             [cells(*item, sigma, dt, grid.n_cells) for item, sigma in zip(items, sigmas, strict=True)]
         )
         force = np.stack([path.force(f) for (path, _), f in zip(items, faces, strict=True)])
-        given = (kept, drive, load, kick, faces, force, spread, tau, dt, grid.stride, n_parts, some, chance)
-        march(*given)
+        on_grid = growth, faces, force, spread, tau, dt, grid.stride, n_parts
+        march(kept, drive, load, kick, *on_grid, some, chance)
     logs[counted] = some
     return logs.reshape(len(items), -1)

@@ -47,8 +47,8 @@ _LANES = 16  # stretches that are advanced side by side
 ) = (np.uint64(_LANES * place) for place in range(9))
 _ROW = np.uint64(9 * _LANES)
 # Numbers of a lane
-_DRIVE, _LENGTH, _LEFT_FIRST, _LEFT_SECOND, _UPWARD, _DOWNWARD = (
-    np.uint64(_LANES * place) for place in range(6)
+_DRIVE, _LENGTH, _LEFT_FIRST, _LEFT_SECOND, _UPWARD, _DOWNWARD, _WEAK = (
+    np.uint64(_LANES * place) for place in range(7)
 )
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
 _unsigned: Any = np.uint64
@@ -59,7 +59,8 @@ def _advance(cells: np.ndarray, lane: np.ndarray, n_cells: int, n_lanes: int) ->
     """Advance densities side by side by one step.
 
     cells : ((n_cells + 1) * _ROW,) numbers of the cells; the first row is of no cell and stays 0
-    lane : (6 * _LANES,) drive and length of the step; then the mass that leaves in the two stages, and fluxes at a face
+    lane : (7 * _LANES,) drive, and length of the step times the growth of the variance; then the mass that leaves in the two
+        stages, fluxes at a face, and 1 over the growth
     n_cells, n_lanes : unsigned
     """
     for k in range(_ZERO, n_lanes):
@@ -69,7 +70,7 @@ def _advance(cells: np.ndarray, lane: np.ndarray, n_cells: int, n_lanes: int) ->
         a = i * _ROW
         below = a - _ROW
         for k in range(_ZERO, n_lanes):
-            z = (cells[a + _FORCE + k] + lane[_DRIVE + k]) * cells[a + _PECLET + k]
+            z = (cells[a + _FORCE + k] + lane[_DRIVE + k]) * cells[a + _PECLET + k] * lane[_WEAK + k]
             c = max(1.0, abs(z))
             up = cells[a + _RATE_UP + k] * lane[_LENGTH + k] * (c + z)
             down = cells[a + _RATE_DOWN + k] * lane[_LENGTH + k] * (c - z)
@@ -160,6 +161,7 @@ def march(
     drive: np.ndarray,
     load: np.ndarray,
     kick: np.ndarray,
+    growth: np.ndarray,
     faces: np.ndarray,
     force: np.ndarray,
     spread: np.ndarray,
@@ -180,6 +182,7 @@ def march(
     drive, faces, force, spread, tau : (n_rows, ...) by the `row` of a stretch: the drive of all steps, the faces of n_cells cells
         and the force there, sigma^2 and the time constant
     load, kick : (n_rows, n) or (n_rows, 0), as of `Membrane`
+    growth : likewise, the variance of the noise in each step over sigma^2
     logs : (n,) filled with the log-likelihood of each stretch
     chance : (n_rows, n) filled with the probability of a spike, given none before in its stretch, in each step or part of one, as
         its n says; or of shape (0, 0)
@@ -189,7 +192,7 @@ def march(
     n_cells = faces.shape[1] - 1
     every = np.zeros((n_cells + 1, 9, _LANES))
     cells, coef, p = every.ravel(), every[1:, :4], every[1:, 8]
-    of_lane = np.zeros((6, _LANES))
+    of_lane = np.zeros((7, _LANES))
     lane = of_lane.ravel()
     mass, base, fired = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
     centre, width, below = np.empty(n_cells), np.empty(n_cells), np.zeros(n_cells + 1)
@@ -236,7 +239,9 @@ def march(
                 of_lane[0, k] = 0.0
                 for i in range(now, now + many):
                     of_lane[0, k] += drive[row[s], i] / many
-                of_lane[1, k] = length[s] * dt if turn == 0 else many * dt
+                grown = growth[row[s], now : now + many].mean() if growth.shape[1] > 0 else 1.0
+                of_lane[1, k] = grown * (length[s] * dt if turn == 0 else many * dt)
+                of_lane[6, k] = 1.0 / grown
                 if load.shape[1] > 0:
                     mean = load[row[s], now : now + many].mean()
                     for i in range(n_cells):

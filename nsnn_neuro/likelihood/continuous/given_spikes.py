@@ -28,11 +28,13 @@ from ...core.parameters import Model
 from ...models.neurons import ConductanceBased, IntegrateAndFire
 from ...models.neurons.expressions import STATEMENT, names_in, statements, value_of
 from ...models.neurons.refractory import initial_voltage, release
+from ...models.noise import WhiteNoise
 from ...models.stimuli import Filtered, HeldSignal, Stimulus
 from .synaptic import Synaptic
 
 CURE = 'use method="simulation"'
 _NONE = np.zeros(0)
+_LEAST_SHARE, _LEAST_VARIANCE = 1e-4, 1e-30  # of its largest value, and V^2: least variance in a step
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +56,12 @@ class Membrane:
     """(n_steps,) conductances of synapses in units of the leak, which add -load x to the force; or (0,)"""
     kick: np.ndarray
     """(n_steps,) jump at the end of each step; or (0,)"""
+    spread: np.ndarray
+    """(n_steps,) variance sigma^2 of white noise in each step, where it depends on the drive; or (0,)"""
+
+    def sigma(self, noise: Any) -> float:
+        """Standard deviation of the free membrane, the root mean square where it changes."""
+        return float(np.sqrt(self.spread.mean()) if self.spread.size else noise.si("sigma"))
 
     def force(self, x: np.ndarray) -> np.ndarray:
         """The part of tau dx/dt that depends on x, of the shape of x."""
@@ -129,6 +137,7 @@ def membrane(
     known: dict[Any, Any] | None = None,
     drives: dict[Any, Any] | None = None,
     inputs: Synaptic | None = None,
+    noise: Any = None,
 ) -> Membrane:
     """The membrane of a neuron that `check_neuron` has accepted, given its spikes.
 
@@ -142,6 +151,7 @@ def membrane(
         parameters share many
     drives : the same of drives alone, which take less memory where every row has decays of its own
     inputs : of synapses, in steps or their parts
+    noise : white noise, whose variance may depend on the drive
     """
     n, dt = len(o) * n_parts, dt / n_parts
     parameters = {field.name: neuron.si(field.name) for field in neuron.parameter_fields()}
@@ -160,6 +170,10 @@ def membrane(
     drive = np.zeros(n)
     if stimulus is not None:
         drive = _drive(stimulus, n, dt, n_parts, known if drives is None else drives)
+    spread = _NONE
+    if isinstance(noise, WhiteNoise) and noise.weighted:
+        spread = np.asarray(noise.variance(drive))
+        spread = np.maximum(spread, max(_LEAST_SHARE * np.abs(spread).max(), _LEAST_VARIANCE))
     lift, rise = np.zeros(n + 1), np.zeros(n)
     at: dict[str, Any] = {**parameters, **mid, "drive": drive, "v": 0.0}
     moves = bool(neuron.moving) and lifted
@@ -192,6 +206,7 @@ def membrane(
         parameters,
         load,
         kick,
+        spread,
     )
 
 

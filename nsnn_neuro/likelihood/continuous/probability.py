@@ -11,6 +11,7 @@ from ...core.aliases import SpikeSource, Time
 from ...core.checks import positive, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ...core.units import si
+from ...models.compatibility import check_variance
 from ...models.neurons import Neuron
 from ...models.noise import Noise
 from ...models.stimuli import Stimulus
@@ -73,6 +74,7 @@ def survival(
     if not t.size or not np.all(np.isfinite(t)) or np.any(t < 0):
         raise NsnnError(f"times = {times}: expected one or more finite times from 0")
     n = max(1, int(np.ceil(t.max() / step - 1e-9)))
+    check_variance(noise, stimulus, n, step)
     trial = Trial(np.zeros(n), 0.0, (0, n))
     chance = probabilities(
         parts, trial, step, _grid(n_cells), start=float(model.si("v_reset")), in_parts=True
@@ -131,6 +133,7 @@ def spike_probability(
         raise NsnnError(
             f"trains: trials of {min(lengths) * step:g} to {max(lengths) * step:g} s: expected one length; pass t_start and t_stop"
         )
+    check_variance(noise, stimulus, max(len(trial.o) for trial in trials), step)
     rows = [probabilities(parts, trial, step, _grid(n_cells)) for trial in trials]
     table = np.stack([row[slice(*trial.counted)] for row, trial in zip(rows, trials, strict=True)])
     return table[0] if len(table) == 1 else table

@@ -23,7 +23,7 @@ _STEP = {
 _MADE = re.compile(
     r"""syn\d+_\w+ | (kick|mean|seen|keep|next|pull)_syn\d+\w* | (normal|uniform|jumps)_\d+(_\d|_mean|_none)?
     | noise_(neuron|trial|point|key[01]|common|private|sigma|shared|v_zero|least|least_b|z|sd|b|b_[01]|(mean|keep|root|rev|g)_[ei])
-    | noise_(weight(_inh)?|(none_)?rate(_inh)?(_part)?|left(_part)?)
+    | noise_(own|variance|now|least_now|weight(_inh)?|(none_)?rate(_inh)?(_part)?|left(_part)?)
     | stim_(samples|v|t_on|t_off|mean|amplitude|frequency|phase)
     | escape_(sigma|s|a|g|b|rate|width|tau_m)
     | path_(pieces|keep|ebb|pull|lapse|root_(ii|vi|vv)|far|full)

@@ -80,6 +80,10 @@ def is_diffusive(noise: Any) -> bool:
             f"noise = {noise}: the step is deterministic given the state of coloured noise, so the factor of NDL vanishes; "
             "expected WhiteNoise(...), or EscapeNoise as an approximation"
         )
+    if isinstance(noise, WhiteNoise) and noise.weighted:
+        raise NsnnError(
+            f"weight = {noise.weight} of WhiteNoise: expected 0, as NDL is derived for noise of a constant variance"
+        )
     return isinstance(noise, WhiteNoise)
 
 
