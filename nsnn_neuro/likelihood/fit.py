@@ -511,3 +511,8 @@ def fit_fields(
     sizes = {"n_spikes": int(data.o.sum()), "n_steps": len(data.o), "_data": data}
     bits = {"bits_per_spike": float(bits_per_spike(logs, data.o)), "covariance": covariance}
     return {"model": model, "parameters": named[0], "se": named[1], **bits, **sizes, **penalty}
+
+
+def fitted_data(fit: NeuronFit) -> Data:
+    """The data that were fitted, on steps; NsnnError where the fit keeps none."""
+    return fit._given(None, None, None, None, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import neo
 import numpy as np
 import pytest
 import quantities as pq
@@ -17,8 +18,10 @@ from nsnn_neuro import NsnnError, fit_neuron, measures
 from nsnn_neuro.likelihood import (
     Lags,
     NegativeBinomial,
+    NeuronFit,
     NeuronModel,
     Poisson,
+    RaisedCosines,
     cross_validate,
     fit_shared_gain,
 )
@@ -380,6 +383,89 @@ def test_a_gain_in_windows_of_a_block():
     assert fit.gain_variance == flat.gain_variance
 
 
+def gain_recording(
+    n_trials: int, variance: float, seed: int, steps: int = 40
+) -> tuple[list[list[np.ndarray]], list[neo.AnalogSignal]]:
+    """Times of three neurons in each trial, whose gain is shared, and the signals."""
+    rng = np.random.default_rng(seed)
+    gain, x = rng.gamma(1 / variance, variance, n_trials), rng.normal(size=(n_trials, steps))
+    rate = gain[:, None, None] * np.exp(-1.5 + np.array([0.5, -0.4, 0.3]) * x[:, :, None])
+    o = rng.poisson(rate)
+    times = [[np.repeat(np.arange(steps), o[i, :, j]) * 0.01 for j in range(3)] for i in range(n_trials)]
+    signals = [neo.AnalogSignal(one, units="dimensionless", sampling_period=10 * pq.ms) for one in x]
+    return times, signals
+
+
+def gain_fits(
+    times: list[list[np.ndarray]], signals: list[neo.AnalogSignal], **options: Any
+) -> list[NeuronFit]:
+    given = {
+        "dt": 10 * pq.ms,
+        "t_start": 0 * pq.s,
+        "t_stop": 0.4 * pq.s,
+        "family": Poisson(),
+        "stimulus": 1,
+        "history": 1,
+    }
+    return [
+        fit_neuron([trial[j] for trial in times], signals, **given | options) for j in range(len(times[0]))
+    ]
+
+
+@pytest.mark.parametrize("window", [None, 200 * pq.ms], ids=str)
+def test_filters_and_gain_are_those_of_the_joint_marginal_likelihood(window):
+    """Its slope is 0 there, and its curvature gives the errors; the gain is that of the fitted rates."""
+    fits = gain_fits(*gain_recording(30, 0.4, 3))
+    fit = fit_shared_gain(None, None, expected=fits, window=window)
+    s2, m, data = fit.gain_variance, fit.gain.size, [one._data for one in fits]
+    number = sum(one.o for one in data).reshape(m, -1).sum(axis=1)
+
+    def marginal(p: np.ndarray) -> float:
+        a = [
+            np.column_stack([np.ones(len(one.o)), one.drive, one.history]) @ q
+            for one, q in zip(data, p.reshape(3, 3), strict=True)
+        ]
+        rate = sum(np.exp(one) for one in a).reshape(m, -1).sum(axis=1)
+        total = sum(float(one @ each.o) for one, each in zip(a, data, strict=True))
+        return total - float(((number + 1 / s2) * np.log1p(s2 * rate)).sum())
+
+    p, se = (
+        np.concatenate([list(getattr(one, name).values()) for one in fit.fits])
+        for name in ("parameters", "se")
+    )
+    h = 0.05 * se
+    step = np.diag(h)
+    slope = np.array([marginal(p + one) - marginal(p - one) for one in step]) / (2 * h)
+    assert np.abs(slope * se).max() < 0.01
+    curvature = np.array(
+        [[marginal(p + a + b) - marginal(p + a - b) - marginal(p - a + b) + marginal(p - a - b) for a in step] for b in step]
+    ) / (4 * np.outer(h, h))  # fmt: skip
+    assert_allclose(np.sqrt(np.diag(np.linalg.inv(-curvature))), se, rtol=5e-3)
+    rates = np.stack(
+        [
+            np.exp(one.model.evaluate(one.values, each).potential)
+            for one, each in zip(fit.fits, data, strict=True)
+        ]
+    )
+    rate = rates.sum(axis=0).reshape(m, -1).sum(axis=1)
+    assert_allclose(fit.gain.ravel(), (s2 * number + 1) / (s2 * rate + 1), rtol=1e-3)
+    assert "fits: 3" in str(fit)
+    assert fit.fits[0].log_likelihood <= fits[0].log_likelihood
+
+
+def test_history_does_not_take_the_share_of_the_gain():
+    """Without the gain, history fits its slow changes, so that a gain after it is too small."""
+    times, signals = gain_recording(60, 0.4, 5)
+    alone = gain_fits(times, signals, history=RaisedCosines(2, 200 * pq.ms, start=10 * pq.ms))
+    joint = fit_shared_gain(None, None, expected=alone)
+    z = [
+        [one.parameters[f"history[{k}]"] / one.se[f"history[{k}]"] for k in (0, 1)]
+        for one in (*alone, *joint.fits)
+    ]
+    assert np.max(z[:3]) > 4 > np.abs(z[3:]).max()
+    assert joint.lower < 0.4 < joint.upper
+
+
 def test_no_shared_gain():
     """Half of the fits are 0, and have gains of 1; known rates and fitted ones."""
     ends = []
@@ -395,6 +481,10 @@ def test_no_shared_gain():
 
 def test_what_is_no_shared_gain():
     x = np.array([[1, 2], [3, 4], [2, 2]])
+    times, signals = gain_recording(6, 0.3, 1)
+    fits = gain_fits(times, signals)
+    shorter = gain_fits(times[:4], signals[:4])[0]
+    counted = gain_fits(times, signals, family=NegativeBinomial(0.5))[0]
     cases = [
         (lambda: fit_shared_gain(None, x[:, :1]), "two or more"),
         (lambda: fit_shared_gain([0, 1, 1], x), "at least two"),
@@ -404,6 +494,11 @@ def test_what_is_no_shared_gain():
         (lambda: fit_shared_gain(None, x - 2), "whole numbers"),
         (lambda: fit_shared_gain(None, x - 2, expected=x), "whole numbers"),
         (lambda: fit_shared_gain(x, [0, 1, 1]), "swapped"),
+        (lambda: fit_shared_gain(None, x, expected=fits), "counts = None"),
+        (lambda: fit_shared_gain(None, None, expected=[*fits[:1], 2]), "family=Poisson"),
+        (lambda: fit_shared_gain(None, None, expected=fits, window=130 * pq.ms), "window"),
+        (lambda: fit_shared_gain(None, None, expected=[fits[0], shorter]), "other trials"),
+        (lambda: fit_shared_gain(None, None, expected=[fits[0], counted]), "family=Poisson"),
     ]
     for call, cure in cases:
         with pytest.raises(NsnnError, match=cure):
