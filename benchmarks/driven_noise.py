@@ -25,18 +25,19 @@ import nsnn_neuro as nsnn
 
 KEPT = Path(__file__).parents[1] / "docs" / "driven_noise.json"
 FIXED = {"v_rest": 0 * mV, "v_reset": 10 * mV, "v_thresh": 20 * mV, "tau_refrac": 2 * ms}
-TRUE = {"tau_m": 15e-3, "noise.sigma": 2e-3, "stimulus.gain": 6e-3, "noise.weight": 0.8e-3}
+TRUE = {"tau_m": 15e-3, "noise.sigma": 2e-3, "stimulus.gain": 7e-3, "noise.weight": 0.8e-3}
 FREE = {"tau_m": (2 * ms, 60 * ms), "noise.sigma": (0.3 * mV, 15 * mV), "stimulus.gain": (1 * mV, 25 * mV)}
 WEIGHT = {"noise.weight": (-1 * mV, 5 * mV)}
-OFFSET, DURATION, PERIOD, DT = 16 * mV, 20.0, 0.5e-3, 0.2 * ms
+OFFSET, DURATION, PERIOD, DT = 18 * mV, 20.0, 0.5e-3, 0.2 * ms
 
 
 def fit_one(number: int) -> dict[str, Any]:
     """Simulate one recording and fit it with both kinds of noise."""
     smooth = nsnn.FrozenNoise(0.0, 1.0, 10 * ms, seed=2000 + number).samples(round(DURATION / PERIOD), PERIOD)
+    smooth = np.clip(smooth, -2.4, 2.4)  # a drive above 0
     signal = neo.AnalogSignal(smooth, units="dimensionless", sampling_period=PERIOD * pq.s)
     cell, noise = nsnn.LIF(tau_m=15 * ms, **FIXED), nsnn.WhiteNoise(2 * mV, weight=0.8 * mV)
-    drive = nsnn.Filtered(signal, gain=6 * mV, offset=OFFSET)
+    drive = nsnn.Filtered(signal, gain=7 * mV, offset=OFFSET)
     block = nsnn.simulate(cell, noise, drive, duration=DURATION * second, seed=1000 + number)
     start, guess = nsnn.LIF(tau_m=25 * ms, **FIXED), nsnn.Filtered(signal, gain=8 * mV, offset=OFFSET)
     line: dict[str, Any] = {"number": number, "n_spikes": len(block.segments[0].spiketrains[0])}

@@ -55,6 +55,8 @@ ELSEWHERE = {  # script: why `make bench` does not run it
     "relay_inputs": "compares held-out scores, not times, for docs/likelihood.md",
     "synaptic_inputs": "six minutes of fits: coverage of intervals with synaptic inputs, for docs/likelihood.md",
     "coloured_noise": "half an hour of fits: a neuron in correlated noise, for docs/likelihood.md",
+    "driven_noise": "fits: a neuron in noise that grows with the drive, for docs/likelihood.md",
+    "joint_gain": "bias and coverage of filters with a shared gain, for docs/likelihood.md",
     "poisson_input": "compares sources of Poisson input, for docs/noise.md",
     "recovery_simulation": "hours of fits: coverage of intervals by simulation, for docs/by_simulation.md",
     "fits": "processor time of fits, which has no goal of its own; for docs/likelihood.md",

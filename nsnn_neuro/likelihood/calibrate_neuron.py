@@ -115,7 +115,8 @@ def calibrate(
         apart are searched on a logarithmic scale. For method="voltage" a bound of None is a
         default, and None in place of the dict frees all that has one: tau_m, v_rest, v_reset,
         tau_refrac, the gain, the jumps of currents and threshold, v_thresh and the noise's width
-    noise : `WhiteNoise`; `OUNoise` or `EscapeNoise`, for `LIF`, `PIF` and `GIF`; any noise with
+    noise : `WhiteNoise`, whose variance depends on the drive if "noise.weight" is free or not 0;
+        `OUNoise` or `EscapeNoise`, for `LIF`, `PIF` and `GIF`; any noise with
         method="simulation", `EscapeNoise` with method="voltage"; None for a network
     stimulus : drive of all trials; a recorded one as `Filtered` (its gain, offset, delay and filter
         tau can be free) or `Recorded`; None: no drive. Of several recordings a list, with stimuli of
@@ -182,7 +183,7 @@ def calibrate(
       noise.sigma        4.88       0.67             1 to 20  mV
       stimulus.v        17.15        1.1             0 to 40  mV
     given: tau_m = 20 ms, v_rest = 0 mV, v_reset = 10 mV, v_thresh = 20 mV, tau_refrac = 2 ms,
-      noise.shared = 0
+      noise.shared = 0, noise.weight = 0 mV
     spikes determine voltages only relative to each other: millivolts hold if those given are right
     White noise is an assumption, on which tau_m, gain and sigma rest: fit.misfit() tests it.
     """

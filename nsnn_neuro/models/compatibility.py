@@ -50,17 +50,18 @@ def check_variance(
     """Raise NsnnError for white noise whose variance a drive makes negative; `ids` choose channels, as of `Layout`."""
     if not isinstance(noise, WhiteNoise) or not noise.weighted or stimulus is None:
         return
-    drive = stimulus.samples(n_steps, dt)
-    if drive.ndim == 2 and ids is not None and drive.shape[1] < len(ids):
+    drive = stimulus.samples(n_steps, dt).reshape(n_steps, -1)
+    if ids is not None and 1 < drive.shape[1] < len(ids):
         drive = drive[:, ids]
-    variance = np.asarray(noise.variance(drive if drive.ndim == 2 else drive[:, None]))
+    variance = np.asarray(noise.variance(np.stack([drive.min(axis=0), drive.max(axis=0)])))
     if variance.min() < 0:
-        step, column = np.unravel_index(variance.argmin(), variance.shape)
-        value = drive[step] if drive.ndim == 1 else drive[step, min(column, drive.shape[1] - 1)]
+        end, column = np.unravel_index(variance.argmin(), variance.shape)
+        given = drive[:, min(column, drive.shape[1] - 1)]
+        step = int(given.argmax() if end else given.argmin())
         raise NsnnError(
             f"weight = {noise.weight} of WhiteNoise: the variance sigma^2 + weight drive / 2 is {variance.min():.3g} at "
-            f"{step * dt:.6g} s, where the drive is {value:.3g} (SI): expected 0 or more; take a larger sigma, or a weight closer "
-            "to 0"
+            f"{step * dt:.6g} s, where the drive is {given[step]:.3g} (SI): expected 0 or more; take a larger sigma, a weight "
+            "closer to 0, or a signal that is clipped there"
         )
 
 

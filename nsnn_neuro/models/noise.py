@@ -86,8 +86,7 @@ class WhiteNoise(Noise):
 
     def __post_init__(self) -> None:
         if self.weight is None:
-            volts = units.unit_of(self.sigma) == "V"
-            object.__setattr__(self, "weight", units.pq_quantity(0.0, "V") if volts else 0.0)
+            object.__setattr__(self, "weight", 0 * pq.mV if units.unit_of(self.sigma) == "V" else 0.0)
         super().__post_init__()
         self._same_unit("sigma", "weight")
 

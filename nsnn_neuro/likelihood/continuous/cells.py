@@ -167,8 +167,8 @@ def enough(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> Gri
         finest = (top - bottom) * _STRETCH / np.expm1(_STRETCH)
         n = max(n, finest * drift / (2 * sigma**2) / _PECLET)
     n, n_parts = float(np.clip(n, _FEWEST, _MOST_FIT)), _parts(membrane, parts, points, sigma, dt)
-    if narrow and membrane.nonlinear is not None:
-        n = max(n, _narrow(deviation, time, _PER_CV_FIT))
+    if narrow and _on_cells(membrane):
+        n = max(n, _narrow(membrane, deviation, time, _PER_CV_FIT))
         n_parts = max(n_parts, _short(deviation, dt, _SHORT_CELLS_FIT))
     return Grid(int(8 * np.ceil(n / 8)), n_parts)
 
@@ -185,8 +185,8 @@ def automatic(membrane: Membrane, parts: Stretches, sigma: float, dt: float, n_c
         n = parts.n_steps * float(many)
         if (n * np.minimum(n, many * memory)).sum() / 2 < _MOST_PAIRS:
             return Grid(None, many, integral=True)
-    elif n_cells is None and membrane.nonlinear is not None and np.any(deviation < _REGULAR * time):
-        n_cells = max(_per_sigma(membrane, bottom, sigma), _narrow(deviation, time, _PER_CV))
+    elif n_cells is None and _on_cells(membrane) and np.any(deviation < _REGULAR * time):
+        n_cells = max(_per_sigma(membrane, bottom, sigma), _narrow(membrane, deviation, time, _PER_CV))
         n_parts = max(n_parts, _short(deviation, dt, _SHORT_CELLS))
     return Grid(n_cells, n_parts)
 
@@ -200,11 +200,18 @@ def _path(membrane: Membrane, parts: Stretches, points: np.ndarray, dt: float) -
     return *given, membrane.load if membrane.load.size else np.zeros_like(drive)
 
 
-def _narrow(deviation: np.ndarray, time: np.ndarray, per: float) -> int:
-    """Cells that keep the narrowest densities on their way to the threshold; NsnnError for too many."""
+def _on_cells(membrane: Membrane) -> bool:
+    """Whether narrow densities need cells even under a steady drive."""
+    return membrane.nonlinear is not None or membrane.spread.size > 0
+
+
+def _narrow(membrane: Membrane, deviation: np.ndarray, time: np.ndarray, per: float) -> int:
+    """Cells that keep the narrowest densities on their way to the threshold; NsnnError for too many of a nonlinear membrane."""
     known = np.isfinite(time)
     cv = float(np.quantile(deviation[known] / time[known], 0.05))
     n = per / cv**2
+    if membrane.nonlinear is None:
+        return int(min(n, _MOST))
     if n > _MOST_NARROW:
         raise NsnnError(
             f"noise: too weak for the Fokker-Planck equation of a nonlinear membrane: its intervals would have a coefficient of "
