@@ -363,7 +363,8 @@ def fit_neuron(
     A stimulus filter alone is a generalised linear model, with Poisson() as family a Poisson GLM.
     If the likelihood has no maximum, pass ridge=1.0 or a smaller basis.
     Without a membrane, regressors that would take more than half of the free memory are kept in a
-    temporary file and read in pieces (TMPDIR names its folder, which must be on a disk).
+    temporary file and read in pieces (TMPDIR names its folder, which must be on a disk): recordings
+    that do not fit in memory have the same fit.
 
     Parameters
     ----------

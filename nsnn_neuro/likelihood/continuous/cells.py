@@ -167,7 +167,7 @@ def enough(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> Gri
         finest = (top - bottom) * _STRETCH / np.expm1(_STRETCH)
         n = max(n, finest * drift / (2 * sigma**2) / _PECLET)
     n, n_parts = float(np.clip(n, _FEWEST, _MOST_FIT)), _parts(membrane, parts, points, sigma, dt)
-    if narrow and _on_cells(membrane):
+    if narrow and (membrane.nonlinear is not None or (membrane.spread.size and _smooth(membrane, sigma, dt))):
         n = max(n, _narrow(membrane, deviation, time, _PER_CV_FIT))
         n_parts = max(n_parts, _short(deviation, dt, _SHORT_CELLS_FIT))
     return Grid(int(8 * np.ceil(n / 8)), n_parts)
@@ -185,7 +185,7 @@ def automatic(membrane: Membrane, parts: Stretches, sigma: float, dt: float, n_c
         n = parts.n_steps * float(many)
         if (n * np.minimum(n, many * memory)).sum() / 2 < _MOST_PAIRS:
             return Grid(None, many, integral=True)
-    elif n_cells is None and _on_cells(membrane) and np.any(deviation < _REGULAR * time):
+    elif n_cells is None and _changing(membrane) and np.any(deviation < _REGULAR * time):
         n_cells = max(_per_sigma(membrane, bottom, sigma), _narrow(membrane, deviation, time, _PER_CV))
         n_parts = max(n_parts, _short(deviation, dt, _SHORT_CELLS))
     return Grid(n_cells, n_parts)
@@ -198,11 +198,6 @@ def _path(membrane: Membrane, parts: Stretches, points: np.ndarray, dt: float) -
         drive = drive + membrane.kick * membrane.tau / dt
     given = parts.first, parts.n_steps, parts.start, drive, points, force, membrane.tau, dt
     return *given, membrane.load if membrane.load.size else np.zeros_like(drive)
-
-
-def _on_cells(membrane: Membrane) -> bool:
-    """Whether narrow densities need cells even under a steady drive."""
-    return membrane.nonlinear is not None or membrane.spread.size > 0
 
 
 def _narrow(membrane: Membrane, deviation: np.ndarray, time: np.ndarray, per: float) -> int:
@@ -222,8 +217,17 @@ def _narrow(membrane: Membrane, deviation: np.ndarray, time: np.ndarray, per: fl
 
 def _steady(membrane: Membrane, sigma: float, dt: float) -> bool:
     """Whether the integral equation is accurate: under a drive that jumps its density is a difference of large terms."""
-    if membrane.nonlinear is not None or membrane.load.size or membrane.kick.size or membrane.spread.size:
+    if _changing(membrane) or membrane.load.size or membrane.kick.size:
         return False
+    return _smooth(membrane, sigma, dt)
+
+
+def _changing(membrane: Membrane) -> bool:
+    """Whether narrow densities need cells even under a smooth drive: a nonlinear membrane, or a variance that changes."""
+    return membrane.nonlinear is not None or membrane.spread.size > 0
+
+
+def _smooth(membrane: Membrane, sigma: float, dt: float) -> bool:
     bends = np.abs(np.diff(membrane.drive, 2))
     return not bends.size or bool(np.quantile(bends, 0.95) < _ROUGH * sigma * (2 * membrane.tau / dt) ** 0.5)
 
