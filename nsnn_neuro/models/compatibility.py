@@ -55,7 +55,7 @@ def check_variance(
         drive = drive[:, ids]
     variance = np.asarray(noise.variance(np.stack([drive.min(axis=0), drive.max(axis=0)])))
     if variance.min() < 0:
-        end, column = np.unravel_index(variance.argmin(), variance.shape)
+        end, column = divmod(int(variance.argmin()), variance.shape[1])
         given = drive[:, min(column, drive.shape[1] - 1)]
         step = int(given.argmax() if end else given.argmin())
         raise NsnnError(
