@@ -174,32 +174,19 @@ class Report:
 
 
 def listed(title: str, row: Callable[[int], str], n: int, most: int = 7) -> str:
-    """A title and the first rows of n below it, and how many more there are.
-
-    >>> print(listed("RateMap: 8 neurons", "neuron {}".format, 8, most=1))
-    RateMap: 8 neurons
-    neuron 0
-    and 7 more
-    """
+    """A title and the first rows of n below it, and how many more there are."""
     more = [f"and {n - most} more"] if n > most else []
     return "\n".join([title, *(row(j) for j in range(min(n, most))), *more])
 
 
 def counted(n: int, name: str) -> str:
-    """A number and what it counts.
-
-    >>> counted(1, "neuron"), counted(2, "neuron")
-    ('1 neuron', '2 neurons')
-    """
+    """A number and what it counts."""
     return f"{n} {name}{'s' * (n != 1)}"
 
 
 def jackknife_se(left_out: np.ndarray, weights: np.ndarray | None = None) -> Any:
     """sqrt((n - 1) / n sum_i (v_(i) - mean)^2) of leave-one-out values (m, ...), each counted `weights` (m,) times; NaN for n < 2,
     and 0 where the values differ by rounding alone.
-
-    >>> round(jackknife_se(np.array([1.0, 3.0]), np.array([2, 2])), 3)
-    1.732
     """
     n = len(left_out) if weights is None else weights.sum()
     if n < 2:

@@ -52,12 +52,7 @@ def measure_unit(function: Any) -> str:
 
 
 def is_sum_over_trials(function: Any) -> bool:
-    """Whether a measure is a function of sums over trials, for which `rows` needs no Block.
-
-    >>> from nsnn_neuro.measures import cv
-    >>> is_sum_over_trials(partial(cv, t_start=None)), is_sum_over_trials(len)
-    (True, False)
-    """
+    """Whether a measure is a function of sums over trials, for which `rows` needs no Block."""
     return getattr(plain(function)[0], "parts", None) is not None
 
 

@@ -25,13 +25,6 @@ def around_events(
 
     align : one time; (n_trials,) times, one for each trial; a list with the times of each trial's
         events; of a Block with one trial all times are its events
-
-    >>> from nsnn_neuro.measures import as_repeats
-    >>> import quantities as pq
-    >>> trains = as_repeats([[0.1, 0.5]], t_start=0*pq.s, t_stop=1*pq.s)
-    >>> rows, trial = around_events(trains, [0.2, 0.4]*pq.s, -0.15, 0.2)
-    >>> rows.times.round(9), rows.trial
-    (array([-0.1,  0.1]), array([0, 1]))
     """
     event, trial = _events(align, trains.n_trials)
     if (low is None or high is None) and event.size > trains.n_trials:

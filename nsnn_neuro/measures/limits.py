@@ -36,11 +36,7 @@ _CHUNK = 4_000_000  # mean responses of resamples held at a time
 
 
 def between_0_and_1(value: Any, name: str) -> float:
-    """`value` as a float above 0 and below 1.
-
-    >>> between_0_and_1(0.95, "confidence")
-    0.95
-    """
+    """`value` as a float above 0 and below 1."""
     x = number(value, name)
     if not 0 < x < 1:
         raise NsnnError(f"{name} = {value}: expected a number between 0 and 1")
@@ -119,13 +115,6 @@ def index_interval(
 
     period : of an index that is an angle; the ends are then those of its difference from the estimate
     selectivity : whether the index is one, from 0 upwards
-
-    >>> label, responses = np.array([0, 0, 0, 1, 1, 1]), np.array([[4.0], [5.0], [6.0], [1.0], [1.0], [1.0]])
-    >>> lower, upper = index_interval(
-    ...     lambda m: m[..., 0] - m[..., 1], label, responses, level=0.9, n_resample=50, seed=0
-    ... )
-    >>> lower, upper
-    (array([3.]), array([5.]))
     """
     number = np.bincount(label)
     trials = [responses[label == k] for k in range(number.size)]

@@ -24,11 +24,7 @@ _SAME = 1e-6  # s, of a spike on the clock of the recording in two trials
 
 
 def as_samples(x: Any, name: str) -> np.ndarray:
-    """`x` of shape (n,) or (n, d) as finite floats (n, d).
-
-    >>> as_samples([1, 2, 3], "x").shape
-    (3, 1)
-    """
+    """`x` of shape (n,) or (n, d) as finite floats (n, d)."""
     values = floats(x, name, "an array of numbers, (n,) or (n, d)")
     if values.ndim == 1:
         values = values[:, None]
@@ -44,11 +40,7 @@ def as_samples(x: Any, name: str) -> np.ndarray:
 
 
 def array_of(values: Any, name: str) -> np.ndarray:
-    """`values` as an array of any type; NsnnError for rows of unequal length.
-
-    >>> array_of(["a", "b"], "labels")
-    array(['a', 'b'], dtype='<U1')
-    """
+    """`values` as an array of any type; NsnnError for rows of unequal length."""
     refuse_name(values, name)
     refuse_masked(values, name)
     try:
@@ -68,11 +60,7 @@ def refuse_name(values: Any, name: str) -> None:
 
 
 def as_pair(x: Any, y: Any, least: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """`x` and `y` by `as_samples`, of equal length and at least `least` (None: columns + 2) samples.
-
-    >>> [part.shape for part in as_pair([1, 2, 3, 4], [5, 6, 7, 8], None)]
-    [(4, 1), (4, 1)]
-    """
+    """`x` and `y` by `as_samples`, of equal length and at least `least` (None: columns + 2) samples."""
     a, b = as_samples(x, "x"), as_samples(y, "y")
     if len(a) != len(b):
         raise NsnnError(f"x has {len(a)} samples and y has {len(b)}: expected equal numbers")
@@ -150,9 +138,6 @@ def as_labels(labels: Any, name: str, n: int, least: int = 2) -> tuple[np.ndarra
 
     Distinct labels are sorted, those of a pandas Categorical in the order of its categories. Labels are `categories`; NsnnError
     for anything else, for another length than n, or for fewer than `least` distinct ones.
-
-    >>> as_labels(["b", "a", "b"], "labels", 3)
-    (array(['a', 'b'], dtype='<U1'), array([1, 0, 1]))
     """
     values = array_of(labels, name)
     if values.ndim != 1 or values.size != n:
@@ -165,13 +150,7 @@ def as_labels(labels: Any, name: str, n: int, least: int = 2) -> tuple[np.ndarra
 
 
 def by_category(distinct: np.ndarray, number: np.ndarray, labels: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct labels (k,), and the number of each sample's label, in the order of the categories where `labels` have some.
-
-    >>> import pandas as pd
-    >>> sizes = pd.Categorical(["small", "large", "small"], categories=["small", "medium", "large"])
-    >>> by_category(np.array(["large", "small"]), np.array([1, 0, 1]), sizes)
-    (array(['small', 'large'], dtype='<U5'), array([0, 1, 0]))
-    """
+    """Distinct labels (k,), and the number of each sample's label, in the order of the categories where `labels` have some."""
     if categories_of(labels) is None:
         return distinct, number
     listed = distinct.tolist()
@@ -180,12 +159,7 @@ def by_category(distinct: np.ndarray, number: np.ndarray, labels: Any) -> tuple[
 
 
 def refuse_swapped(stimulus: Any, responses: Any, call: str) -> None:
-    """NsnnError where the stimulus holds trials and the responses one value a trial, or texts; `call` has the order.
-
-    >>> refuse_swapped([[3, 1], [2, 0]], [0, 1], "decode(stimulus, responses)")
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: arguments swapped: the first one holds trials, expected decode(stimulus, ...
-    """
+    """NsnnError where the stimulus holds trials and the responses one value a trial, or texts; `call` has the order."""
     flat = isinstance(responses, Sized) and getattr(responses, "ndim", 1) == 1
     if not flat or isinstance(responses, str | dict) or not len(responses) or holds_trials(responses):
         return
@@ -196,11 +170,7 @@ def refuse_swapped(stimulus: Any, responses: Any, call: str) -> None:
 
 
 def shuffle_test(null: np.ndarray, value: float, two_sided: bool = False) -> dict[str, Any]:
-    """`null_mean`, its `null_se` and `p` of an `Estimate` from its values for shuffled data; without shuffles None, NaN and None.
-
-    >>> shuffle_test(np.array([-0.5, 0.25, 0.25]), 0.5), shuffle_test(np.array([-0.5, 0.25, 0.25]), 0.5, two_sided=True)["p"]
-    ({'null_mean': 0.0, 'null_se': 0.25, 'p': 0.25}, 0.5)
-    """
+    """`null_mean`, its `null_se` and `p` of an `Estimate` from its values for shuffled data; without shuffles None, NaN and None."""
     reach = permutation_p(np.abs(null), abs(value)) if two_sided else permutation_p(null, value)
     if not null.size:
         return {"null_mean": None, "null_se": np.nan, "p": reach}
@@ -211,11 +181,7 @@ def shuffle_test(null: np.ndarray, value: float, two_sided: bool = False) -> dic
 def with_test(
     value: float, se: float, correction: str, null: np.ndarray, *, two_sided: bool = False, **fields: Any
 ) -> Estimate:
-    """An `Estimate` with the test against its values for shuffled data; `fields` are its others.
-
-    >>> with_test(0.5, 0.1, "none", np.array([-0.5, 0.25, 0.25]), n=20).p
-    0.25
-    """
+    """An `Estimate` with the test against its values for shuffled data; `fields` are its others."""
     return Estimate(value, se, correction, **shuffle_test(null, value, two_sided), **fields)
 
 
@@ -238,11 +204,7 @@ def share_reached(values: np.ndarray) -> np.ndarray:
 
 
 def warn_repeated(block: Any, trains: Trains, name: str) -> None:
-    """Warn of spikes of a Block that are in several trials, as `cut(..., overlap="repeat")` makes them; `trains` are those read.
-
-    >>> from nsnn_neuro.measures import as_repeats
-    >>> warn_repeated(None, as_repeats([[0.1]]), "phase_locking")
-    """
+    """Warn of spikes of a Block that are in several trials, as `cut(..., overlap="repeat")` makes them; `trains` are those read."""
     segments = block.segments if isinstance(block, neo.Block) else []
     if len(segments) < 2 or not any(one.annotations.get("overlaps") for one in segments):
         return

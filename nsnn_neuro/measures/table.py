@@ -228,11 +228,7 @@ def few_intervals(trains: Trains, function: Any) -> bool:
 
 
 def populations_of(block: Any, n: int) -> list[tuple[str, int]]:
-    """Names and sizes of a Block's populations, of n neurons in all; one named "neurons" where none are annotated.
-
-    >>> populations_of(neo.Block(populations=[{"name": "E", "size": 2}, {"name": "I", "size": 1}]), 3)
-    [('E', 2), ('I', 1)]
-    """
+    """Names and sizes of a Block's populations, of n neurons in all; one named "neurons" where none are annotated."""
     listed = getattr(block, "annotations", {}).get("populations")
     if listed is None or (isinstance(listed, list | tuple) and not listed):
         return [("neurons", n)]
@@ -250,11 +246,7 @@ def populations_of(block: Any, n: int) -> list[tuple[str, int]]:
 
 
 def unit_names(block: Any, n: int) -> list[str]:
-    """What figures call each of n neurons: "unit" and its id or name where a Block has them, else "neuron" and a number.
-
-    >>> unit_names(neo.Block(units={"id": [17, 4]}), 2), unit_names([[3, 1]], 2)
-    (['unit 17', 'unit 4'], ['neuron 0', 'neuron 1'])
-    """
+    """What figures call each of n neurons: "unit" and its id or name where a Block has them, else "neuron" and a number."""
     table = unit_table(block) if isinstance(block, neo.Block) else {}
     for texts in ([str(one) for one in table.get(key, ())] for key in ("id", *NAMES)):
         if len(texts) == len(set(texts)) == n and texts != [str(j) for j in range(n)]:

@@ -56,12 +56,7 @@ def read_signal(signal: Signal, name: str = "signal") -> tuple[np.ndarray, float
 
 
 def read_channels(signal: Any, name: str = "signal") -> tuple[np.ndarray, float, float]:
-    """Samples (m, n_channels) in their own unit, sampling rate (Hz) and start (s) of a neo.AnalogSignal without NaN.
-
-    >>> import quantities as pq
-    >>> read_channels(neo.AnalogSignal([[1.0, 3.0], [2.0, 4.0]], units="mV", sampling_rate=1*pq.kHz))[0].shape
-    (2, 2)
-    """
+    """Samples (m, n_channels) in their own unit, sampling rate (Hz) and start (s) of a neo.AnalogSignal without NaN."""
     if not isinstance(signal, neo.AnalogSignal):
         cure = ""
         if isinstance(signal, neo.IrregularlySampledSignal):
@@ -94,11 +89,7 @@ def warn_silent(values: np.ndarray, name: str, reason: str, what: str = "neurons
 
 
 def nan_ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    """`top / bottom`, NaN where bottom is 0, without NumPy's warning.
-
-    >>> nan_ratio(np.array([1.0, 0.0]), np.array([2.0, 0.0]))
-    array([0.5, nan])
-    """
+    """`top / bottom`, NaN where bottom is 0, without NumPy's warning."""
     if np.shape(top) != np.shape(bottom):
         top, bottom = np.broadcast_arrays(top, bottom)
     return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom != 0)

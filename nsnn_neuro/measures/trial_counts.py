@@ -16,11 +16,7 @@ from .trains import Trains, as_trains, holds_blocks
 
 
 def read_counts(counts: Any, t_start: Any = None, t_stop: Any = None, name: str = "counts") -> np.ndarray:
-    """Counts (n_trials, n_neurons) as floats, of a Block, a Trains or an array.
-
-    >>> read_counts([[1, 2], [3, 4]]).shape
-    (2, 2)
-    """
+    """Counts (n_trials, n_neurons) as floats, of a Block, a Trains or an array."""
     if holds_blocks(counts):
         trains = as_trains(counts, t_start, t_stop, name)
         trains.check_durations("so that their counts differ")
@@ -37,11 +33,7 @@ def read_counts(counts: Any, t_start: Any = None, t_stop: Any = None, name: str 
 
 
 def read_labels(stimulus: Any, n_trials: int) -> np.ndarray:
-    """Labels 0, 1, ... (n_trials,) of the values that `as_labels` takes; None: all the same.
-
-    >>> read_labels(["b", "a", "b"], 3)
-    array([1, 0, 1])
-    """
+    """Labels 0, 1, ... (n_trials,) of the values that `as_labels` takes; None: all the same."""
     if stimulus is None:
         return np.zeros(n_trials, dtype=np.int64)
     return as_labels(stimulus, "stimulus", n_trials, least=1)[1]
@@ -54,11 +46,6 @@ def read_windows(
 
     counts : Block or Trains; without a window also an array (n_trials, n_neurons). NsnnError for trials of different duration, or
         of different numbers of windows
-
-    >>> import quantities as pq
-    >>> from nsnn_neuro import to_block
-    >>> read_windows(to_block([[[0.1, 0.6, 0.7]]], t_stop=1*pq.s), 500*pq.ms).tolist(), read_windows([[1, 2], [3, 4]], None).shape
-    ([[[1.0], [2.0]]], (2, 1, 2))
     """
     if window is None:
         return read_counts(counts, t_start, t_stop, name)[:, None, :]
@@ -79,11 +66,6 @@ def sliding_windows(
     """Starts and stops (n_windows,), s, of windows that slide over the time that all trials share.
 
     step : from one window to the next; None: `share` of the window
-
-    >>> import quantities as pq
-    >>> from nsnn_neuro import to_block
-    >>> sliding_windows(as_trains(to_block([[[]]], t_stop=1*pq.s)), 500*pq.ms, None)
-    (array([0.  , 0.25, 0.5 ]), array([0.5 , 0.75, 1.  ]))
     """
     width = positive(window, "s", "window")
     hop = share * width if step is None else positive(step, "s", "step")
@@ -100,43 +82,27 @@ def sliding_windows(
 
 
 def sums_of(x: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Sums (n_labels, ...) of x (n, ...) over the samples of each label.
-
-    >>> sums_of(np.array([1.0, 3.0, 5.0]), np.array([0, 0, 1]))
-    array([4., 5.])
-    """
+    """Sums (n_labels, ...) of x (n, ...) over the samples of each label."""
     total = np.zeros((int(label.max()) + 1, *x.shape[1:]))
     np.add.at(total, label, x)
     return total
 
 
 def means_of(x: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means (n_labels, ...) of x (n, ...) over the samples of each label, and the numbers of samples (n_labels,).
-
-    >>> means_of(np.array([1.0, 3.0, 5.0]), np.array([0, 0, 1]))
-    (array([2., 5.]), array([2, 1]))
-    """
+    """Means (n_labels, ...) of x (n, ...) over the samples of each label, and the numbers of samples (n_labels,)."""
     number = np.bincount(label)
     return sums_of(x, label) / number.reshape(-1, *[1] * (x.ndim - 1)), number
 
 
 def deviations_of(x: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """x (n, ...) less the mean of its label, 0 where only rounding is left; and the SD of each label, (n_labels, ...), ddof 0.
-
-    >>> deviations_of(np.array([1.0, 3.0, 5.0]), np.array([0, 0, 1]))
-    (array([-1.,  1.,  0.]), array([1., 0.]))
-    """
+    """x (n, ...) less the mean of its label, 0 where only rounding is left; and the SD of each label, (n_labels, ...), ddof 0."""
     deviation = x - means_of(x, label)[0][label]
     deviation[np.abs(deviation) <= 1e-12 * np.abs(x)] = 0.0
     return deviation, np.sqrt(means_of(deviation**2, label)[0])
 
 
 def z_scores(x: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """x (n, ...) less the mean of its label, divided by its SD, 0 where it doesn't vary; and these SD, as of `deviations_of`.
-
-    >>> z_scores(np.array([1.0, 3.0, 5.0, 5.0]), np.array([0, 0, 1, 1]))
-    (array([-1.,  1.,  0.,  0.]), array([1., 0.]))
-    """
+    """x (n, ...) less the mean of its label, divided by its SD, 0 where it doesn't vary; and these SD, as of `deviations_of`."""
     deviation, sd = deviations_of(x, label)
     own = sd[label]
     return np.divide(deviation, own, out=np.zeros_like(deviation), where=own > 0), sd

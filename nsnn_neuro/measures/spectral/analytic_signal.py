@@ -24,15 +24,7 @@ Field = tuple[np.ndarray, float, float]
 
 
 def analytic_fields(signal: Any, trains: Trains, band: Any, name: str = "signal") -> list[Field]:
-    """Analytic signal (m,), sampling rate (Hz) and start (s) for each trial, covered by it.
-
-    >>> import neo, quantities as pq
-    >>> from nsnn_neuro.measures import as_repeats
-    >>> field = neo.AnalogSignal(np.cos(np.pi * np.arange(8) / 2), units="mV", sampling_rate=1*pq.kHz)
-    >>> values, rate, start = analytic_fields(field, as_repeats([[0.001]], t_start=0*pq.s, t_stop=8*pq.ms), None)[0]
-    >>> np.abs(values).round(6).tolist()
-    [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
-    """
+    """Analytic signal (m,), sampling rate (Hz) and start (s) for each trial, covered by it."""
     read = covering_signals(signal, trains, name)
     sections = None if band is None else _sections(band, read[0][1])
     made: dict[int, np.ndarray] = {}
@@ -62,10 +54,6 @@ def edge_of(band: Any) -> float:
 
     The filter's slowest transient decays as exp(-pi (high - low) t / 2), and so to 4 % in that
     time.
-
-    >>> import quantities as pq
-    >>> edge_of([4, 8]*pq.Hz)
-    0.5
     """
     low, high = si(band, "Hz", "band")
     return float(max(1 / low, 2 / (high - low)))
@@ -84,13 +72,7 @@ def _analytic(values: np.ndarray, sections: np.ndarray | None, name: str) -> np.
 
 
 def phases_of_spikes(fields: list[Field], trains: Trains) -> np.ndarray:
-    """Phase (rad, from -pi to pi) of the field at each spike, (n_spikes,), interpolated.
-
-    >>> from nsnn_neuro.measures import as_repeats
-    >>> field = np.exp(2j * np.pi * np.arange(100) / 100), 1000.0, 0.0
-    >>> phases_of_spikes([field], as_repeats([[0.025]])).round(3)
-    array([1.571])
-    """
+    """Phase (rad, from -pi to pi) of the field at each spike, (n_spikes,), interpolated."""
     phase = np.empty(trains.times.size)
     borders = trains.offsets[:: trains.n_neurons]
     for trial, (values, rate, start) in enumerate(fields):

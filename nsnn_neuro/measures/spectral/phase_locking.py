@@ -140,14 +140,7 @@ def phase_locking(
 def with_phases(
     phase: Any, block: Any, band: Any, t_start: Any, t_stop: Any
 ) -> tuple[Trains, Callable[[Trains], np.ndarray]]:
-    """Spikes that have a phase, see `phase_locking`, and the function from such trains to phases (rad).
-
-    >>> import quantities as pq
-    >>> from nsnn_neuro.measures import as_repeats
-    >>> trains, phases = with_phases(1*pq.Hz, as_repeats([[0.25]]), None, None, None)
-    >>> phases(trains).round(3)
-    array([1.571])
-    """
+    """Spikes that have a phase, see `phase_locking`, and the function from such trains to phases (rad)."""
     trains = as_trains(block, t_start, t_stop)
     warn_repeated(block, trains, "phase_locking")
     if not isinstance(phase, neo.AnalogSignal | list | tuple):

@@ -40,11 +40,6 @@ def profile_limits(
 
     The outermost ones, if there are several. 0 where the likelihood at 0 is within `drop`; infinity where no gain variance is
     large enough.
-
-    >>> x, label = np.array([[4.0], [0], [9], [4]]), np.zeros(4, dtype=int)
-    >>> lower, upper = profile_limits(x, label, fit_gain_variance(x, label)[0], 3.84)
-    >>> lower, upper.round(2)
-    (array([0.]), array([5.62]))
     """
     lower, upper = np.full((2, x.shape[1]), np.nan)
     for i, above, mean, number in _cells(x, label):

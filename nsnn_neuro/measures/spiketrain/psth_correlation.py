@@ -82,11 +82,7 @@ def _counts(trains: Any, width: float, t_start: Any, t_stop: Any, name: str, lea
 
 
 def signal_power(counts: np.ndarray) -> float:
-    """Variance over bins of the expected count, unbiased, from counts (n_trials, n_bins) of two trials or more.
-
-    >>> signal_power(np.array([[0.0, 2.0], [0.0, 2.0]]))
-    1.0
-    """
+    """Variance over bins of the expected count, unbiased, from counts (n_trials, n_bins) of two trials or more."""
     n = len(counts)
     total = np.var(counts.sum(axis=0)) - np.var(counts, axis=1).sum()
     return float(total / (n * (n - 1)))

@@ -69,14 +69,7 @@ class ResponseTest:
 
 
 def crop_window(trains: Trains, edges: tuple[float, float], value: Any, name: str) -> Trains:
-    """The spikes of a window, the argument `name`, which has to lie inside every trial.
-
-    >>> import quantities as pq
-    >>> from nsnn_neuro import to_block
-    >>> trains = as_trains(to_block([[[0.1, 0.6]]], t_stop=1*pq.s))
-    >>> crop_window(trains, (0.0, 0.5), [0, 0.5]*pq.s, "window").times
-    array([0.1])
-    """
+    """The spikes of a window, the argument `name`, which has to lie inside every trial."""
     apart = max(trains.resolution, rounding(*edges))
     low, high = trains.t_start.max(), trains.t_stop.min()
     if np.isnan([low, high]).any():

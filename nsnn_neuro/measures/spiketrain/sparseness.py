@@ -60,18 +60,10 @@ def sparseness(rates: Any, *, over: str = "stimuli", form: str = "vinje-gallant"
 
 
 def treves_rolls(r: np.ndarray, axis: int) -> np.ndarray:
-    """(mean r)^2 / mean r^2 over an axis; NaN where all responses are 0.
-
-    >>> treves_rolls(np.array([[4.0, 0.0], [1.0, 1.0]]), axis=1)
-    array([0.5, 1. ])
-    """
+    """(mean r)^2 / mean r^2 over an axis; NaN where all responses are 0."""
     return nan_ratio(r.mean(axis=axis) ** 2, (r**2).mean(axis=axis))
 
 
 def vinje_gallant(r: np.ndarray, axis: int) -> np.ndarray:
-    """(1 - treves_rolls) / (1 - 1/m) over an axis of m >= 2 responses; NaN where all are 0.
-
-    >>> vinje_gallant(np.array([[4.0, 0.0], [1.0, 1.0]]), axis=1)
-    array([1., 0.])
-    """
+    """(1 - treves_rolls) / (1 - 1/m) over an axis of m >= 2 responses; NaN where all are 0."""
     return np.asarray((1 - treves_rolls(r, axis)) / (1 - 1 / r.shape[axis]))

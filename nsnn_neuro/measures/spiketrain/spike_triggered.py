@@ -152,15 +152,7 @@ class SpikeWindows:
 
 
 def spike_windows(signal: Any, spikes: Trains, before: Any, after: Any) -> SpikeWindows:
-    """Where the spikes are in the signals, and the lags from -before to after, the last one left out.
-
-    >>> import quantities as pq
-    >>> from nsnn_neuro.measures import as_repeats
-    >>> signal = neo.AnalogSignal([0.0, 1.0, 5.0, 2.0], units="mV", sampling_rate=1*pq.kHz)
-    >>> windows = spike_windows(signal, as_repeats([[0.0, 0.002]]), 1*pq.ms, 1*pq.ms)
-    >>> windows.lags, windows.samples  # the first spike has no sample before it
-    (array([-1,  0]), [array([2])])
-    """
+    """Where the spikes are in the signals, and the lags from -before to after, the last one left out."""
     read = signals_of_trials(signal, spikes)
     rate = read[0][1]
     first = -round(scalar(before, "s", "before", least=0.0) * rate)
@@ -193,13 +185,7 @@ def spike_windows(signal: Any, spikes: Trains, before: Any, after: Any) -> Spike
 def signals_of_trials(
     signal: Any, trains: Trains, name: str = "signal"
 ) -> list[tuple[np.ndarray, float, float]]:
-    """What `read_channels` returns for the signal of each trial; one neo.AnalogSignal is that of all, not of their recording.
-
-    >>> import quantities as pq
-    >>> signal = neo.AnalogSignal([0.0, 1.0], units="mV", sampling_rate=1*pq.kHz)
-    >>> [len(values) for values, _, _ in signals_of_trials(signal, as_repeats([[0.5]] * 3))]
-    [2, 2, 2]
-    """
+    """What `read_channels` returns for the signal of each trial; one neo.AnalogSignal is that of all, not of their recording."""
     if isinstance(signal, neo.AnalogSignal) or not isinstance(signal, Sequence):
         values, rate, start = read_channels(signal, name)
         trains.refuse_session_signal(name, start, len(values), rate)
@@ -225,13 +211,7 @@ def signals_of_trials(
 def covering_signals(
     signal: Any, trains: Trains, name: str = "signal"
 ) -> list[tuple[np.ndarray, float, float]]:
-    """What `signals_of_trials` returns for signals that cover the trials, to one and a half samples; NsnnError for others.
-
-    >>> import quantities as pq
-    >>> signal = neo.AnalogSignal([0.0, 1.0], units="mV", sampling_rate=1*pq.Hz)
-    >>> len(covering_signals(signal, as_trains([neo.SpikeTrain([0.5], units="s", t_stop=2)])))
-    1
-    """
+    """What `signals_of_trials` returns for signals that cover the trials, to one and a half samples; NsnnError for others."""
     read = signals_of_trials(signal, trains, name)
     for trial, (values, rate, start) in enumerate(read):
         first, last = float(trains.t_start[trial]), float(trains.t_stop[trial])

@@ -25,11 +25,7 @@ SECOND_PEAK = 4.0  # z of a second peak that is warned of
 
 
 def curve(model: str, p: np.ndarray, x: np.ndarray, period: float | None) -> np.ndarray:
-    """Responses of the model with parameters p at x.
-
-    >>> curve("gaussian", np.array([1.0, 2.0, 0.0, 1.0]), np.array([0.0]), None)
-    array([3.])
-    """
+    """Responses of the model with parameters p at x."""
     k = _n_linear(model)
     return np.asarray(p[0] + p[1:k] @ shapes_of(model, p[k:], x, period))
 

@@ -114,11 +114,7 @@ def d_prime(a: Any, b: Any, *, method: str = "auc") -> Estimate:
 
 
 def one_sample(values: Any, name: str) -> np.ndarray:
-    """`values` as finite floats (n,); a table of one column is one sample.
-
-    >>> one_sample([[1], [2]], "a")
-    array([1., 2.])
-    """
+    """`values` as finite floats (n,); a table of one column is one sample."""
     columns = as_samples(values, name)
     if columns.shape[1] != 1:
         raise NsnnError(
@@ -129,11 +125,7 @@ def one_sample(values: Any, name: str) -> np.ndarray:
 
 
 def one_neuron(counts: Any, name: str) -> np.ndarray:
-    """Responses (n_trials,) of one neuron: spike counts of a Block's trials, or a sample of numbers.
-
-    >>> one_neuron([3, 5], "counts")
-    array([3., 5.])
-    """
+    """Responses (n_trials,) of one neuron: spike counts of a Block's trials, or a sample of numbers."""
     if not holds_blocks(counts):
         return one_sample(counts, name)
     trains = as_repeats(counts, name=name)
@@ -142,11 +134,7 @@ def one_neuron(counts: Any, name: str) -> np.ndarray:
 
 
 def auc_and_se(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float]:
-    """P(b > a) + P(b = a)/2, its standard error as in `roc_auc` and DeLong's; NaN without two values in each sample.
-
-    >>> [round(v, 3) for v in auc_and_se(np.array([1.0, 2.0]), np.array([2.0, 3.0]))]
-    [0.875, 0.28, 0.177]
-    """
+    """P(b > a) + P(b = a)/2, its standard error as in `roc_auc` and DeLong's; NaN without two values in each sample."""
     joint = rankdata(np.concatenate([a, b]))
     above = (joint[a.size :] - rankdata(b)) / a.size
     below = 1 - (joint[: a.size] - rankdata(a)) / b.size

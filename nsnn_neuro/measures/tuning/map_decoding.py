@@ -155,11 +155,7 @@ def _values_at(signal: Any, trains: Trains, trial: np.ndarray, time: np.ndarray,
 
 
 def bin_of(x: np.ndarray, edges: Sequence[np.ndarray], circular: Sequence[bool]) -> np.ndarray:
-    """Number of the bin that holds each sample (n, d), (n,), of all bins in a row; -1 outside the edges.
-
-    >>> bin_of(np.array([[370.0], [90.0]]), [np.array([0.0, 180, 360])], [True])
-    array([0, 0])
-    """
+    """Number of the bin that holds each sample (n, d), (n,), of all bins in a row; -1 outside the edges."""
     place, inside = np.zeros(len(x), dtype=np.int64), np.ones(len(x), dtype=bool)
     for i, e in enumerate(edges):
         v = e[0] + (x[:, i] - e[0]) % (e[-1] - e[0]) if circular[i] else x[:, i]

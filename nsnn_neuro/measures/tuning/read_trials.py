@@ -17,11 +17,7 @@ from ..trains import as_trains, holds_blocks, time_window
 
 
 def read_stimulus(stimulus: Any, n: int, name: str = "stimulus") -> tuple[np.ndarray, str]:
-    """Stimuli of n trials: finite floats or texts (n,), and their unit, "1" for plain numbers and texts.
-
-    >>> read_stimulus([0, 90] * pq.deg, 2), read_stimulus(["left", "right"], 2)
-    ((array([ 0., 90.]), 'deg'), (array(['left', 'right'], dtype='<U5'), '1'))
-    """
+    """Stimuli of n trials: finite floats or texts (n,), and their unit, "1" for plain numbers and texts."""
     if isinstance(stimulus, list | tuple) and len(stimulus) and all(map(is_quantity, stimulus)):
         raise NsnnError(f"{name} is a list of quantities: expected one quantity, such as [0, 90] * deg")
     unit = unit_text(stimulus)
@@ -40,11 +36,7 @@ def read_stimulus(stimulus: Any, n: int, name: str = "stimulus") -> tuple[np.nda
 
 
 def in_unit(values: Any, unit: str, name: str) -> np.ndarray:
-    """`values` as floats in `unit`; plain numbers are taken to be in it.
-
-    >>> in_unit([1, 2] * pq.rad, "deg", "stimulus").round(1)
-    array([ 57.3, 114.6])
-    """
+    """`values` as floats in `unit`; plain numbers are taken to be in it."""
     if not is_quantity(values):
         plain = values.magnitude if isinstance(values, pq.Quantity) else values
         texts = ", or texts for stimuli without an order" if name == "stimulus" else ""
@@ -63,34 +55,21 @@ def in_unit(values: Any, unit: str, name: str) -> np.ndarray:
 def limits_by_stimulus(
     label: np.ndarray, responses: np.ndarray, scale: str = "positive"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """95 % limits of the mean responses to each stimulus, lower and upper, each (n_neurons, n_stimuli).
-
-    >>> lower, upper = limits_by_stimulus(np.array([0, 0, 0, 1]), np.array([[4.0], [5.0], [6.0], [5.0]]))
-    >>> lower.round(2), upper.round(2)
-    (array([[2.52,  nan]]), array([[7.48,  nan]]))
-    """
+    """95 % limits of the mean responses to each stimulus, lower and upper, each (n_neurons, n_stimuli)."""
     groups = [mean_limits(responses[label == k], scale=scale) for k in range(int(label.max()) + 1)]
     lower, upper = np.stack(groups, axis=-1)
     return lower, upper
 
 
 def unit_text(values: Any) -> str:
-    """The unit of values, "1" for plain numbers and texts.
-
-    >>> unit_text([0, 90] * pq.deg), unit_text([0, 90])
-    ('deg', '1')
-    """
+    """The unit of values, "1" for plain numbers and texts."""
     if isinstance(values, pq.Quantity):
         return str(values.dimensionality) if is_quantity(values) else "1"
     return unit_of(values) if is_quantity(values) and unit_of(values) != "?" else "1"
 
 
 def read_responses(block: Any, window: Any, name: str = "block") -> tuple[np.ndarray, str]:
-    """Responses (n_trials, n_neurons) and their unit: rates of a Block in Hz; of a table what it holds, in Hz with a window.
-
-    >>> read_responses([[3], [5]], 0.5 * pq.s)
-    (array([[ 6.], [10.]]), 'Hz')
-    """
+    """Responses (n_trials, n_neurons) and their unit: rates of a Block in Hz; of a table what it holds, in Hz with a window."""
     if holds_blocks(block):
         trains = as_trains(block, *_ends(block, window), name=name)
         if not (trains.durations > 0).all():

@@ -391,11 +391,7 @@ _INDICES: tuple[str, ...] = ("osi", "dsi", "osi_peak", "dsi_peak", "sparseness")
 
 
 def by_stimulus(label: np.ndarray, responses: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Trials (n_stimuli,), mean and standard error (n_neurons, n_stimuli) of responses (n_trials, n_neurons) by label.
-
-    >>> by_stimulus(np.array([0, 0, 1]), np.array([[1.0], [3.0], [5.0]]))
-    (array([2, 1]), array([[2., 5.]]), array([[ 1., nan]]))
-    """
+    """Trials (n_stimuli,), mean and standard error (n_neurons, n_stimuli) of responses (n_trials, n_neurons) by label."""
     mean, n = means_of(responses, label)
     squares = sums_of((responses - mean[label]) ** 2, label)
     return n, mean.T, np.sqrt(nan_ratio(squares, ((n - 1) * n)[:, None])).T
