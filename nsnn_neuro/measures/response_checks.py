@@ -170,7 +170,7 @@ def refuse_swapped(stimulus: Any, responses: Any, call: str) -> None:
 
 
 def shuffle_test(null: np.ndarray, value: float, two_sided: bool = False) -> dict[str, Any]:
-    """`null_mean`, its `null_se` and `p` of an `Estimate` from its values for shuffled data; without shuffles None, NaN and None."""
+    """`null_mean`, `null_se` and `p` of an `Estimate` from its values for shuffled data; without shuffles None, NaN and None."""
     reach = permutation_p(np.abs(null), abs(value)) if two_sided else permutation_p(null, value)
     if not null.size:
         return {"null_mean": None, "null_se": np.nan, "p": reach}

@@ -39,15 +39,7 @@ from .correlogram_counts import Binned, binned, dispersion
 
 @dataclass(frozen=True, eq=False)
 class CrossCorrelogram(Report):
-    """Correlogram of one pair of neurons; made by `cross_correlogram`. Arrays are (n_lags,).
-
-    >>> import quantities as pq
-    >>> from nsnn_neuro import to_block
-    >>> block = to_block([[[0.105, 0.305], [0.115, 0.315]]], t_stop=0.5*pq.s)
-    >>> c = cross_correlogram(block, (0, 1), bin_width=10*pq.ms, max_lag=20*pq.ms)
-    >>> c.rate.tolist()  # Hz, of neuron 1 around a spike of neuron 0
-    [0.0, 0.0, 0.0, 100.0, 0.0]
-    """
+    """Correlogram of one pair of neurons; made by `cross_correlogram`. Arrays are (n_lags,)."""
 
     lags: np.ndarray
     """s, middles of the bins: time of the second neuron's spike less that of the first's"""
@@ -86,15 +78,7 @@ class CrossCorrelogram(Report):
 
 @dataclass(frozen=True, eq=False)
 class CrossCorrelograms(Report):
-    """Correlograms of all pairs of neurons; made by `cross_correlograms`.
-
-    >>> import quantities as pq
-    >>> from nsnn_neuro import to_block
-    >>> block = to_block([[[0.105, 0.305], [0.115, 0.315]]], t_stop=0.5*pq.s)
-    >>> c = cross_correlograms(block, bin_width=10*pq.ms, max_lag=20*pq.ms)
-    >>> c.counts[0, 1].tolist(), c.counts[1, 0].tolist()
-    ([0, 0, 0, 2, 0], [0, 2, 0, 0, 0])
-    """
+    """Correlograms of all pairs of neurons; made by `cross_correlograms`."""
 
     lags: np.ndarray
     """(n_lags,) s; positive where the second neuron of a pair fires after the first"""

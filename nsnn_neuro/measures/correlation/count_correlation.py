@@ -23,12 +23,7 @@ from ..trial_counts import deviations_of, means_of, read_counts, read_labels, re
 
 @dataclass(frozen=True, eq=False)
 class CovarianceParts(Report):
-    """Covariance of counts and its two parts, total = noise + signal; made by `law_of_total_covariance`.
-
-    >>> parts = law_of_total_covariance(["a", "a", "b", "b"], [[1, 2], [3, 2], [5, 6], [7, 6]])
-    >>> parts.total.tolist(), bool((parts.total == parts.noise + parts.signal).all())
-    ([[5.0, 4.0], [4.0, 4.0]], True)
-    """
+    """Covariance of counts and its two parts, total = noise + signal; made by `law_of_total_covariance`."""
 
     total: np.ndarray
     """(n, n) spikes^2"""

@@ -28,12 +28,7 @@ _WIDE = 1000  # features from which on threads of BLAS pay off
 
 @dataclass(frozen=True, eq=False)
 class Decoding:
-    """Result of `decode`: accuracy, information and confusion matrix.
-
-    >>> d = decode([0, 0, 0, 1, 1, 1], [[0], [1], [2], [10], [9], [11]], n_folds=3, n_shuffle=0)
-    >>> d.accuracy, d.chance, d.confusion.tolist()
-    (1.0, 0.5, [[3, 0], [0, 3]])
-    """
+    """Accuracy, information and confusion matrix; made by `decode`."""
 
     accuracy: float
     """share of trials whose stimulus was found"""

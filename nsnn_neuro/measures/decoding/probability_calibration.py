@@ -123,12 +123,7 @@ def calibration_error(
 
 @dataclass(frozen=True, eq=False)
 class ReliabilityCurve(Report):
-    """Accuracy against confidence; made by `reliability_curve`. Bins without samples have NaN.
-
-    >>> curve = reliability_curve([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.4, 0.6]], [0, 0, 0, 1], n_bins=4)
-    >>> curve.edges.tolist(), curve.count.tolist(), curve.accuracy.tolist()
-    ([0.0, 0.25, 0.5, 0.75, 1.0], [0, 0, 2, 2], [nan, nan, 0.5, 1.0])
-    """
+    """Accuracy against confidence; made by `reliability_curve`. Bins without samples have NaN."""
 
     edges: np.ndarray
     """(n_bins + 1,) of the confidence; a bin has its upper edge, not its lower one"""
@@ -173,12 +168,7 @@ def reliability_curve(
 
 @dataclass(frozen=True, eq=False)
 class SelectiveAccuracy(Report):
-    """Accuracy among the most confident; made by `selective_accuracy`.
-
-    >>> curve = selective_accuracy([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.4, 0.6]], [0, 0, 0, 1])
-    >>> curve.coverage.tolist(), curve.accuracy.round(2).tolist()
-    ([0.25, 0.5, 0.75, 1.0], [1.0, 1.0, 0.67, 0.75])
-    """
+    """Accuracy among the most confident; made by `selective_accuracy`."""
 
     coverage: np.ndarray
     """(m,) share of samples that are answered"""

@@ -104,12 +104,7 @@ def _capacity_of(table: np.ndarray, tolerance: float, most: int, without: np.nda
 
 @dataclass(frozen=True)
 class ChannelCapacity(Report):
-    """Capacity of a known channel; made by `blahut_arimoto`; a number of bits.
-
-    >>> capacity = ChannelCapacity(1.0, 1.0, np.array([0.5, 0.5]))
-    >>> float(capacity), capacity.p.tolist()
-    (1.0, [0.5, 0.5])
-    """
+    """Capacity of a known channel; made by `blahut_arimoto`; a number of bits."""
 
     value: float
     """bits, a lower bound of the capacity"""

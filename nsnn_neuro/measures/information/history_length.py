@@ -23,10 +23,6 @@ _CLOSEST = 1e-10  # of the variance: no smaller one is computed from products, a
 class HistoryLength(Report):
     """Cross-validated prediction by histories of 0, 1, ... bins; made by `history_length`.
     `int(lengths)` is the best length.
-
-    >>> lengths = HistoryLength(1, np.array([-1.0, -0.5]), np.array([0.0, 0.01]))
-    >>> int(lengths), lengths.score.tolist()
-    (1, [-1.0, -0.5])
     """
 
     best: int

@@ -22,12 +22,7 @@ _PILOTS, _HALVINGS, _STRONGEST = 20, 8, 4.0  # of the search for the matched inf
 
 @dataclass(frozen=True, eq=False)
 class EstimatorComparison:
-    """Bias and error of each estimator on data like these; made by `which_estimator`.
-
-    >>> table = pd.DataFrame({"bias": [0.1], "sd": [0.05], "rmse": [0.11]}, index=["plugin"])
-    >>> EstimatorComparison("plugin", 0.5, table, 40, "Forty trials.").best
-    'plugin'
-    """
+    """Bias and error of each estimator on data like these; made by `which_estimator`."""
 
     best: str
     """the `bias=` of the smallest root-mean-square error on the matched signal"""

@@ -291,15 +291,7 @@ def coherence_information(
 
 @dataclass(frozen=True, eq=False)
 class SpikeFieldCoherence(Report):
-    """Coherence of each neuron's spikes and a field; made by `spike_field_coherence`.
-
-    >>> import neo, quantities as pq
-    >>> field = neo.AnalogSignal(np.random.default_rng(0).normal(size=4096), units="mV", sampling_rate=1*pq.kHz)
-    >>> spikes = neo.SpikeTrain(np.flatnonzero(field.magnitude > 1.5) / 1000, units="s", t_stop=4.096)
-    >>> result = spike_field_coherence(field, [spikes])
-    >>> result.coherence.shape, result.se.shape, result.band_mean.round(1)
-    ((1, 257), (1, 257), array([0.3]))
-    """
+    """Coherence of each neuron's spikes and a field; made by `spike_field_coherence`."""
 
     f: np.ndarray
     """(n_f,) Hz"""

@@ -40,15 +40,7 @@ from .coherence import (
 
 @dataclass(frozen=True, eq=False)
 class Reconstruction(Report):
-    """A linear reconstruction; made by `linear_reconstruction`.
-
-    >>> import neo, quantities as pq
-    >>> signal = neo.AnalogSignal(np.random.default_rng(1).normal(size=2048), units="mV", sampling_rate=1*pq.kHz)
-    >>> times = np.flatnonzero(signal.magnitude[:, 0] > 1) / 1000
-    >>> r = linear_reconstruction(signal, [times], nperseg=32, noverlap=16, n_shuffle=0)
-    >>> float(r.lags[r.filter.argmax()]), bool(r.correlation > 0.5), r.information.unit
-    (0.0, True, 'bit/s')
-    """
+    """A linear reconstruction; made by `linear_reconstruction`."""
 
     lags: np.ndarray
     """(nperseg,) s; the signal's time less the spike's: negative lags are before the spike"""

@@ -37,14 +37,7 @@ _TRIALS = 5  # from which the limits use how much trials differ
 
 @dataclass(frozen=True, eq=False)
 class PowerSpectrum(Report):
-    """Power spectra of spike trains; made by `power_spectrum`.
-
-    >>> import quantities as pq
-    >>> regular = np.arange(0.005, 1, 0.01)  # 100 Hz
-    >>> s = power_spectrum([regular], sampling_rate=400*pq.Hz, nperseg=80, noverlap=40, t_start=0*pq.s, t_stop=1*pq.s)
-    >>> s.f[[10, 20]].tolist(), s.power[0, [10, 20]].round(1).tolist(), s.rate.tolist()
-    ([50.0, 100.0], [0.0, 1333.3], [100.0])
-    """
+    """Power spectra of spike trains; made by `power_spectrum`."""
 
     f: np.ndarray
     """(n_f,) Hz"""

@@ -24,16 +24,7 @@ _IN_CACHE = 2**18  # bins of resamples that are processed at once
 
 @dataclass(frozen=True, eq=False)
 class IntrinsicTimescale(Report):
-    """Fits of R(lag) = amplitude (exp(-lag / tau) + offset); made by `intrinsic_timescale`.
-
-    >>> from nsnn_neuro import to_block
-    >>> rng = np.random.default_rng(0)
-    >>> rates = 30 * np.exp(np.cumsum(rng.normal(size=(50, 10)), axis=1) / 3)
-    >>> trials = [[np.repeat(np.arange(10), rng.poisson(rate / 10)) / 10 + 0.05] for rate in rates]
-    >>> result = intrinsic_timescale(to_block(trials, t_stop=1*pq.s), bin_width=0.1*pq.s, n_resample=0)
-    >>> result.lags[:3], result.correlation.shape
-    (array([0.1, 0.2, 0.3]), (1, 5))
-    """
+    """Fits of R(lag) = amplitude (exp(-lag / tau) + offset); made by `intrinsic_timescale`."""
 
     tau: np.ndarray
     """(n_neurons,) s"""

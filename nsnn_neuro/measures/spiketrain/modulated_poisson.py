@@ -25,12 +25,7 @@ MOST = 10**5
 
 @dataclass(frozen=True, eq=False)
 class ModulatedPoisson(Report):
-    """Fit of the modulated Poisson model; made by `modulated_poisson`. For counts (n_trials,) all but `rate` are numbers.
-
-    >>> fit = modulated_poisson([0, 0, 0, 0, 1, 1, 1, 1], [2, 8, 3, 7, 9, 30, 14, 27])
-    >>> fit.rate, fit.rate_se.round(2), round(fit.gain_variance, 3), round(fit.lower, 3), round(fit.upper, 2)
-    (array([ 5., 20.]), array([1.61, 5.14]), 0.214, 0.031, 1.04)
-    """
+    """Fit of the modulated Poisson model; made by `modulated_poisson`. For counts (n_trials,) all but `rate` are numbers."""
 
     labels: np.ndarray
     """(n_stimuli,) the stimuli, sorted, or in the order of the categories of a pandas Categorical"""

@@ -23,14 +23,7 @@ _BLOCKS = (10, 40)  # of time behind the error of a spike-triggered average, lea
 
 @dataclass(frozen=True, eq=False)
 class SpikeTriggeredAverage(Report):
-    """Mean signal around a spike; made by `spike_triggered_average`.
-
-    >>> import neo, quantities as pq
-    >>> signal = neo.AnalogSignal([0.0, 1.0, 5.0, 2.0, 0.0, 0.0], units="mV", sampling_rate=1*pq.kHz)
-    >>> sta = spike_triggered_average(signal, [[0.002]], before=1*pq.ms, after=2*pq.ms)
-    >>> dict(zip(sta.lags.tolist(), sta.average[0].tolist())), sta.n.tolist()
-    ({-0.001: 1.0, 0.0: 5.0, 0.001: 2.0}, [1])
-    """
+    """Mean signal around a spike; made by `spike_triggered_average`."""
 
     lags: np.ndarray
     """(n_lags,) s; 0 is the sample that holds the spike, negative lags come before it"""

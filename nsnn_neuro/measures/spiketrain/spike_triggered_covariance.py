@@ -28,17 +28,7 @@ _ROWS = 2_000_000  # numbers in the windows that are held at a time
 
 @dataclass(frozen=True, eq=False)
 class SpikeTriggeredCovariance(Report):
-    """Eigenvalues and filters of the spike-triggered covariance; made by `spike_triggered_covariance`.
-
-    >>> import neo
-    >>> import quantities as pq
-    >>> x = np.random.default_rng(0).normal(size=20_000)
-    >>> signal = neo.AnalogSignal(x, units="mV", sampling_rate=1*pq.kHz)
-    >>> spikes = np.flatnonzero(np.abs(x[:-1]) > 2) * 1e-3 + 0.001  # 1 ms after a large value of either sign
-    >>> stc = spike_triggered_covariance(signal, [spikes], before=4*pq.ms, after=0*pq.ms, n_shuffle=39)
-    >>> stc.significant.tolist(), np.abs(stc.filters[0, :, 0]).round(1).tolist()
-    ([0], [0.0, 0.0, 0.0, 1.0])
-    """
+    """Eigenvalues and filters of the spike-triggered covariance; made by `spike_triggered_covariance`."""
 
     lags: np.ndarray
     """(n_lags,) s; 0 is the sample that holds the spike, negative lags come before it"""

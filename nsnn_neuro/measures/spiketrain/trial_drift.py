@@ -51,12 +51,7 @@ class TrialDriftWarning(UserWarning):
 
 @dataclass(frozen=True, eq=False)
 class TrialDrift(Report):
-    """Drift of counts over trials; made by `trial_drift`.
-
-    >>> drift = trial_drift(np.random.default_rng(1).poisson(np.linspace(2, 20, 100)[:, None], (100, 1)))
-    >>> drift.correlation.round(2), drift.p.round(3), drift.fano.round(1), drift.successive_fano.round(1)
-    (array([0.7]), array([0.001]), array([3.3]), array([0.9]))
-    """
+    """Drift of counts over trials; made by `trial_drift`."""
 
     correlation: np.ndarray
     """(n_neurons,) correlation of counts of successive trials, about 0 without drift"""

@@ -34,14 +34,7 @@ _MOST_SWEEPS = 50
 
 @dataclass(frozen=True, eq=False)
 class WarpFit:
-    """Trials that were aligned by their spikes, with a test; made by `fit_warp`.
-
-    >>> import quantities as pq
-    >>> from nsnn_neuro import to_block
-    >>> block = to_block([[[0.40, 0.42], [0.5]], [[0.45, 0.47], [0.55]], [[0.42, 0.44], [0.52]]], t_stop=1*pq.s)
-    >>> fit_warp(block, sigma=20*pq.ms, max_shift=100*pq.ms, n_shuffle=0).table["shift"].round(3).tolist()
-    [-0.02, 0.03, 0.0]
-    """
+    """Trials that were aligned by their spikes, with a test; made by `fit_warp`."""
 
     block: neo.Block
     """the warped trials, as of `warp`"""

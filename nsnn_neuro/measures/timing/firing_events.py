@@ -19,13 +19,7 @@ from ..trains import SilentNeuronWarning, Trains, as_repeats, nan_ratio
 
 @dataclass(frozen=True, eq=False)
 class FiringEvents(Report):
-    """Events in the repeats of one neuron, in order of time; made by `firing_events`. Arrays are (n_events,).
-
-    >>> import quantities as pq
-    >>> events = firing_events([[0.1, 0.5], [0.104, 0.506], [0.102]], sigma=10*pq.ms, t_start=0*pq.s, t_stop=1*pq.s)
-    >>> events.time.round(3).tolist(), events.count.round(2).tolist(), events.fraction
-    ([0.102, 0.503], [1.0, 0.67], 1.0)
-    """
+    """Events in the repeats of one neuron, in order of time; made by `firing_events`. Arrays are (n_events,)."""
 
     start: np.ndarray
     """s, border before the event"""

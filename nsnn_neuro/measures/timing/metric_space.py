@@ -26,13 +26,7 @@ _NEAR_ZERO = 1e12  # weight of a distance of 0 against that of the smallest othe
 
 @dataclass(frozen=True, eq=False)
 class MetricSpace:
-    """Information against the cost q; made by `metric_space_information`.
-
-    >>> trains = [[0.1], [0.102], [0.101], [0.3], [0.301], [0.303]]
-    >>> space = metric_space_information([0, 0, 0, 1, 1, 1], trains, q=[0, 20]*pq.Hz, n_shuffle=0)
-    >>> space.q_max, space.best.value, space.confusion[1].tolist()
-    (20.0, 1.0, [[3.0, 0.0], [0.0, 3.0]])
-    """
+    """Information against the cost q; made by `metric_space_information`."""
 
     q: np.ndarray
     """(n_q,) 1/s"""

@@ -18,13 +18,7 @@ from .isi_spike_distance import Gaps, gaps_and_nearest, gaps_of
 
 @dataclass(frozen=True, eq=False)
 class DistanceProfile(Report):
-    """A distance against time, linear between its times; made by `isi_profile` and `spike_profile`.
-
-    >>> import quantities as pq
-    >>> profile = isi_profile([[0.2, 0.4, 0.6, 0.8], [0.4, 0.8]], t_start=0*pq.s, t_stop=1*pq.s)
-    >>> profile.times, profile.left.round(3)
-    (array([0. , 0.2, 0.4, 0.6, 0.8, 1. ]), array([0.5, 0.5, 0.5, 0.5, 0.5]))
-    """
+    """A distance against time, linear between its times; made by `isi_profile` and `spike_profile`."""
 
     times: np.ndarray
     """(m + 1,) s, the spikes of all trains and both ends of the window"""

@@ -26,13 +26,7 @@ _NOT_DETERMINED = "the stimuli do not determine the threshold: expected areas fr
 
 @dataclass(frozen=True, eq=False)
 class Neurometric(Report):
-    """Area under the ROC curve against the stimulus, with the curve fitted to it; made by `neurometric`.
-
-    >>> counts = [1, 2, 3, 2, 2, 3, 4, 3, 5, 7, 4, 6, 8, 9, 7, 9]
-    >>> curve = neurometric(np.repeat([0, 1, 2, 4], 4), counts, 0, model="gaussian", n_resample=0)
-    >>> curve.stimulus, curve.auc.round(2), round(curve.threshold.value, 2)
-    (array([1., 2., 4.]), array([0.81, 1.  , 1.  ]), 0.94)
-    """
+    """Area under the ROC curve against the stimulus, with the curve fitted to it; made by `neurometric`."""
 
     stimulus: np.ndarray
     """(n_stimuli,) sorted; without a reference the magnitudes of the signed stimuli"""

@@ -38,12 +38,7 @@ _CRITERIA = {"weibull": 1 - math.exp(-1) / 2, "gaussian": float(ndtr(1.0))}  # o
 
 @dataclass(frozen=True, eq=False)
 class Psychometric(Report):
-    """Fraction of choices against the stimulus, with the curve fitted to it; made by `psychometric`.
-
-    >>> curve = psychometric(np.repeat([-2, -1, 0, 1, 2], 10), [0] * 10 + [0] * 8 + [1] * 2 + [0, 1] * 5 + [0] * 2 + [1] * 18)
-    >>> curve.stimulus, curve.fraction, abs(round(curve.parameters["threshold"], 2))
-    (array([-2., -1.,  0.,  1.,  2.]), array([0. , 0.2, 0.5, 0.8, 1. ]), 0.0)
-    """
+    """Fraction of choices against the stimulus, with the curve fitted to it; made by `psychometric`."""
 
     stimulus: np.ndarray
     """(n_stimuli,) sorted"""
