@@ -2,9 +2,8 @@
 
 Both follow Welch: segments of `nperseg` samples, `noverlap` shared by neighbours, a Hann window, the global
 mean taken off and no detrending of segments (SciPy's default detrends each one, which raises the coherence).
-Spikes are binned at the signal's sampling rate, so resample the signal to choose the bin. Only the time that
-signal and all trials share is used. Over trials of one signal the cross-spectrum and the response's power are
-averaged, which gives the coherence of a single trial's response.
+Only the time that signal and all trials share is used. Over trials of one signal the cross-spectrum and the
+response's power are averaged, which gives the coherence of a single trial's response.
 
 Bias. With K independent segments, times the number of trials, an estimated coherence C' is too high, by 1/K
 where response and signal are independent and by about (1 - C)^2 / K in general (Carter, Knapp & Nuttall 1973,
@@ -32,7 +31,7 @@ from ...core.units import shown, si
 from ...core.warn import warn
 from ...io.spikes.bins import index, rounding, slack
 from ..estimate import Estimate, Report, jackknife_se, measure
-from ..response_checks import shuffle_test, warn_repeated
+from ..response_checks import warn_repeated, with_test
 from ..spiketrain.spike_triggered import signals_of_trials
 from ..trains import SilentNeuronWarning, Trains, as_repeats, as_trains, nan_ratio, read_signal, warn_silent
 
@@ -278,15 +277,8 @@ def coherence_information(
         warning = f"only {k:.1f} independent segments"
     elif bias is None and expected_bias > 0.1 * value:
         warning = f"bias of about {expected_bias:.3g} bit/s: use bias='subtract'"
-    return Estimate(
-        value,
-        se=jackknife_se(left_out),
-        correction="none" if bias is None else "coherence, 1/(K - 1)",
-        **shuffle_test(null, value),
-        n=n,
-        warning=warning,
-        unit="bit/s",
-    )
+    correction = "none" if bias is None else "coherence, 1/(K - 1)"
+    return with_test(value, jackknife_se(left_out), correction, null, n=n, warning=warning, unit="bit/s")
 
 
 @dataclass(frozen=True, eq=False)

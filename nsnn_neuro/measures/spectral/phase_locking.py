@@ -44,12 +44,10 @@ def phase_locking(
 
     p without surrogates is Rayleigh's, exp(sqrt(1 + 4 n + 4 (n^2 - R^2)) - (1 + 2 n)). It takes
     spikes as independent: rhythmic or bursting trains have small p without any locking. Surrogates
-    keep each train's own rhythm. They shift each train of each trial against the phase by a random
-    amount: for a frequency all phases of the train turn by one angle; for a field spikes move
-    around the trial, by an edge (below) or a quarter of the trial at least, whichever is shorter.
-    p is then (1 + surrogates with as large a vector strength) / (1 + n_surrogates). In one trial
-    a train with a rhythm at the very frequency of a drive looks locked: a frequency needs at least
-    two, and a field as regular as a drive is warned of.
+    keep each train's own rhythm: for a frequency all phases of a train of a trial turn by one random
+    angle; for a field its spikes move around the trial, by an edge (below) or a quarter of the trial
+    at least. p is then (1 + surrogates with as large a vector strength) / (1 + n_surrogates). A
+    frequency needs at least two trials, and a field as regular as a drive is warned of.
 
     The phase of a frequency f is 2 pi f t, t on the clock of the trial: a sine at phase 0 has its
     peak at pi / 2. That of a signal is 0 at its peaks: Butterworth band-pass of third order,

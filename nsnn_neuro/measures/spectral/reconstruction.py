@@ -7,9 +7,7 @@ of the segments that share no sample with it, and N(f) = <|X - K Y|^2> is the er
 this bound is not inflated by fitting noise, and a decoder can reach it.
 
 The information is sum over 0 <= f <= f_max of log2(S_xx / N) df. A filter made of n independent segments adds the share
-1 / (n - 1) to the error (for Gaussian spectra, as a regression on one variable does), which lowers the information by
-n_f df log2(1 + 1 / (n - 1)); at frequencies without coherence the terms are negative and are kept. bias="subtract"
-adds this expected loss, to first order in 1/n.
+1 / (n - 1) to the error (for Gaussian spectra, as a regression on one variable does): the loss that bias="subtract" adds.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ from ...core.aliases import Signal, SpikeSource, Time
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate, Report, jackknife_se
-from ..response_checks import shuffle_test
+from ..response_checks import with_test
 from .coherence import (
     SegmentSpectra,
     binned_trains,
@@ -181,16 +179,10 @@ def reconstruct(
     for i, turned in enumerate(signals):
         x = transform(turned, nperseg, noverlap)
         null[i] = information((np.abs(x) ** 2).sum(axis=0), _errors(s, x, pairs).sum(axis=0))
-    estimate = Estimate(
-        value,
-        se=jackknife_se(left_out),
-        correction="cross-validated" if bias is None else "cross-validated, 1/(K - 1)",
-        **shuffle_test(null, value),
-        n=n,
-        warning=f"only {fitted:.1f} independent segments behind a filter" if fitted < 10 else None,
-        unit="bit/s",
-        se_method="jackknife over segments",
-    )
+    correction = "cross-validated" if bias is None else "cross-validated, 1/(K - 1)"
+    warning = f"only {fitted:.1f} independent segments behind a filter" if fitted < 10 else None
+    about = {"n": n, "warning": warning, "unit": "bit/s", "se_method": "jackknife over segments"}
+    estimate = with_test(value, jackknife_se(left_out), correction, null, **about)
     guess = _in_time(s, values, counts, pairs, nperseg, hop)
     whole = np.fft.fftshift(np.fft.irfft(_kernel(s, s.x, np.ones(n, bool)), nperseg))
     pooled = np.tile(values - values.mean(), len(counts))

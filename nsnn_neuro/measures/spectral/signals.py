@@ -2,10 +2,7 @@
 
 Conventions are those of `coherence`: the global mean is taken off and segments are not detrended; S_ab is the mean of a(f)* b(f).
 Spectra are one-sided densities, so that their integral over f is the signal's variance, as scipy.signal.welch gives them.
-
-"multitaper": each segment is multiplied by the K = 2 nw - 1 Slepian sequences of time-bandwidth product nw, and the spectra are
-averaged over tapers and segments. By default the whole signal is one segment, with a bandwidth of 2 nw / T. Any window of
-scipy.signal.get_window instead gives Welch's estimate with one taper.
+"multitaper" has the K = 2 nw - 1 Slepian sequences of time-bandwidth product nw as tapers, a window of SciPy is one.
 
 Errors. With K tapers and M segments, of which M' count as independent, the power has 2 n degrees of freedom, n = K M', half as
 many at 0 and at half the sampling rate; the limits are those of chi-square, exact for Gaussian signals whose spectrum is flat over
@@ -249,15 +246,11 @@ def signal_spectrum(
     tail = (1 - confidence) / 2
     known = np.where(freedom > 0, freedom, np.nan)
     lower, upper = (known * power / chi2.ppf(q, known) for q in (1 - tail, tail))
-    unit = _squared_per_hertz(signal.dimensionality.string)
+    unit = signal.dimensionality.string
+    squared = f"({unit})**2" if any(sign in unit for sign in "*/ ") else f"{unit}**2"
+    unit = "1/Hz" if unit == "dimensionless" else f"{squared}/Hz"
     se = power * np.sqrt(2 / known)
     return SignalSpectrum(plan.f, power, se, lower, upper, plan.n_effective, confidence, unit)
-
-
-def _squared_per_hertz(unit: str) -> str:
-    if unit == "dimensionless":
-        return "1/Hz"
-    return f"({unit})**2/Hz" if any(sign in unit for sign in "*/ ") else f"{unit}**2/Hz"
 
 
 @suggest_keywords
@@ -274,7 +267,6 @@ def signal_coherence(
     """Coherence and phase of two analog signals, with confidence limits.
 
     C(f) = |S_ab|^2 / (S_aa S_bb). Independent signals have C of about 1 / n_effective: compare with `threshold`.
-    Limits are normal for atanh(sqrt C), less its bias 1 / (nu - 2), nu = 2 n_effective, or less near 0 and half the sampling rate.
 
     Parameters
     ----------

@@ -1,9 +1,8 @@
 """Power spectrum of spike trains and the linear response of the rate to a signal, each with error bars.
 
-Both follow Welch, as `coherence` does: segments of `nperseg` samples, `noverlap` shared by neighbours, a
-Hann window, the global mean taken off, no detrending of segments. Fourier transforms are integrals of exp(-2 pi i f
-t). Spectra are two-sided densities of the train x(t) = sum of delta(t - t_k) in Hz (spikes^2 / s): S(f) tends to the rate
-for high f, is the rate at every f for a Poisson process, and S(0) = rate * CV^2 for a renewal process.
+Both follow Welch, with segments as of `coherence`. Fourier transforms are integrals of exp(-2 pi i f t). Spectra are two-sided
+densities of the train x(t) = sum of delta(t - t_k) in Hz (spikes^2 / s): S(f) tends to the rate for high f, is the rate at every
+f for a Poisson process, and S(0) = rate * CV^2 for a renewal process.
 
 Errors. Segments are independent but for their overlap: K segments count as `effective_segments`. The Hann window
 averages S over about two bins, 2 / (length of a segment): choose nperseg so that S is straight over it.
