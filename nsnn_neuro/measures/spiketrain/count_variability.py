@@ -1,9 +1,4 @@
-"""Count variability: Fano factor, alone and against the window, Allan factor, mean-matched Fano factor.
-
-For a stationary process of rate r and interval CV the Fano factor of long windows tends to CV^2 when intervals
-are independent (Cox & Lewis 1966), to 1 in short ones: the curve tells which correlations act on which time scale.
-The Allan factor compares neighbouring windows only, so that slow drifts of the rate don't enter.
-"""
+"""Count variability: Fano factor, alone and against the window, Allan factor, mean-matched Fano factor."""
 
 from __future__ import annotations
 
@@ -107,10 +102,9 @@ def fano_factor(
 ) -> np.ndarray:
     """Fano factor of each neuron, (n_neurons,): the variance of its spike count, divided by the mean of its spike count.
 
-    It is 1 for a Poisson process, below 1 for more regular spikes and above 1 for more variable ones. By default the
-    spikes of each trial are counted, and the counts of different trials are compared. With `window` each trial is cut
-    into windows, the spikes of each window are counted, and the counts of all windows in all trials are compared: where a
-    stimulus drives the rate up and down, this variance contains the change of the rate. Two options exclude it:
+    It is 1 for a Poisson process, below 1 for more regular spikes and above 1 for more variable ones. By default the counts of
+    trials are compared. With `window` the counts of all windows in all trials are compared: where a stimulus drives the rate up
+    and down, their variance contains the change of the rate. Two options exclude it:
 
     - `stimulus` says which stimulus each trial had. A count is then compared only with counts of the same stimulus, and of the
       same window: sum_s n_s v_s / sum_s n_s m_s (also over windows), v_s the variance and m_s the mean of the counts of stimulus
@@ -301,12 +295,10 @@ def mean_matched_fano(
     """Mean-matched Fano factor of a population against time.
 
     At each time every neuron has a mean m and an unbiased variance v of its count across trials. The common
-    distribution of m is the smallest number of neurons, over times, in each bin of m. The value is the regression of v
-    on m through 0 with weights 1/m^2 (Var v goes with m^2), that is the mean of v/m, of neurons drawn to follow
-    the common distribution: sum over bins of c_b (mean of v/m in bin b) / sum of c_b. The source averages random
-    draws; this is their mean, without the draws' noise. A change of rates alone does not change the value, provided that
-    m hardly varies within a bin. With `stimulus` m and v are those of the trials of one stimulus, and each pair of a neuron and a
-    stimulus takes the place of a neuron: differences between stimuli are then no variability.
+    distribution of m is the smallest number c_b of neurons, over times, in each bin b of m. The value is sum over bins of
+    c_b (mean of v/m in bin b) / sum of c_b, the mean of the source's random draws. A change of rates alone does not change it,
+    provided that m hardly varies within a bin. With `stimulus` m and v are those of the trials of one stimulus, and each pair
+    of a neuron and a stimulus takes the place of a neuron.
 
     Parameters
     ----------

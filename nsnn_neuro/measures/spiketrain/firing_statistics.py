@@ -1,10 +1,7 @@
 """Single-neuron measures of rate, irregularity and bursting, (n_neurons,) from a neo.Block.
 
 Intervals are pooled over trials; none spans a border between trials, and neither does a pair of adjacent
-intervals. A neuron with too few spikes gives NaN, and the call warns once (SilentNeuronWarning).
-
-Each measure is a function of sums over trials. Its `_..._parts` returns these sums per trial, and the
-function that turns them into the value; `tabulate` takes its leave-one-trial-out values from them.
+intervals. Each measure is a function of sums over trials: its `parts`, see `measure`.
 """
 
 from __future__ import annotations

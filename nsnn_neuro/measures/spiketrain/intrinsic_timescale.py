@@ -1,7 +1,4 @@
-"""Intrinsic timescale: how fast the autocorrelation of a neuron's spike counts decays (Murray et al. 2014).
-
-For each tau the fit is linear in A and A B, so that only tau is searched: on a logarithmic grid and then within it by a parabola.
-"""
+"""Intrinsic timescale: how fast the autocorrelation of a neuron's spike counts decays (Murray et al. 2014)."""
 
 from __future__ import annotations
 
@@ -155,7 +152,7 @@ def _correlations(counts: np.ndarray, weights: np.ndarray, n_lags: int) -> np.nd
 
 
 def _fits(r: np.ndarray, lags: np.ndarray, grid: np.ndarray, offset: bool) -> np.ndarray:
-    """tau, A and B (m, 3) of each row of R (m, n_lags); NaN without a decay."""
+    """tau, A and B (m, 3) of each row of R (m, n_lags), tau on a grid and then by a parabola; NaN without a decay."""
     out = np.full((len(r), 3), np.nan)
     known = ~np.isnan(r).any(axis=1)
     r = r[known]

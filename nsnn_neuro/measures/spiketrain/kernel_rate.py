@@ -1,8 +1,4 @@
-"""Instantaneous rate of each neuron by kernel smoothing, computed by Elephant.
-
-Four details are settled before Elephant is called, so that its result does not depend on rounding or
-units: places of spikes in bins, number of bins, cut-off and unit of sigma.
-"""
+"""Instantaneous rate by Elephant, called so that rounding and units do not change spikes' bins, number of bins and cut-off."""
 
 from __future__ import annotations
 

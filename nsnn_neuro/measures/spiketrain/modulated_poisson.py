@@ -59,10 +59,9 @@ def modulated_poisson(stimulus: Values, counts: Values, *, bias: str | None = "c
     all stimuli: a negative binomial distribution with mean f_s and variance f_s + s2 f_s^2. Fitted by maximum likelihood: f_s
     is the mean count, and s2 is 0 where no gain makes the counts more likely, usually where their variance is below the mean.
 
-    Bias. The means are fitted to the same n_s trials of each stimulus, so that maximum likelihood gives an s2 which is too low by
-    about (s2 + 1/f) / n_s; more stimuli don't change that. Cox and Reid's adjusted likelihood, with half the sum of log(1 + s2
-    f_s) added, removes it for mean counts above about 4, as the divisor n - 1 does for a variance; at low counts s2 is then too
-    high. Sizes: "Errors with few trials" in the documentation.
+    Bias. Maximum likelihood gives an s2 which is too low by about (s2 + 1/f) / n_s, for any number of stimuli. Cox and Reid's
+    adjusted likelihood, with half the sum of log(1 + s2 f_s) added, removes it for mean counts above about 4; at low counts s2 is
+    then too high. Sizes: "Errors with few trials" in the documentation.
 
     Errors. se is from the Fisher information, of n_s - 1 trials of each stimulus with the adjustment. It is proportional to s2
     where s2 is large, hence too small where s2 came out too low: below 20 trials prefer `lower` and `upper`, where twice the log

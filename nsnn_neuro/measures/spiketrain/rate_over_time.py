@@ -18,7 +18,7 @@ from ...io.spikes.bins import index, slack
 from ..estimate import Report, measure
 from ..event_windows import around_events, warn_overlap
 from ..limits import between_0_and_1
-from ..trains import Trains, as_trains, nan_ratio, read, scalar_time, warn_silent
+from ..trains import Trains, as_trains, binned, nan_ratio, read, scalar_time, warn_silent
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,9 +87,8 @@ def psth(
     coverage, bin by bin. They are too wide for trains more regular than Poisson. For the rate of a population use `.pooled()`.
 
     Trials may differ in length: bins tile the time from the first start to the last stop, each trial counts in the bins that lie
-    within it, and `exposure` says how many do. Bins that few trials cover are those of the longest trials, which may differ in
-    more than their length. Windows around events that overlap count their spikes several times. The rate is right and the band too
-    narrow: one warning says how many overlap. `cut` refuses such windows.
+    within it, and `exposure` says how many do. Windows around events that overlap count their spikes several times: the band is
+    then too narrow, and one warning says how many overlap.
 
     Parameters
     ----------
@@ -163,15 +162,6 @@ def _covered_counts(
     return low + width * np.arange(n_bins + 1), counts, exposure
 
 
-def _counts(trains: Trains, width: float, name: str) -> np.ndarray:
-    """Spikes of all trials by neuron and bin, (n_neurons, n_bins)."""
-    number, n_bins = trains.bins(width, name)
-    bins = int(n_bins.min())
-    inside = number < bins
-    cell = trains.neuron[inside] * bins + number[inside]
-    return np.bincount(cell, minlength=trains.n_neurons * bins).reshape(trains.n_neurons, bins)
-
-
 def _with_band(edges: np.ndarray, counts: np.ndarray, exposure: np.ndarray, confidence: float) -> Psth:
     per_spike = nan_ratio(np.ones(exposure.size), exposure * np.diff(edges))
     seen, where = np.unique(counts, return_inverse=True)  # quantiles are slow and few counts differ
@@ -234,7 +224,7 @@ def rate_correlation(
         )
     rates = []
     for trains in (a, b):
-        rate = _counts(trains, bin_width, "step").astype(float)
+        rate = binned(trains, bin_width, "step").sum(axis=0).astype(float)
         ends = gaussian_filter1d(np.ones(rate.shape[1]), width / bin_width, mode="constant", truncate=5.0)
         smooth = gaussian_filter1d(rate, width / bin_width, axis=1, mode="constant", truncate=5.0) / ends
         smooth[np.ptp(smooth, axis=1) <= 1e-9 * smooth.max(axis=1)] = 0.0

@@ -92,22 +92,17 @@ def response_test(
     approximation. "sign" counts the trials of more spikes in the window and is an exact binomial test. Exact tests of few trials
     are conservative, since p takes few values ("Errors with few trials" in the documentation).
 
-    Both assume that a difference is as often positive as negative if there is no response. This holds for windows of equal
-    length. For unequal ones it does not, even at a constant rate: in a long baseline most trials have spikes and in a short
-    window few have.
-
     Parameters
     ----------
     block : neo.Block, one Segment per trial
-    baseline, window : (start, stop), times in the trial, equally long
+    baseline, window : (start, stop), times in the trial, equally long: unequal ones differ without a response
     test : "wilcoxon" (default) or "sign"
     alternative : "two-sided" (default), "greater" (the rate in the window is larger) or "less"
 
     Raises
     ------
-    NsnnError : windows of different length, a window that leaves a trial, or what `as_trains` refuses. Of ten neurons without a
-        response at least one has p < 0.05 with probability 0.4: correct for the number of neurons, for example with
-        scipy.stats.false_discovery_control. Source: Wilcoxon 1945, doi 10.2307/3001968
+    NsnnError : windows of different length, a window that leaves a trial, or what `as_trains` refuses. Correct p for the number
+        of neurons, for example with scipy.stats.false_discovery_control. Source: Wilcoxon 1945, doi 10.2307/3001968
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
@@ -283,8 +278,7 @@ def responsive_units(
     latency is the time in s from the start of the response window to the start of the response: of the interval in which the
     spikes of all trials exceed the baseline's rate, or fall short of it, most. latency_se is half the range of the central 68 % of
     a bootstrap over trials, with the mean time between spikes of all trials, by which latencies are late at sharp onsets. Both are
-    NaN for neurons that do not respond, and, with a warning, for responses that begin within two such times of an edge of the
-    window: they may begin outside. `select(block, units=table.neuron[table.responds])` is a Block of those that respond.
+    NaN for neurons that do not respond, and, with a warning, for responses that begin within two such times of the window's edges.
 
     Parameters
     ----------

@@ -1,8 +1,5 @@
 """Spike-triggered covariance: directions of the stimulus along which its variance changes before spikes.
 
-With x the stimulus in the window of a spike, as a vector over lags and channels, the matrix is
-    C = Cov(x | spike) - Cov(x at any time),
-both within the trial: from t_start to t_stop, where spikes can be.
 Eigenvectors of positive eigenvalues excite, whatever their sign (energy models); those of negative eigenvalues suppress, or
 narrow the stimuli that lead to a spike. The average alone misses filters whose output is rectified or squared.
 """

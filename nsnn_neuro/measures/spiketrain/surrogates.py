@@ -207,7 +207,9 @@ def surrogates(
         raise NsnnError(f"window = {options['window']}: longer than the longest trial ({lengths.max():g} s)")
     annotations = dict(getattr(block, "annotations", {}))
     annotations |= {"surrogate_method": method, "surrogate_seed": seed}
-    segments = _segment_annotations(block)
+    blocks = [block] if isinstance(block, neo.Block) else block if isinstance(block, list | tuple) else []
+    # of each trial; none of a Trains or of a list of trains
+    segments = [dict(s.annotations) for one in blocks if isinstance(one, neo.Block) for s in one.segments]
 
     def drawn() -> Iterator[neo.Block]:
         rng = np.random.default_rng(seed)
@@ -223,14 +225,6 @@ def surrogates(
             yield surrogate
 
     return drawn()
-
-
-def _segment_annotations(block: Any) -> list[dict[str, Any]]:
-    """The annotations of each trial; none of a Trains or of a list of trains."""
-    blocks = [block] if isinstance(block, neo.Block) else block if isinstance(block, list | tuple) else []
-    return [
-        dict(segment.annotations) for one in blocks if isinstance(one, neo.Block) for segment in one.segments
-    ]
 
 
 def _read(method: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -339,16 +333,10 @@ def _test(value: float, null: np.ndarray, two_sided: bool, unit: str) -> Estimat
     lost = null.size - seen.size
     warning = f"the measure is not finite for {lost} of {null.size} surrogates" if lost else None
     if not np.isfinite(value) or not seen.size:
-        return Estimate(
-            value, n=seen.size, warning=warning or "the measure of the data is not finite", unit=unit
-        )
-    upper = permutation_p(seen, value)
-    p = upper
-    if two_sided:
-        lower = permutation_p(-seen, -value)
-        assert upper is not None
-        assert lower is not None
-        p = min(1.0, 2 * min(upper, lower))
+        warning = warning or "the measure of the data is not finite"
+        return Estimate(value, n=seen.size, warning=warning, unit=unit)
+    tails = [permutation_p(sign * seen, sign * value) or 0.0 for sign in (1, -1)]  # never 0: there are some
+    p = min(1.0, 2 * min(tails)) if two_sided else tails[0]
     mean = float(seen.mean())
     sd = float(seen.std(ddof=1)) if seen.size > 1 else 0.0
     z = None if sd <= 1e-12 * max(1.0, abs(mean)) else (value - mean) / sd

@@ -159,8 +159,7 @@ def fit_warp(
     random, is also fitted alone. gain compares the likelihood of the other half's trials with these shifts and without; p is
     that of shifts permuted over trials. A gain of at most 0 and p > 0.05 are warned about. Noise that neurons share passes too.
 
-    Patterns relative to a jittered onset become readable after warping. A code in the latency is destroyed, since latencies are
-    what the fit removes: measure it before, for example with `first_spike_latency`.
+    A code in the latency is destroyed: measure it before, for example with `first_spike_latency`.
 
     Parameters
     ----------

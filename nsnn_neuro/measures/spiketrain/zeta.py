@@ -1,9 +1,8 @@
 """ZETA test: whether spikes are locked to events, without bins or windows to choose (Montijn et al. 2021).
 
-Events have to be at least the duration tau apart, see `zeta_test`: windows that overlap share spikes, and p is then too large.
-Moved windows must lie inside the recording. Where only trials are at hand, without the recording between them, the spikes of each
-trial turn around a circle instead of the events moving: all of the trial, also what is before its event. That null assumes a
-constant rate over the trial when there is no response.
+Where only trials are at hand, without the recording between them, the spikes of each trial turn around a circle instead of the
+events moving: all of the trial, also what is before its event. That null assumes a constant rate over the trial when there is no
+response.
 
 Neurons need three spikes after the events, and moved windows with fewer are left out of the null: the null then has the same
 condition as the data. Where all times lie on a grid, such as those of binned spikes, many are equal, which raises D. Events and
