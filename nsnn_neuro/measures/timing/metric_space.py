@@ -102,11 +102,8 @@ def metric_space_information(
     warnings say so, and `se` includes all of `null_mean`. The largest of several H(q) is too high once more: `best.p` and
     `best.null_mean` take the maximum over q in each shuffle; for a value without this bias choose q before, and take `.at(k)`.
 
-    p: since a train is not compared with itself, shuffled classes of equal size can be separated by systematic errors. So
-    tables with fewer correct than by chance count as 0 bits, in shuffles and data.
-
-    se: spread over random halves of the trains, of one q, and in quadrature the error of the table alone (delta method), as a
-    sample that happens to have no errors has none in its halves either. The sum is too large, see "Errors with few trials".
+    p: tables with fewer correct than by chance count as 0 bits, in shuffles and data. se: spread over random halves of the
+    trains, of one q, and in quadrature the error of the table alone (delta method); too large, see "Errors with few trials".
 
     Parameters
     ----------

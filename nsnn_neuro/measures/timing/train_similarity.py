@@ -1,8 +1,4 @@
-"""Similarity of the repeats of one neuron: spike-train distances, coincidences, reliability.
-
-Distances and reliability use spike times only. They accept trains of unequal duration, whose later spikes count as
-unmatched.
-"""
+"""Similarity of the repeats of one neuron: spike-train distances, coincidences, reliability."""
 
 from __future__ import annotations
 
@@ -124,7 +120,7 @@ def victor_purpura(
     Parameters
     ----------
     trains : the repeats of one neuron: a list of neo.SpikeTrain or of arrays of seconds, a SpikeTrainList, or a neo.Block
-        with one neuron, see `as_repeats`
+        with one neuron, see `as_repeats`. Trains may differ in duration: later spikes count as unmatched
     cost : frequency (1/s), scalar, at least 0
     t_start, t_stop : times, scalar; None is the trains' own end
 
