@@ -1,11 +1,7 @@
 """Tuning curves: mean response to each stimulus, selectivity with bootstrap intervals and permutation tests.
 
-With R_k the mean response to direction t_k (equally spaced over the circle), the vector sum gives
-    DSI = |sum of R_k exp(i t_k)| / sum of R_k,    OSI = |sum of R_k exp(2 i t_k)| / sum of R_k = 1 - circular variance,
-and half the phase of the second sum is the preferred orientation. Indices of the peak compare single stimuli:
-    DSI_peak = (R_pref - R_null)/(R_pref + R_null),    OSI_peak = (R_pref - R_orth)/(R_pref + R_orth),
-R_pref the largest response, R_null that to the opposite direction, R_orth the mean of those to the two orthogonal ones.
-The vector sum uses all stimuli, so its value has the smaller error (Mazurek, Kager & Van Hooser 2014): it is the default.
+Indices of the vector sum use all stimuli, so that they have smaller errors than those of the peak, which compare single stimuli
+(Mazurek, Kager & Van Hooser 2014).
 """
 
 from __future__ import annotations
