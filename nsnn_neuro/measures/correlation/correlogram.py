@@ -1,14 +1,8 @@
 """Cross-correlograms of pairs of neurons, with the pairs of spikes expected by chance and a confidence band.
 
-Counts equal those of Elephant's `cross_correlation_histogram`, summed over trials. Expected pairs and their spread:
-
-- "poisson": n_a n_b (m - |k|) / m^2 at lag k, summed over trials of m bins with n_a and n_b spikes; n_a (n_a - 1) with itself.
-- "shift": the mean of the correlograms of neuron a's trial i with neuron b's trial j over all i != j.
-- "jitter": the mean over all ways to place the spikes of the second neuron anew within their windows.
-
-The variance is this number times a dispersion (`dispersion`), the band that of a Poisson count, stretched about
-its mean. An autocorrelogram has the band of a Poisson train, with "jitter" of surrogates; at lag 0 it counts each pair
-of spikes twice, so that the variance is twice the mean.
+Counts equal those of Elephant's `cross_correlation_histogram`, summed over trials. Their variance is the number of expected pairs
+times a dispersion (`dispersion`), the band that of a Poisson count, stretched about its mean. An autocorrelogram has the band of a
+Poisson train, with "jitter" of surrogates; at lag 0 it counts each pair of spikes twice, so that the variance is twice the mean.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Correlations of the spike counts of simultaneously recorded neurons, and their dimensionality.
-
-Law of total covariance: Cov(x) = E_s Cov(x | s) + Cov_s E(x | s), noise plus signal; exact for samples with weights n_s / n.
-"""
+"""Correlations of the spike counts of simultaneously recorded neurons, and their dimensionality."""
 
 from __future__ import annotations
 
@@ -121,16 +118,7 @@ def noise_correlation(
     n_windows = windows.shape[1]
     x = windows.reshape(-1, windows.shape[2])
     label = (number[:, None] * n_windows + np.arange(n_windows)).ravel()
-    _warn_of_two_trials(np.bincount(number), n_windows, per)
-    if per == "pooled":
-        return _warn_constant(_within_labels(x, label, zscore), "noise_correlation")
-    own = [label // n_windows == s for s in range(int(number.max()) + 1)]
-    each = [_within_labels(x[here], label[here] % n_windows, zscore) for here in own]
-    return _warn_constant(np.array(each), "noise_correlation")
-
-
-def _warn_of_two_trials(trials: np.ndarray, n_windows: int, per: str) -> None:
-    """Warn where two trials alone, with one window, make correlations of 1 or -1 whatever the neurons do."""
+    trials = np.bincount(number)
     alone = (trials == 2) if per == "stimulus" else np.array([trials.sum() - trials.size == 1])
     if n_windows == 1 and alone.any():
         some = f"{alone.sum()} of {trials.size} stimuli have " if per == "stimulus" else ""
@@ -138,6 +126,11 @@ def _warn_of_two_trials(trials: np.ndarray, n_windows: int, per: str) -> None:
             f"noise_correlation: {some}two trials, whose correlations are 1 or -1 whatever the neurons do; take more trials"
             f"{TRUST}few trials"
         )
+    if per == "pooled":
+        return _warn_constant(_within_labels(x, label, zscore), "noise_correlation")
+    own = [label // n_windows == s for s in range(int(number.max()) + 1)]
+    each = [_within_labels(x[here], label[here] % n_windows, zscore) for here in own]
+    return _warn_constant(np.array(each), "noise_correlation")
 
 
 def _within_labels(x: np.ndarray, label: np.ndarray, zscore: bool) -> np.ndarray:
@@ -185,7 +178,6 @@ def signal_correlation(
     array([[ 1.   , -1.065],
            [-1.065,  1.   ]])
     """
-    check(bias=bias)
     one_of(bias, (None, "subtract"), "bias")
     refuse_swapped(stimulus, counts, "signal_correlation(stimulus, counts)")
     x = read_counts(counts, t_start, t_stop)
@@ -247,7 +239,6 @@ def dimensionality(
     >>> round(dimensionality(counts).value, 2), round(dimensionality(counts, bias=None).value, 2)
     (19.23, 13.75)
     """
-    check(bias=bias)
     one_of(bias, (None, "subtract"), "bias")
     x = read_counts(counts, t_start, t_stop)
     n, least = len(x), 2 if bias is None else 4

@@ -72,11 +72,9 @@ def population_coupling(
     changes of rate that a stimulus evokes count, unlike in a noise correlation. It grows with the number of neurons, so compare
     neurons of one recording.
 
-    Bias. A mean over all trials contains the trial's own rate. That lowers c by the integral of the cross-covariance divided by
-    the recorded time, for rates that fluctuate from trial to trial by the fraction 1 / n_trials. With "subtract" mu_j is
-    therefore the mean over the other trials, and the integral is unbiased. What is left is the bias of a ratio; spiking noise
-    adds none. Both and coverage: "Errors with few trials" in the documentation. With two trials the error is NaN: the value
-    without one of them would have no other trials for its mean.
+    Bias. A mean over all trials contains the trial's own rate, which lowers c. With "subtract" mu_j is therefore the mean over the
+    other trials. What is left is the bias of a ratio; sizes and coverage: "Errors with few trials" in the documentation. With two
+    trials the error is NaN: the value without one of them would have no other trials for its mean.
 
     Parameters
     ----------
