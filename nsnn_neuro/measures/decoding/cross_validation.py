@@ -92,13 +92,12 @@ def decode(
     """Decode the stimulus of each trial from its response, by a decoder fitted to other trials.
 
     Each of `n_folds` groups of trials, with about the same share of each stimulus, is decoded by a
-    decoder that was fitted to all others. The information in the confusion matrix is a lower bound
-    of that in the responses.
+    decoder that was fitted to all others.
 
     The accuracy's se is binomial; at chance the accuracy varies by about 1.3 times that: use p, for
-    which the stimuli are shuffled and all decoders fitted again. The information has Miller's
-    correction and is at most the entropy of the stimulus; its se is multinomial. Report p, that of
-    the accuracy: `information.p` counts regular errors too and often differs; never take the smaller.
+    which the stimuli are shuffled and all decoders fitted again. The information in the confusion
+    matrix, a lower bound of that in the responses, has Miller's correction; its se is multinomial.
+    Report p, that of the accuracy: `information.p` counts regular errors too; never take the smaller.
 
     Decoders with posterior probabilities q(s | r) also have a cross-entropy information, H(S) +
     mean of log2 q(s | r) over trials. On average it is at most the information in the responses;

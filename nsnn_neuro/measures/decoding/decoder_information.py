@@ -1,8 +1,4 @@
-"""Lower bounds of the information in population responses, by several decoders side by side.
-
-Sources of the best power b of posteriors: Merhav et al. 1994; Latham & Nirenberg 2005, doi
-10.1523/JNEUROSCI.5319-04.2005.
-"""
+"""Lower bounds of the information in population responses, by several decoders side by side."""
 
 from __future__ import annotations
 
