@@ -138,15 +138,12 @@ def information_growth(
         I_n = I_0 n / (1 + eps I_0 n),    1/I_n = 1/(I_0 n) + eps
 
     `epsilon` and `initial`, I_0, have errors; `limit` is 1/eps, and `interval()` has its confidence
-    limits, the upper one infinite where unlimited growth can't be excluded. The fit assumes that
-    without this noise information is proportional to n. It is an extrapolation: what limits only
-    far larger populations is invisible, and common noise may look like a limit among few neurons.
-    `warning` names a misfit.
+    limits, the upper one infinite where unlimited growth can't be excluded. It is an extrapolation:
+    what limits only far larger populations is invisible, and common noise may look like a limit
+    among few neurons. `warning` names a misfit.
 
-    se of "fisher": jackknife over trials and spread over sub-populations. Of the others: the mean
-    error of a sub-population, as they share their trials, and the same spread. Their curves flatten
-    with few trials too, since a decoder of many neurons is fitted less well; they have no limit
-    here.
+    se of "fisher": jackknife over trials and spread over sub-populations. Of the others, which have
+    no limit: the mean error of a sub-population, as they share their trials, and the same spread.
 
     Parameters
     ----------

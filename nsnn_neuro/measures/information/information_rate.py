@@ -222,17 +222,8 @@ def word_entropies(
     >>> table[["length", "total", "noise"]].round(6).values.tolist()
     [[1.0, 100.0, 0.0], [2.0, 0.0, 0.0]]
     """
-    check(saturation=saturation, bias=bias)
     _, words, width = _prepare(trains, bin_width, word_lengths, saturation, bias, t_start, t_stop)
     return _table(words, width, bias)
-
-
-def _line_weights(lengths: np.ndarray) -> np.ndarray:
-    """Weight of each length's rate in the least-squares line's value at 1/L = 0."""
-    if lengths.size == 1:
-        return np.ones(1)
-    x = 1.0 / lengths
-    return 1 / x.size - x.mean() * (x - x.mean()) / ((x - x.mean()) ** 2).sum()
 
 
 def _jackknife(words: list[np.ndarray], weight: np.ndarray, bias: str, over: str) -> tuple[float, int]:
@@ -310,7 +301,7 @@ def direct_information_rate(
     >>> round(e.value, 6), e.unit
     (100.0, 'bit/s')
     """
-    check(saturation=saturation, bias=bias, over=over, n_shuffle=n_shuffle, seed=seed)
+    check(n_shuffle=n_shuffle, seed=seed)
     one_of(over, ("time", "trials"), "over")
     letters, words, width = _prepare(trains, bin_width, word_lengths, saturation, bias, t_start, t_stop)
     name = "none" if bias == "none" else f"{bias}; total entropy: variance over times"
@@ -327,7 +318,10 @@ def direct_information_rate(
         warning = f"{few}; the value is that of {lengths[0]} letters{TRUST}few trials"
     elif lengths.size == 1:
         warning = f"only words of {lengths[0]} letters are well sampled: no extrapolation"
-    weight = _line_weights(lengths) / (lengths * width)
+    weight, x = np.ones(1), 1.0 / lengths
+    if x.size > 1:  # of each rate in the least-squares line's value at 1/L = 0
+        weight = 1 / x.size - x.mean() * (x - x.mean()) / ((x - x.mean()) ** 2).sum()
+    weight = weight / (lengths * width)
 
     def rate(chosen: list[np.ndarray]) -> float:
         both = np.array([_both(w, bias) for w in chosen])

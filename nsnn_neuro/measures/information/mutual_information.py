@@ -42,8 +42,8 @@ def mutual_information(
 
     - "panzeri-treves" (default) subtracts [sum_s (R_s - 1) - (R - 1)] / (2 N ln 2) from the plug-in
       value, with N trials, R responses that occur and R_s that can occur with s. It needs 4 trials
-      per stimulus for each of the R responses (all methods need 64 with more than 64 responses, or
-      1000 pairs of stimulus and response).
+      per stimulus for each of the R responses; of others see "Estimators of information" in the
+      documentation.
     - "miller-madow", "chao-shen", "grassberger", "nsb", "best-upper-bound" estimate each entropy,
       see `entropy`; "quadratic" extrapolates the plug-in information.
     - "shuffle", for words: H(R) - H_ind(R|S) + H_sh(R|S) - H(R|S), each as Panzeri & Treves.
@@ -55,8 +55,7 @@ def mutual_information(
 
     `warning` is set for too few trials and, except with the default and "auto", for values within
     the range of chance. An estimate below zero, or above the entropy of the stimuli, by more than
-    two standard errors is NaN; one above by less is that entropy. "Estimators of information" in
-    the documentation has the trials that each method needs and its measured coverage.
+    two standard errors is NaN; one above by less is that entropy.
 
     se: delete-one jackknife over trials, or the spread at zero information if that is larger. p is
     (1 + shuffles of s that reach the value) / (1 + n_shuffle), each corrected in the same way;

@@ -1,8 +1,6 @@
 """Information in windows that slide over the trial, with a permutation test of clusters of windows.
 
-Stimuli are permuted alike for all windows, so that correlations between windows stay. A window belongs to a cluster
-where its information is among the highest `threshold` of its own values over permutations; a cluster's mass is the sum
-of its z-scores.
+Stimuli are permuted alike for all windows, so that correlations between windows stay.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""One estimation pipeline for information from tables of counts: `read`, `measured`, `judged`.
-
-Transfer entropy and the decompositions have errors and nulls of their own; they share the columns, the functionals,
-`of_many` and `judged`.
-"""
+"""One estimation pipeline for information from tables of counts: `read`, `measured`, `judged`."""
 
 from __future__ import annotations
 
@@ -302,14 +298,6 @@ def judged(
     return replace(found, value=value, se=se, warning=warning, reason=reason)
 
 
-def _enough(bias: str, n_s: int, n_r: int) -> float:
-    """Trials per stimulus, for each response, from which the method's bias is small."""
-    if bias in _UNCORRECTED:
-        return max(ENOUGH[bias], 4 * ((n_s - 1) * (n_r - 1)) ** 2 / (n_s * n_r))
-    many = n_r > _MANY_RESPONSES or n_s * n_r > _MANY_PAIRS
-    return max(PLENTY, ENOUGH[bias]) if many else ENOUGH[bias]
-
-
 OF_TRIALS = ("trials", "per stimulus", "responses", "response")
 OF_PAIRS = ("samples", "per pair (x, z)", "values of y", "value of y")
 
@@ -320,8 +308,12 @@ def few_samples(
     """A warning where n samples for so many stimuli (or pairs) and n_r responses are too few."""
     samples, per, responses, response = words
     each, per_response = ENOUGH[bias], n / (groups * n_r)
-    what = f"{each:.4g} {samples} for each {response}"
-    if per_response >= _enough(bias, groups, n_r):
+    what, enough = f"{each:.4g} {samples} for each {response}", each
+    if bias in _UNCORRECTED:
+        enough = max(each, 4 * ((groups - 1) * (n_r - 1)) ** 2 / (groups * n_r))
+    elif n_r > _MANY_RESPONSES or groups * n_r > _MANY_PAIRS:
+        enough = max(PLENTY, each)
+    if per_response >= enough:
         return None
     if per_response < each:
         few = f", fewer than {what}: {bias} may be biased"

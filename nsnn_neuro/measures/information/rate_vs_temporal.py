@@ -56,16 +56,12 @@ def rate_vs_temporal(
     shuffled stimuli), its se and verdict (p <= 0.05), over_count (bit, raw less the raw of the
     count), over_count_se, over_count_p. Then p, raw (bit, before null_mean is taken off), null_mean,
     n (trials), correction, warning, over_count_null_mean. Without shuffles information is NaN, and se
-    that of raw. With too few trials the finest bins fail first: `warning` and, with "panzeri-treves",
-    verdict say so, and information is a lower bound within its error, often far below the truth.
+    that of raw. "Test for a temporal code" in the documentation explains a lower bound in verdict.
 
-    The null of over_count exchanges responses between trials of the same count: what counts tell
-    stays, what times add goes. Words of counts add nothing then, so that over_count_null_mean is
-    the bias that `bias` left and is taken off. Latencies and binary words may tell less than the
-    count: theirs is not shifted. over_count_se is the jackknife over trials, or the SD of the null
-    if larger. Both are of "panzeri-treves", and nothing is taken off, where `bias` is no closed form
-    ("auto", "quadratic", "shuffle", "nsb", "best-upper-bound"). An over_count with a large
-    over_count_p or a warning is no evidence of a temporal code.
+    The null of over_count exchanges responses between trials of the same count. Of words of counts
+    over_count_null_mean, the bias that `bias` left, is taken off. over_count_se is the jackknife
+    over trials, or the SD of the null if larger. Both are of "panzeri-treves", and nothing is taken
+    off, where `bias` is no closed form ("auto", "quadratic", "shuffle", "nsb", "best-upper-bound").
 
     Parameters
     ----------

@@ -1,8 +1,7 @@
 """Transfer entropy and active information storage, for autocorrelated series.
 
 Samples depend on each other, so the errors leave out or draw blocks of time, long against the correlation time, or
-whole trials. A surrogate takes the past of x from another time, and keeps its autocorrelation: shuffling single bins
-would not do, as an autocorrelated x shares chance fluctuations with an autocorrelated y.
+whole trials. Shuffling single bins would not do, as an autocorrelated x shares chance fluctuations with such a y.
 """
 
 from __future__ import annotations

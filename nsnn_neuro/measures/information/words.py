@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...core.aliases import SpikeSource, Time
-from ...core.checks import check, one_of, positive, suggest_keywords
+from ...core.checks import one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import si
 from ...core.warn import warn
@@ -105,7 +105,6 @@ def words(
     >>> words(block, bin_width=100*pq.ms)[:, 0]
     array([[0, 1, 0, 1], [0, 0, 0, 0]])
     """
-    check(saturation=saturation, by=by)
     one_of(saturation, ("binary", "count"), "saturation")
     one_of(by, ("neuron", "population"), "by")
     trains = windowed(block, align, t_start, t_stop)

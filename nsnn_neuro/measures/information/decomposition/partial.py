@@ -7,7 +7,7 @@ import numpy as np
 from ....core.aliases import Values
 from ....core.checks import check, one_of, suggest_keywords
 from ...estimate import Estimate
-from .redundancy import MEASURES, Parts, decompose
+from .redundancy import MEASURES, decompose
 from .trial_estimates import BIASES, Alphabet, estimate, estimates, read_trials, refuse_many
 
 _NULLS = ("s", "r1", "r2", "r1|s", "r1|r2", "r2|r1")
@@ -88,10 +88,10 @@ def partial_information(
     if measure == "broja":
         refuse_many(n_s, n_1, n_2)
 
-    def parts_of(tables: np.ndarray, tolerance: float) -> Parts:
-        return decompose(tables, measure, tolerance=tolerance)
-
-    result = estimate(columns, parts_of, bias=bias, nulls=(null,), n_shuffle=n_shuffle, seed=seed)
+    result = estimate(
+        columns, lambda tables, tolerance: decompose(tables, measure, tolerance=tolerance),
+        bias=bias, nulls=(null,), n_shuffle=n_shuffle, seed=seed,
+    )  # fmt: skip
     n_both = int(np.unique(columns.codes["r1"] * n_2 + columns.codes["r2"]).size)
     most, level = max(n_1, n_2), _level(result.value, result.se)
     alphabets = {
