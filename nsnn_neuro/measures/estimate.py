@@ -1,8 +1,4 @@
-"""Results of measures: `Estimate` for information, and the unit and per-trial sums that `tabulate` reads.
-
-A measure is a plain function. The decorator `measure` gives it three attributes: `unit`; `parts`, its per-trial sums, from
-which each leave-one-trial-out value costs one subtraction; and `scale`, that of its confidence limits.
-"""
+"""Results of measures: `Estimate` for information, and the unit and per-trial sums that `tabulate` reads."""
 
 from __future__ import annotations
 

@@ -108,7 +108,6 @@ def tabulate(
     >>> tabulate(block, firing_rate, confidence=0.9)[["lower", "value", "upper"]].round(2).values.tolist()
     [[0.0, 2.0, 8.31]]
     """
-    check(by=by)
     one_of(by, ("neuron", "population"), "by")
     if confidence is not None:
         between_0_and_1(confidence, "confidence")
@@ -313,8 +312,8 @@ def over_time(
     """A measure in windows that slide over the trial, with standard errors: columns neuron, time, value, se, n.
 
     Each window is a Block of the trials' spikes and signals in it, on the trials' clock, and the measure is evaluated as `tabulate`
-    does. time is the middle of the window in s, n the number of trials. Windows that overlap share spikes, so that their values are
-    correlated. Neighbouring values that deviate together are therefore no sign of a change.
+    does. time is the middle of the window in s, n the number of trials. Windows that overlap share spikes: neighbouring values that
+    deviate together are no sign of a change.
 
     se is the jackknife of `tabulate`. A measure of sums over trials (rates, Fano factor, CV, CV2, ...) is computed once per window.
     Any other one is called once more for each of g groups of trials: up to `n_groups` trials each is a group; more are dealt to
@@ -322,8 +321,7 @@ def over_time(
     Results with an error of their own keep it and are computed once: an Estimate, and the accuracy of `decode`. Of skewed values
     two errors cover too little: `confidence` adds the columns lower and upper.
 
-    `plotting.measure_against(table, "time", hue="neuron")` draws the table; table.attrs["measure"] is the label of its axis, which
-    may be set for a lambda.
+    `plotting.measure_against(table, "time", hue="neuron")` draws the table; table.attrs["measure"] is the label of its axis.
 
     Parameters
     ----------
