@@ -31,26 +31,24 @@ from .information.capacity import ChannelCapacity as ChannelCapacity
 from .information.capacity import blahut_arimoto as blahut_arimoto
 from .information.capacity import channel_capacity as channel_capacity
 from .information.codes_table import codes_table as codes_table
+from .information.codes_table import phase_counts as phase_counts
 from .information.conditional import conditional_information as conditional_information
 from .information.conditional import interaction_information as interaction_information
 from .information.conditional import local_information as local_information
 from .information.copula import gaussian_copula as gaussian_copula
 from .information.copula import gaussian_copula_classes as gaussian_copula_classes
 from .information.count_bins import bin_counts as bin_counts
-from .information.decomposition.feature_transfer import (
-    feature_information_transfer as feature_information_transfer,
-)
-from .information.decomposition.intersection import intersection_information as intersection_information
+from .information.decomposition.partial import feature_information_transfer as feature_information_transfer
+from .information.decomposition.partial import intersection_information as intersection_information
 from .information.decomposition.partial import partial_information as partial_information
 from .information.divergence import kullback_leibler as kullback_leibler
-from .information.field_phase import phase_counts as phase_counts
 from .information.fisher import gaussian_fisher as gaussian_fisher
 from .information.fisher import linear_fisher_information as linear_fisher_information
 from .information.fisher import poisson_fisher as poisson_fisher
 from .information.growth import InformationGrowth as InformationGrowth
 from .information.growth import information_growth as information_growth
-from .information.history_length import HistoryLength as HistoryLength
-from .information.history_length import history_length as history_length
+from .information.histories import HistoryLength as HistoryLength
+from .information.histories import history_length as history_length
 from .information.information_rate import direct_information_rate as direct_information_rate
 from .information.information_rate import word_entropies as word_entropies
 from .information.ksg import ksg as ksg

@@ -9,8 +9,7 @@ import numpy as np
 from ...core.checks import LARGEST, check, one_of, whole
 from ...core.errors import NsnnError
 from ..entropies.entropy import SYMMETRIC, choose
-from .histories import past, read_all
-from .history_length import history_length
+from .histories import history_length, past, read_all
 
 BIASES = {"discrete": (*SYMMETRIC, "quadratic"), "gaussian": ("digamma", "plugin"), "ksg": ()}
 _DEFAULT_BIAS = {"discrete": "panzeri-treves", "gaussian": "digamma", "ksg": "ksg"}
