@@ -98,9 +98,12 @@ def evaluate(
             # groups of neighbours in the order of stimuli would lack one stimulus
             order = np.arange(n) if stimulus is None else np.argsort(stimulus, kind="stable")
             groups = [order[k::n_groups] for k in range(min(n, n_groups))]
-            rest = [
-                _or_nan(call, b, kept, np.shape(value)) for b, kept in _blocks_without_each(block, groups)
-            ]
+            rest = []
+            for fewer, kept in _blocks_without_each(block, groups):
+                try:
+                    rest.append(call(fewer, kept))
+                except NsnnError:  # too few trials for this measure without one of them
+                    rest.append(np.full(np.shape(value), np.nan))
             return value, np.array(rest, dtype=float)
         if stimulus is not None:
             function, options = partial(function, stimulus=stimulus), {**options, "stimulus": stimulus}
@@ -126,13 +129,6 @@ def _of_stimulus(function: Any, stimulus: np.ndarray | None) -> Callable[[Any, n
 def own_errors(value: Any) -> bool:
     """Whether a measure returned its own error: an Estimate, what has a `headline` like it, or a list of these for neurons."""
     return all(hasattr(one, "headline") for one in (value if isinstance(value, list) and value else [value]))
-
-
-def _or_nan(call: Any, block: neo.Block, kept: np.ndarray, shape: tuple[int, ...]) -> Any:
-    try:
-        return call(block, kept)
-    except NsnnError:  # too few trials for this measure without one of them
-        return np.full(shape, np.nan)
 
 
 def _blocks_without_each(

@@ -647,11 +647,7 @@ def test_alphabets_too_large_are_refused_or_warned_of(name: str) -> None:
         result, error, _ = outcome(call, [values] * len(given))
         if error:
             assert any(what in error for what in ("cells", "equations", "of 1 trial", "too many symbols"))
-        elif name not in (
-            "local",
-            "transfer, local",
-            "history",
-        ):  # plug-in values, and a cross-validated length
+        elif name not in ("local", "transfer, local", "history"):  # plug-in values, a cross-validated length
             parts = result.values() if isinstance(result, dict) else [result]
             assert all(part.warning is not None for part in parts)
 

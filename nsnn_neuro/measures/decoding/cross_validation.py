@@ -229,12 +229,6 @@ def _features(responses: Any, decoder: Any, width: Any, t_start: Any, t_stop: An
     return counts.reshape(trains.n_trials, -1).astype(float), False
 
 
-def _state(seed: Any) -> int:
-    """A seed as scikit-learn takes it, below 2^32."""
-    small = isinstance(seed, int | np.integer) and seed < 2**32
-    return int(seed) if small else int(np.random.SeedSequence(seed).generate_state(1)[0])
-
-
 def cross_validated(
     decoder: Any,
     trials: DecodingTrials,
@@ -253,7 +247,9 @@ def cross_validated(
 
     distinct = np.unique(labels)
     log_q = np.empty((len(labels), distinct.size)) if posteriors else None
-    folds = StratifiedKFold(n_folds, shuffle=True, random_state=_state(seed))
+    if not isinstance(seed, int | np.integer) or seed >= 2**32:  # which scikit-learn refuses
+        seed = np.random.SeedSequence(seed).generate_state(1)[0]
+    folds = StratifiedKFold(n_folds, shuffle=True, random_state=int(seed))
     numbers = np.searchsorted(distinct, labels)  # faster to stratify than texts
     for train, test in folds.split(np.zeros(len(labels)), numbers):
         columns = train if pairwise else slice(None)

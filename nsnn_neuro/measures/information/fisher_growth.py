@@ -50,7 +50,9 @@ def fisher_curves(
     curves, left_out = np.empty((n_subsets, sizes.size)), np.zeros((len(centred), sizes.size))
     for curve in curves:
         order = rng.permutation(a.shape[1])[: sizes[-1]]
-        factor = _factor(scatter[np.ix_(order, order)])
+        factor, failed = lapack.dpotrf(scatter[np.ix_(order, order)], lower=1)
+        if failed or np.diag(factor).min() < _LEAST_PIVOT:
+            raise NsnnError("responses are linearly dependent (one is a sum of others): leave some out")
         z = solve_triangular(factor, d[order], lower=True)
         u = solve_triangular(factor, centred[:, order].T, lower=True)
         squares, cross, own = (
@@ -69,14 +71,6 @@ def fisher_curves(
     if n_subsets > 1:
         covariance += np.atleast_2d(np.cov(curves, rowvar=False)) / n_subsets
     return curves, covariance
-
-
-def _factor(scatter: np.ndarray) -> np.ndarray:
-    """Cholesky factor of a scatter matrix with a diagonal of ones."""
-    factor, failed = lapack.dpotrf(scatter, lower=1)
-    if failed or np.diag(factor).min() < _LEAST_PIVOT:
-        raise NsnnError("responses are linearly dependent (one is a sum of others): leave some out")
-    return factor
 
 
 class GrowthFit(NamedTuple):

@@ -141,7 +141,11 @@ def information_over_time(
             f"{np.ceil(1 / threshold) - 1:.0f}"
         )
     trains = of_one_neuron(in_window(block, align, t_start, t_stop), neuron)
-    offset = _offset(trains.t_start, align, t_start)
+    offset = 0.0  # of the first window, from the event or on the clock that the trials share
+    if align is not None:
+        offset = scalar_time(t_start, "t_start", 0.0)
+    elif np.ptp(trains.t_start) == 0:
+        offset = float(trains.t_start[0])
     labels, trains = as_labels(stimulus, "stimulus", trains.n_trials)[1], from_start(trains)
     start, stop = sliding_windows(trains, window, step)
     letter = None if bin_width is None else positive(bin_width, "s", "bin_width")
@@ -163,13 +167,6 @@ def information_over_time(
     mean, se = null.mean(axis=1), np.hypot([one.se for one in result], null.std(axis=1) / np.sqrt(n_shuffle))
     about = clusters[["start", "stop", "mass", "p"]], result[0].correction, trains.n_trials, note
     return InformationOverTime(offset + start, offset + stop, raw - mean, se, raw, mean, p[:, 0], *about)
-
-
-def _offset(starts: np.ndarray, align: Any, t_start: Any) -> float:
-    """Where the first window starts, from the event or on the clock that the trials share."""
-    if align is not None:
-        return scalar_time(t_start, "t_start", 0.0)
-    return float(starts[0]) if np.ptp(starts) == 0 else 0.0
 
 
 def permuted_information(

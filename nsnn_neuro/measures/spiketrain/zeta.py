@@ -121,15 +121,20 @@ def zeta_test(
         )
     length = None if duration is None else positive(duration, "s", "duration")
     refuse_event_name(events, "events")
-    at = None if events is None else _times(events)
+    at = None if events is None else np.asarray(si(events, "s", "events"))
+    if at is not None and (at.ndim != 1 or at.size < 2 or not np.isfinite(at).all()):
+        raise NsnnError(f"events = {shown(events)}: expected at least two times such as [1, 2, 3]*second")
     trains = as_trains(block)
     rng = np.random.default_rng(seed)
     if at is None:
-        before = _before_events(trains)
+        apart = trains.resolution
+        held = trains.t_start.max() <= apart and trains.t_stop.min() > apart  # time 0, then the event
+        before = np.maximum(-trains.t_start, 0.0) if held else np.zeros(trains.n_trials)
         tau = _trial_duration(trains, before, length)
         draws: Any = _around_circles(trains, before, tau, n_shuffle, rng)
         n_events = trains.n_trials
     else:
+        at = np.sort(at)
         tau = _between(trains, at, length)
         _check_recording(trains, at, tau)
         moved = at + _whole_steps(tau * (2 * rng.random((n_shuffle, at.size)) - 1), trains.times)
@@ -159,13 +164,6 @@ def _p_values(value: float, null: np.ndarray) -> tuple[float, float]:
     return float(-np.expm1(-np.exp(-(value - mode) / width))), rank
 
 
-def _times(events: Any) -> np.ndarray:
-    at = np.asarray(si(events, "s", "events"))
-    if at.ndim != 1 or at.size < 2 or not np.isfinite(at).all():
-        raise NsnnError(f"events = {shown(events)}: expected at least two times such as [1, 2, 3]*second")
-    return np.sort(at)
-
-
 def _between(trains: Trains, at: np.ndarray, length: float | None) -> float:
     """The duration, None: the shortest time between events; events have to be that far apart."""
     k = int(np.diff(at).argmin())
@@ -189,13 +187,6 @@ def _check_recording(trains: Trains, at: np.ndarray, tau: float) -> None:
             f"events from {at[0]:g} to {at[-1]:g} s with duration {tau:g} s: moved windows reach from {at[0] - tau:g} to "
             f"{at[-1] + 2 * tau:g} s, the recording from {start:g} to {stop:g} s; leave out such events or take a shorter duration"
         )
-
-
-def _before_events(trains: Trains) -> np.ndarray:
-    """Time (n_trials,) s from the start of each trial to its event, which is at 0 where all trials hold this time."""
-    apart = trains.resolution
-    held = trains.t_start.max() <= apart and trains.t_stop.min() > apart
-    return np.maximum(-trains.t_start, 0.0) if held else np.zeros(trains.n_trials)
 
 
 def _trial_duration(trains: Trains, before: np.ndarray, length: float | None) -> float:

@@ -27,12 +27,11 @@ def roc_auc(a: Any, b: Any, *, n_shuffle: int = 0, seed: int = 0) -> Estimate:
     b (two-alternative forced choice). 1/2: the samples do not differ in this sense; below 1/2: a is larger.
 
     se: se^2 = var(V_a)/n_a + var(V_b)/n_b + (A - 1/2)^2 (1/(n_a^2 - 1) + 1/(n_b^2 - 1))/2, A the area, V_b the fraction of a
-    below each value of b and V_a that of b above each value of a. The first two terms are DeLong's. They are too small, and 0 for
-    samples that do not overlap, where few values overlap by chance; the last one is half of what a further value at chance in
-    each sample adds. That term is this package's own, and only simulations support it; close to 1 with many values it makes se
-    too large: use p there. p is two-sided, of the hypothesis that both samples have one distribution: Mann and Whitney's test,
-    exact where the smaller sample has up to 8 values and no value is tied, else the normal law with corrections for ties and
-    continuity. For few and tied counts use n_shuffle.
+    below each value of b and V_a that of b above each value of a. The first two terms are DeLong's, too small where few values
+    overlap. The last one is half of what a further value at chance in each sample adds: this package's own, and only simulations
+    support it; close to 1 with many values it makes se too large: use p there. p is two-sided, of the hypothesis that both samples
+    have one distribution: Mann and Whitney's test, exact where the smaller sample has up to 8 values and no value is tied, else the
+    normal law with corrections for ties and continuity. For few and tied counts use n_shuffle.
 
     Parameters
     ----------

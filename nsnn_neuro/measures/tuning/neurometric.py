@@ -54,13 +54,7 @@ class Neurometric(Report):
     """of the stimulus"""
 
     def predict(self, stimulus: Values) -> np.ndarray:
-        """The fitted curve at other stimuli, (m,) probabilities.
-
-        >>> counts = [1, 2, 3, 2, 2, 3, 4, 3, 5, 7, 4, 6, 8, 9, 7, 9]
-        >>> curve = neurometric(np.repeat([0, 1, 2, 4], 4), counts, 0, model="gaussian", n_resample=0)
-        >>> curve.predict([0, curve.threshold.value]).round(3)
-        array([0.5  , 0.841])
-        """
+        """The fitted curve at other stimuli, (m,) probabilities."""
         distance = in_unit(stimulus, self.unit, "stimulus") - self.reference
         if self.model == "weibull" and (distance < 0).any():
             raise NsnnError(f"stimulus = {stimulus}: expected none below the reference for a Weibull curve")

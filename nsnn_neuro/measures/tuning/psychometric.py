@@ -60,13 +60,7 @@ class Psychometric(Report):
     """of the stimulus"""
 
     def predict(self, stimulus: Values) -> np.ndarray:
-        """The fitted curve at other stimuli, (m,) fractions.
-
-        >>> choice = [0] * 10 + [0] * 8 + [1] * 2 + [0, 1] * 5 + [0] * 2 + [1] * 18
-        >>> curve = psychometric(np.repeat([-2, -1, 0, 1, 2], 10), choice)
-        >>> curve.predict([0, 9]).round(2)
-        array([0.5, 1. ])
-        """
+        """The fitted curve at other stimuli, (m,) fractions."""
         threshold, *others = self.parameters.values()
         x = _scaled(self.model, in_unit(stimulus, self.unit, "stimulus"))
         return _curve(self.model, np.array([_scaled(self.model, threshold), *others]), x, self.at)

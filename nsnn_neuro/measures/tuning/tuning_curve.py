@@ -285,11 +285,7 @@ class TuningCurve:
             return fit_curve(self, model, period, n_shuffle=n_shuffle, seed=seed)
 
     def angles(self) -> np.ndarray:
-        """The stimuli as angles in radians, (n_stimuli,); NsnnError for texts, other units or plain numbers that look like radians.
-
-        >>> tuning_curve([0, 90], [[1.0], [2.0]]).angles().round(3)
-        array([0.   , 1.571])
-        """
+        """The stimuli as angles in radians, (n_stimuli,); NsnnError for texts, other units or numbers that look like radians."""
         if self.values.dtype.kind == "U":
             raise NsnnError(f"stimulus holds texts: expected angles{_NO_ANGLES}")
         if self.unit == "1":

@@ -139,13 +139,7 @@ class TuningFit:
         return f"{self.model} fitted to {self.n} trials\n{table.to_string()}"
 
     def predict(self, stimulus: Values) -> np.ndarray:
-        """The curves at other stimuli, (n_neurons, m), or (n_neurons,) for a single one.
-
-        >>> from nsnn_neuro.measures import tuning_curve
-        >>> fit = tuning_curve([0, 90, 180, 270], [5.0, 3.0, 1.0, 3.0]).fit("cosine")
-        >>> fit.predict([0, 60]).round(6), fit.predict(180).round(6)
-        (array([[5., 4.]]), array([1.]))
-        """
+        """The curves at other stimuli, (n_neurons, m), or (n_neurons,) for a single one."""
         x = in_unit(stimulus, self.unit, "stimulus")
         if x.ndim > 1 or not np.isfinite(x).all():
             raise NsnnError(f"stimulus = {stimulus}: expected finite numbers, (m,)")
