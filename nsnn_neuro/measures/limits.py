@@ -1,8 +1,5 @@
 """Confidence limits of means, of functions of sums over trials and of indices of means, that hold with few trials.
 
-Two standard errors cover too little for two reasons. The error is estimated from the same n trials: even for normal values
-P(|t_(n-1)| < 2) is 0.88 for n = 5 and 0.92 for n = 10. And the value is skewed: where it came out too low, its error is too small.
-
 The limits are v - s (t + max(-b, 0)) and v + s (t + max(b, 0)), s the standard error of v, with
 
     t = quantile of Student's distribution of (n - 1) min(1, 2 / (kurtosis - 1)) degrees of freedom,

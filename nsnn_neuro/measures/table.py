@@ -68,12 +68,12 @@ def tabulate(
     on the logarithmic scale. `plotting.measure_against` draws them in place of the errors.
 
     Measures of this package that are functions of sums over trials get v_(i) by subtraction. Any other function is called once
-    more per trial, on a Block without it; if that is too slow, declare its `parts` with `measure`. A function of pairs is not
-    for this table, unless it returns the number of one pair. A function may also return one number for the Block (its row has
-    neuron NA and population ""), an Estimate with its own se and n (of information with a null, its gain over the null), a list of
-    Estimates, one for each neuron, or the result of `decode`, whose accuracy is the value. Neurons with too few spikes have NaN,
-    without a warning. Where a Block's units have ids or names, `block.annotations["units"]`, a column id follows neuron. Sources of
-    a simulated network, `PoissonSource` and `Relay`, are not listed beside its neurons.
+    more per trial, on a Block without it; if that is too slow, declare its `parts` with `measure`. A function may also return
+    one number for the Block (its row has neuron NA and population ""), an Estimate with its own se and n (of information with a
+    null, its gain over the null), a list of Estimates, one for each neuron, or the result of `decode`, whose accuracy is the
+    value. Neurons with too few spikes have NaN, without a warning. Where a Block's units have ids or names,
+    `block.annotations["units"]`, a column id follows neuron. Sources of a simulated network, `PoissonSource` and `Relay`, are
+    not listed beside its neurons.
 
     The path or address of a file may stand in place of its Block. An NWB file of another program is then read in groups of units,
     about 2 million spikes each, and without signals: a recording that does not fit into memory has the table that its Block

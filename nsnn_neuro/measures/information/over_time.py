@@ -33,14 +33,7 @@ from .words import from_start, in_window, refuse_remainder
 
 @dataclass(frozen=True, eq=False)
 class InformationOverTime(Report):
-    """Result of `information_over_time`. Arrays are (n_windows,).
-
-    >>> one = np.ones(2)
-    >>> table = pd.DataFrame({"start": [0.1], "stop": [0.3], "mass": [9.0], "p": [0.01]})
-    >>> found = InformationOverTime(0 * one, one / 5, one, one, one, one, one, table, "plugin", 80, None)
-    >>> found.times.tolist(), found.significant().tolist()
-    ([0.1, 0.1], [False, False])
-    """
+    """Information in windows and its clusters; made by `information_over_time`. Arrays are (n_windows,)."""
 
     start: np.ndarray
     """s, starts of the windows, from the event or on the trial's clock"""

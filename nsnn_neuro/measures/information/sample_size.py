@@ -64,12 +64,10 @@ def plan_trials(
         se(N)^2 = v N_0 / N + z^2 (N_0 / N)^2,  v = se_0^2 - 2 z^2,
         left(N) = (B_0 N_0 / N) min(1, n_s R / (3 N)),
 
-    N_0 the pilot's trials, se_0 its standard error, z its spread at zero information
-    (`zero_spread`), B_0 its Panzeri-Treves bias, n_s and R its numbers of stimuli and responses.
-    The variance of an information falls as 1 / N, but for the part it has without any information,
-    which falls as 1 / N^2 and which a jackknife counts twice. With fewer than four trials per
-    stimulus for each response it counts more; v is then v^w e^(2 - 2 w), e the error of predicting
-    left-out stimuli, which is too low, and w a quarter of those trials but at least 1/2. Corrections
+    N_0 the pilot's trials, se_0 its standard error, z its spread at zero information, which a
+    jackknife counts twice, B_0 its Panzeri-Treves bias, n_s and R its numbers of stimuli and
+    responses. With fewer than four trials per stimulus for each response v is v^w e^(2 - 2 w), e the
+    error of predicting left-out stimuli and w a quarter of those trials but at least 1/2. Corrections
     of first order leave about n_s R / (3 N) of the bias; bias "plugin" leaves all of it. The result
     is the smallest N whose error is at most `precision`, which may be below N_0. A printed plan says
     where the pilot is too small to be exact ("Estimators of information" in the documentation).

@@ -61,10 +61,9 @@ def transfer_entropy(
       distances to the n_neighbors-th neighbour; slow beyond some 10^4 samples.
 
     Each surrogate takes the past of x from another time: "shift" turns it around each trial,
-    "block" permutes blocks of `block_length` bins, "trial_shuffle" takes it from another trial,
-    which keeps what is locked to the stimulus, and "within_past" ("discrete") permutes it among
-    bins with the same past of y and z, for an x that these nearly determine. The how-to
-    "Conditional information and transfer entropy" in the documentation says when to use which.
+    "block" permutes blocks of `block_length` bins, "trial_shuffle" takes it from another trial and
+    "within_past" ("discrete") from a bin with the same past of y and z. "Conditional information
+    and transfer entropy" in the documentation says when to use which.
 
     se is at least the spread without transfer; z = (value - null_mean) / SD of the null. `warning` as
     for `conditional_information`, and where surrogates show a bias of more than half of se. NaN with

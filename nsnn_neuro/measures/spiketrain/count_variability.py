@@ -106,9 +106,9 @@ def fano_factor(
     trials are compared. With `window` the counts of all windows in all trials are compared: where a stimulus drives the rate up
     and down, their variance contains the change of the rate. Two options exclude it:
 
-    - `stimulus` says which stimulus each trial had. A count is then compared only with counts of the same stimulus, and of the
-      same window: sum_s n_s v_s / sum_s n_s m_s (also over windows), v_s the variance and m_s the mean of the counts of stimulus
-      s in n_s trials. Each ratio v_s / m_s, undefined without spikes, has the weight of its spikes.
+    - `stimulus` compares a count only with counts of the same stimulus and window: sum_s n_s v_s / sum_s n_s m_s (also over
+      windows), v_s the variance and m_s the mean of the counts of stimulus s in n_s trials. Each ratio v_s / m_s, undefined
+      without spikes, has the weight of its spikes.
     - `per="bin"` returns a value for each window across trials, (n_neurons, n_windows); NaN for windows without spikes. The middle
       of window k = 0, 1, ... is (k + 1/2) `window` after the start. `over_time(fano_factor, ...)` has their errors as well.
 

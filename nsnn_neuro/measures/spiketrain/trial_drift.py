@@ -33,11 +33,9 @@ _CANDIDATES = 10  # neurons of the largest correlations, which alone are tested 
 class TrialDriftWarning(UserWarning):
     """Spike counts drift over trials, so that Fano factors and noise correlations are too large. One warning per call.
 
-    It is given if the correlation of successive trials of some neuron has p < 0.001 / N, N the number of neurons (Bonferroni), so
-    that at most about one call in 1000 warns where trials are exchangeable. None of 5000 permutations of the trials of each
-    stimulus may reach the correlation, and smaller p come from a Pearson III distribution with the permutations' mean, variance
-    and skewness. Trials have to be in the order of the recording. Source: Winkler et al. 2016, doi
-    10.1016/j.neuroimage.2016.05.068
+    At most about one call in 1000 warns where trials are exchangeable: the correlation of successive trials of some neuron has
+    p < 0.001 / (number of neurons), by 5000 permutations and a Pearson III distribution of their moments. Trials have to be in the
+    order of the recording. Source: Winkler et al. 2016, doi 10.1016/j.neuroimage.2016.05.068
 
     >>> import warnings
     >>> from nsnn_neuro.measures import noise_correlation

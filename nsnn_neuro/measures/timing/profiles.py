@@ -43,13 +43,7 @@ class DistanceProfile(Report):
 
 @dataclass(frozen=True, eq=False)
 class SynchronizationProfile(Report):
-    """SPIKE-synchronization of each spike; made by `synchronization_profile`.
-
-    >>> import quantities as pq
-    >>> profile = synchronization_profile([[0.2, 0.6], [0.21, 0.4]], t_start=0*pq.s, t_stop=1*pq.s)
-    >>> dict(zip(profile.times.tolist(), profile.values.tolist())), profile.mean()
-    ({0.2: 1.0, 0.21: 1.0, 0.4: 0.0, 0.6: 0.0}, 0.5)
-    """
+    """SPIKE-synchronization of each spike; made by `synchronization_profile`."""
 
     times: np.ndarray
     """(m,) s, the different times of all trains' spikes"""
@@ -207,8 +201,9 @@ def synchronization_profile(
     2015, doi 10.1152/jn.00848.2014
 
     >>> import quantities as pq
-    >>> synchronization_profile([[0.2, 0.6], [0.21], [0.19, 0.59]], t_start=0*pq.s, t_stop=1*pq.s).values
-    array([1. , 1. , 1. , 0.5, 0.5])
+    >>> profile = synchronization_profile([[0.2, 0.6], [0.21], [0.19, 0.59]], t_start=0*pq.s, t_stop=1*pq.s)
+    >>> profile.values, profile.mean()
+    (array([1. , 1. , 1. , 0.5, 0.5]), 0.8)
     """
     repeats = _several(trains, t_start, t_stop)
     times, of_spike, _ = _coincident(repeats)

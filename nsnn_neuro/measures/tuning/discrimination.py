@@ -217,13 +217,11 @@ def choice_probability(
 
     The counts of each stimulus are z-scored, z-scores are pooled over stimuli, and the value is the area under the ROC curve
     (`roc_auc`) of those of the null choice against those of the preferred choice. Stimuli with fewer than min_trials
-    trials of either choice are left out, as are stimuli whose counts never vary: they say nothing of the choice, and
-    pooled with z = 0 they would pull the value towards 1/2. `warning` names both.
+    trials of either choice are left out, as are stimuli whose counts never vary. `warning` names both.
 
     balanced (Kang & Maunsell): with m1, m2, v1, v2 the means and variances for the two choices, z = (count - m)/s with
-    m = (m1 + m2)/2 and s^2 = (v1 + v2)/2 + (m1 - m2)^2/4, the mean and variance of as many trials of each choice. The mean of
-    all trials lies nearer to that of the frequent choice; where the ratio of choices differs between stimuli, pooling
-    such z-scores underestimates the choice probability.
+    m = (m1 + m2)/2 and s^2 = (v1 + v2)/2 + (m1 - m2)^2/4, the mean and variance of as many trials of each choice. With those of
+    all trials choice probabilities are too low where the ratio of choices differs between stimuli.
 
     se: bootstrap over the trials of each stimulus and choice, n - 1 draws of n (Rao & Wu), z-scores computed again. p: choices
     are permuted among the trials of each stimulus; two-sided. For normal counts whose correlation with the decision variable is

@@ -101,11 +101,9 @@ class RateMap:
     ) -> pd.DataFrame:
         """Information about the variable, a row for each neuron, over the bins that have a rate, without smoothing.
 
-        raw is `skaggs_information` without a correction. Sampling makes it larger than 0 without any tuning. null_mean is its mean
-        where spikes are shifted circularly in time against the variable, which keeps the rhythm of both. per_spike = raw -
-        null_mean is corrected for this bias, per_second = per_spike times the mean rate. All neurons have the same shifts. A slow
-        variable and any train have something in common by chance, which null_mean holds too: per_spike may be too low by up to
-        null_mean.
+        raw is `skaggs_information` without a correction, null_mean its mean where spikes are shifted circularly in time against the
+        variable, by the same shifts for all neurons. per_spike = raw - null_mean, per_second = per_spike times the mean rate. What
+        a slow variable and any train have in common by chance is in null_mean too: per_spike may be too low by up to null_mean.
 
         In laps of equal time shifts land on the same places again, so that p is too large and per_spike too small, by half where
         laps differ by 5 %. A warning says so where the variable recurs in more than 0.3 of the time beyond chance. The cure is a

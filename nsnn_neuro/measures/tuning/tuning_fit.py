@@ -1,8 +1,7 @@
 """Curves fitted to the responses of neurons: von Mises, with one peak or two, Gaussian and cosine, by least squares over trials.
 
-The curve is baseline + amplitude * shape(x; preferred, width): for given preferred and width the two others follow by linear
-regression. The least squares are found on a grid of both and refined by SciPy. Amplitudes are not below 0, nor is the baseline
-where no response is: a curve broader than the stimuli would else be a huge peak on a baseline far below 0.
+For given preferred stimulus and width baseline and amplitudes follow by linear regression. The least squares are found on a grid of
+both and refined by SciPy. Without their limits a curve broader than the stimuli would be a huge peak on a baseline far below 0.
 
 Standard errors are those of White's covariance, H^-1 M H^-1 n/(n - p) with H = J^T J and M = J^T diag(e^2) J of Jacobian J and
 residuals e of trials: right for responses whose variance changes with the stimulus, as that of counts does. A parameter at its
