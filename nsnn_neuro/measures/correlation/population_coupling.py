@@ -68,9 +68,8 @@ def population_coupling(
     """Population coupling of each neuron in Hz, (n_neurons,): the others' summed rate at its spikes, less its mean.
 
     c_i = 1 / n_i integral of f_i(t) sum over j != i of (f_j(t) - mu_j) dt. f is the rate smoothed by a Gaussian, which is
-    renormalised at the trials' ends, mu_j its mean and n_i the number of spikes. 0 for independent neurons of constant rate;
-    changes of rate that a stimulus evokes count, unlike in a noise correlation. It grows with the number of neurons, so compare
-    neurons of one recording.
+    renormalised at the trials' ends, mu_j its mean and n_i the number of spikes. 0 for independent neurons of constant rate; what
+    a stimulus evokes counts. It grows with the number of neurons, so compare neurons of one recording.
 
     Bias. A mean over all trials contains the trial's own rate, which lowers c. With "subtract" mu_j is therefore the mean over the
     other trials. What is left is the bias of a ratio; sizes and coverage: "Errors with few trials" in the documentation. With two

@@ -51,9 +51,8 @@ def which_estimator(
     Two laws p(r | s) of known information are made from the data (`matched_law`): the matched
     signal, whose simulated experiments show as much information as the data by Panzeri & Treves,
     and the matched null, without information. Each is simulated `n_repeats` times with the data's
-    trials per stimulus, and every estimator is compared with the truth. The law is itself an
-    estimate from the same trials; "Estimators of information" in the documentation says how well it
-    knows the bias. It takes some seconds.
+    trials per stimulus, and every estimator is compared with the truth. "Estimators of information"
+    in the documentation says how well this knows the bias. It takes some seconds.
 
     Parameters
     ----------

@@ -168,8 +168,7 @@ def coherence(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Coherence C(f) = |S_xy|^2 / (S_xx S_yy) of a signal and spikes: (f in Hz, C), each (n_f,).
 
-    With a stimulus as the signal it is the stimulus-response coherence. All trials have one signal: for a field potential, which
-    each trial has of its own, take `spike_field_coherence`.
+    All trials have one signal: for a field potential, which each trial has of its own, take `spike_field_coherence`.
 
     Parameters
     ----------

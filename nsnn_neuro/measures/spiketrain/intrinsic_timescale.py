@@ -54,9 +54,8 @@ def intrinsic_timescale(
     """Timescale of each neuron's spontaneous fluctuations, from the decay of its count autocorrelation.
 
     The count in bin i of width D is correlated across trials with that in bin j, and the correlations of equal lag are averaged
-    into R(k D), k = |i - j|. R is fitted by A (exp(-k D / tau) + B) in least squares. A stimulus's fixed time course does not
-    enter, since each bin has its own mean over trials. tau is NaN where no decay is seen: A is not positive or tau lies at an end
-    of the searched range. Coverage of se: "Errors with few trials" in the documentation; a tau near max_lag is less well known.
+    into R(k D), k = |i - j|. R is fitted by A (exp(-k D / tau) + B) in least squares. tau is NaN where no decay is seen: A is not
+    positive or tau lies at an end of the searched range. Coverage of se: "Errors with few trials" in the documentation.
 
     Parameters
     ----------

@@ -50,11 +50,10 @@ def spike_triggered_average(
     Lags run from -before to after, the last one left out, in steps of the signal's sampling interval. A spike belongs to
     the sample that begins at or last before it. Spikes closer than the window to the signal's ends are left out.
 
-    se: signals change slowly against the intervals of many neurons, so that spikes are not independent. Trials are divided into
-    blocks of time of four windows, 10 to 40 of them or one for each trial, se^2 = B/(B - 1) sum of (S_b - n_b A)^2 / n^2, S_b the
-    sum of the signal at the n_b spikes of block b, B the blocks with spikes; where all trials share the signal, a block has the
-    spikes of all. Blocks have to be long against the signal's memory: give a window that contains it.
-    Coverage: "Errors with few trials" in the documentation.
+    se: trials are divided into blocks of time of four windows, 10 to 40 of them or one for each trial, se^2 = B/(B - 1) sum of
+    (S_b - n_b A)^2 / n^2, S_b the sum of the signal at the n_b spikes of block b, B the blocks with spikes; where all trials share
+    the signal, a block has the spikes of all. Give a window that contains the signal's memory. Coverage: "Errors with few trials"
+    in the documentation.
 
     Parameters
     ----------

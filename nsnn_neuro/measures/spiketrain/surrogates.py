@@ -157,9 +157,8 @@ def surrogates(
 ) -> Iterator[neo.Block]:
     """Surrogates of a Block, n Blocks one after the other, all with the same neurons, trials and windows.
 
-    Every neuron and trial changes independently. The result depends on `seed` only, not on any global random state, and the
-    first surrogates are the same for any n. The Blocks and their Segments have the annotations of `block`, so that `conditions`
-    works as for the data, and no signals. A Segment of "trial_shuffle" keeps its own annotations and receives other trains.
+    Every neuron and trial changes independently. The first surrogates are the same for any n. The Blocks and their Segments have
+    the annotations of `block` and no signals. A Segment of "trial_shuffle" keeps its annotations and receives other trains.
 
     Parameters
     ----------

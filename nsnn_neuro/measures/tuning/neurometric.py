@@ -78,10 +78,9 @@ def neurometric(
     "weibull": p = 1 - exp(-(d/threshold)^shape)/2, d >= 0, for responses that grow with the stimulus;
     "gaussian": p = Phi(slope d), threshold = 1/|slope|: normal responses of one variance whose mean changes in proportion to d.
 
-    The areas share the trials of the reference and are no binomial fractions, so that standard errors come from a bootstrap
-    over the trials of each stimulus, n - 1 draws of n, the threshold's 95 % limits are its quantiles. A threshold beyond ten times
-    the greatest distance, or below a tenth of the least, is not determined: it is NaN, with a warning in the estimate; so is its
-    se if that happens in a tenth of resamples.
+    Standard errors come from a bootstrap over the trials of each stimulus, n - 1 draws of n, the threshold's 95 % limits are its
+    quantiles. A threshold beyond ten times the greatest distance, or below a tenth of the least, is not determined: it is NaN,
+    with a warning in the estimate; so is its se if that happens in a tenth of resamples.
 
     Parameters
     ----------

@@ -113,8 +113,8 @@ def psychometric(
     """Psychometric function with guess and lapse rates, by maximum likelihood, and the limits of its threshold.
 
     P(choice = 1 | x) = guess + (1 - guess - lapse) F((x - m) / width), F the cumulative Gaussian or the logistic function, scaled
-    so that the width is from F = 0.05 to 0.95; a Weibull is F = 1 - e^(-e^z) of log x and log m. It begins at x = 0 with the guess
-    rate, as correct choices against a distance or a strength do: other curves, whose middle is free, then miss the threshold.
+    so that the width is from F = 0.05 to 0.95; a Weibull is F = 1 - e^(-e^z) of log x and log m, for correct choices against a
+    distance or a strength, which begin at x = 0 with the guess rate.
     The threshold is m, or with `at` the stimulus at which P reaches `at`. Its limits are those of the profile likelihood:
     thresholds whose best fit has a log likelihood at most chi2/2 below the maximum.
 

@@ -167,9 +167,8 @@ class TuningCurve:
 
         Trials of each stimulus are drawn with replacement, n - 1 of n (Rao & Wu), and the index is computed again; the ends are
         quantiles of these values, of angles those of the difference from the estimate, so that an interval may go below 0 or
-        beyond 360 degrees. Noise biases an index of selectivity upwards, in the resamples once more: the lower end is moved down by
-        twice that bias, and is 0 where noise alone reaches the index. The estimates themselves stay
-        biased. Coverage: "Errors with few trials" in the documentation.
+        beyond 360 degrees. Noise biases an index of selectivity upwards: the lower end is moved down by twice that bias, and is 0
+        where noise alone reaches the index; estimates stay biased. Coverage: "Errors with few trials" in the documentation.
 
         "preferred" is an angle, of period 360 degrees, where the stimuli have a unit of angles (deg, rad). Its period is 180
         degrees where three or more angles are equally spaced over 180 degrees (orientations). Plain numbers are angles, in
@@ -248,9 +247,8 @@ class TuningCurve:
     ) -> TuningFit:
         """Fit a curve to the responses of each neuron by least squares over trials, with a test against a constant.
 
-        The curve follows noise where there is nothing else: a fit with a large `p` means nothing, whatever its standard errors.
-        An F test does not hold its level with few trials; `p` does. Amplitudes are at least 0, and so is the baseline where no
-        response is negative. Standard errors are finite, or NaN with a `reason`.
+        A fit with a large `p` means nothing, whatever its standard errors. Amplitudes are at least 0, and so is the baseline where
+        no response is negative. Standard errors are finite, or NaN with a `reason`.
 
         Parameters
         ----------

@@ -36,13 +36,12 @@ def partial_information(
         I(S; R1) = redundant + unique_1          I(S; R2) = redundant + unique_2
         I(S; R1, R2) = redundant + unique_1 + unique_2 + synergistic
 
-    These are three equations for four parts; `measure` is the definition that decides:
+    These are three equations for four parts; `measure` is the definition that decides ("Redundancy,
+    synergy, and what the choice uses" in the documentation compares them):
 
     - "broja" (default): redundant + unique_1 + unique_2 is the least I_q(S; R1, R2) of all laws q
-      with the data's p(s, r1) and p(s, r2). A response has no unique information if the other, made
-      noisier, could replace it. The minimum is certified to 1e-9 bit (`union_information`).
-    - "i_min": redundant = sum_s p(s) min_k I(S = s; R_k), of Williams and Beer; it counts as
-      redundant what two responses tell about the same stimulus even if they tell different things.
+      with the data's p(s, r1) and p(s, r2), certified to 1e-9 bit.
+    - "i_min": redundant = sum_s p(s) min_k I(S = s; R_k), of Williams and Beer.
     - "mmi": redundant = min(I(S; R1), I(S; R2)), so that one unique part is 0.
 
     Plug-in parts are too high, synergy most. `bias`: "quadratic" (default) extrapolates each part from
