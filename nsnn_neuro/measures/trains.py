@@ -25,6 +25,14 @@ from ..io.spikes import scalar_time as scalar_time
 from ..io.spikes import time_window as time_window
 
 
+def several_repeats(trains: Any, t_start: Any, t_stop: Any) -> Trains:
+    """`as_repeats` of at least two trains."""
+    repeats = as_repeats(trains, t_start, t_stop)
+    if repeats.n_trials < 2:
+        raise NsnnError("trains holds one train: expected at least two repeats of a neuron, to compare")
+    return repeats
+
+
 class SilentNeuronWarning(UserWarning):
     """Some neurons have too few spikes for the measure; their value is NaN. One warning per call.
 

@@ -134,7 +134,7 @@ def blahut_arimoto(channel: Any, *, tolerance: float = _TOLERANCE) -> ChannelCap
         Duhamel 2004, doi 10.1109/ITW.2004.1405276
 
     >>> capacity = blahut_arimoto([[1, 0], [0.5, 0.5]])  # Z-channel: log2(5/4), reached with p = (3/5, 2/5)
-    >>> round(capacity.value, 6), capacity.p.round(3)
+    >>> round(float(capacity), 6), capacity.p.round(3)
     (0.321928, array([0.6, 0.4]))
     """
     w = floats(channel, "channel", "probabilities (n_s, n_r), one row per stimulus")

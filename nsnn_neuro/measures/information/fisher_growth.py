@@ -59,9 +59,8 @@ def fisher_curves(
             np.cumsum(np.add.reduceat(part, starts, axis=-1), axis=-1)
             for part in (z * z, (u * z[:, None]).T, (u * u).T)
         )
-        moved = (
-            squares + 2 * step * cross + step**2 * own + share * (cross + step * own) ** 2 / (1 - share * own)
-        )
+        moved = squares + 2 * step * cross + step**2 * own
+        moved = moved + share * (cross + step * own) ** 2 / (1 - share * own)
         curve[:] = law.information(law.nu * squares, sizes)
         left_out += np.where(first[:, None], *(one.information(one.nu * moved, sizes) for one in laws))
     covariance = np.zeros((sizes.size, sizes.size))

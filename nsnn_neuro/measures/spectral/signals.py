@@ -155,15 +155,11 @@ def _plan(size: int, rate: float, window: Any, nperseg: int | None, noverlap: in
         tapers = one[None] / np.sqrt((one**2).sum())
     hop = length - shared
     segments = (size - length) // hop + 1
-    # correlation of the estimates of segments m hops apart (Welch 1967), mean over tapers
-    spread = sum(
-        2
-        * (1 - m / segments)
-        * np.mean(np.einsum("ks,js->kj", tapers[:, m * hop :], tapers[:, : length - m * hop]) ** 2)
-        * len(tapers)
-        for m in range(1, segments)
-        if m * hop < length
-    )
+    spread = 0.0
+    for m in range(1, min(segments, -(-length // hop))):
+        # correlation of the estimates of segments m hops apart (Welch 1967), mean over tapers
+        shared_part = np.einsum("ks,js->kj", tapers[:, m * hop :], tapers[:, : length - m * hop])
+        spread += 2 * (1 - m / segments) * np.mean(shared_part**2) * len(tapers)
     f = np.fft.rfftfreq(length, 1 / rate)
     real = np.zeros(f.size, dtype=bool)
     real[0] = True

@@ -56,10 +56,9 @@ def psth_correlation(
     """
     width = positive(bin_width, "s", "bin_width")
     normalised = flag(normalised, "normalised")
-    x, y = (
-        _counts(one, width, t_start, t_stop, name, 2 if normalised else 1)
-        for one, name in ((data, "data"), (model, "model"))
-    )
+    least = 2 if normalised else 1
+    x = _counts(data, width, t_start, t_stop, "data", least)
+    y = _counts(model, width, t_start, t_stop, "model", least)
     if x.shape[1] != y.shape[1]:
         raise NsnnError(
             f"data have {x.shape[1]} bins of {width} s, model {y.shape[1]}: expected the same window; pass t_start and t_stop"

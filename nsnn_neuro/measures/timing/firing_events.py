@@ -11,10 +11,9 @@ from scipy.stats import beta, chi2
 
 from ...core.aliases import SpikeSource, Time
 from ...core.checks import positive, scalar, suggest_keywords
-from ...core.errors import NsnnError
 from ...core.warn import warn
 from ..estimate import Report
-from ..trains import SilentNeuronWarning, Trains, as_repeats, nan_ratio
+from ..trains import SilentNeuronWarning, Trains, nan_ratio, several_repeats
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +103,7 @@ def firing_events(
     """
     width = positive(sigma, "s", "sigma")
     ratio, threshold = scalar(ratio, "1", "ratio", above=1), scalar(threshold, "1", "threshold", least=0)
-    repeats = as_repeats(trains, t_start, t_stop)
-    if repeats.n_trials < 2:
-        raise NsnnError("trains holds one train: expected at least two repeats of a neuron, to compare")
+    repeats = several_repeats(trains, t_start, t_stop)
     start, stop = repeats.window()
     index, n_bins = repeats.bins(width / 5, "sigma / 5")
     if not repeats.times.size:

@@ -12,7 +12,7 @@ from ...core.checks import suggest_keywords
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ..estimate import Report, measure
-from ..trains import Trains, as_repeats, nan_ratio, scalar_time
+from ..trains import Trains, as_repeats, nan_ratio, scalar_time, several_repeats
 from .isi_spike_distance import Gaps, gaps_and_nearest, gaps_of
 
 
@@ -125,20 +125,13 @@ def _coincidences(
 
 
 def _profile(trains: Any, spike: bool, t_start: Any, t_stop: Any) -> DistanceProfile:
-    repeats = _several(trains, t_start, t_stop)
+    repeats = several_repeats(trains, t_start, t_stop)
     gaps = gaps_of(repeats)
     grid = np.unique(np.append(gaps.ends, gaps.start))
     left, right = np.zeros((2, grid.size - 1))
     _add_profiles(grid, gaps, spike, left, right)
     pairs = repeats.n_trials * (repeats.n_trials - 1) / 2
     return DistanceProfile(grid, left / pairs, right / pairs)
-
-
-def _several(trains: Any, t_start: Any, t_stop: Any) -> Trains:
-    repeats = as_repeats(trains, t_start, t_stop)
-    if repeats.n_trials < 2:
-        raise NsnnError("trains holds one train: expected at least two to compare")
-    return repeats
 
 
 def _coincident(repeats: Trains) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -205,7 +198,7 @@ def synchronization_profile(
     >>> profile.values, profile.mean()
     (array([1. , 1. , 1. , 0.5, 0.5]), 0.8)
     """
-    repeats = _several(trains, t_start, t_stop)
+    repeats = several_repeats(trains, t_start, t_stop)
     times, of_spike, _ = _coincident(repeats)
     different, number = np.unique(times, return_inverse=True)
     n_spikes = np.bincount(number, minlength=different.size)

@@ -15,7 +15,7 @@ from ...core.warn import warn
 from ...io.spikes import Trains
 from ...io.spikes.bins import slack
 from ..estimate import measure
-from ..trains import SilentNeuronWarning, as_repeats, nan_ratio
+from ..trains import SilentNeuronWarning, as_repeats, nan_ratio, several_repeats
 
 
 @njit(cache=True)  # pragma: no cover - compiled
@@ -292,10 +292,7 @@ def schreiber_reliability(
     0.8894
     """
     width = positive(sigma, "s", "sigma")
-    repeats = as_repeats(trains, t_start, t_stop)
-    n = repeats.n_trials
-    if n < 2:
-        raise NsnnError("trains holds one train: expected at least two, which are compared")
+    repeats = several_repeats(trains, t_start, t_stop)
     # beyond 13 sigma the kernel is below 1e-18
     products = _kernel_sums(repeats.times, repeats.offsets, 13.0 * width, width)
     count = repeats.counts[:, 0]
@@ -304,7 +301,7 @@ def schreiber_reliability(
         return float("nan")
     norm = np.sqrt(np.diag(products))
     cosine = np.nan_to_num(nan_ratio(products, norm[:, None] * norm))
-    return float(cosine[np.triu_indices(n, 1)].mean())
+    return float(cosine[np.triu_indices(count.size, 1)].mean())
 
 
 def _warn_empty(count: np.ndarray, name: str, consequence: str) -> None:

@@ -165,13 +165,8 @@ def psychometric(
     n, k = np.bincount(level), np.bincount(level, answers[right].astype(float))
     first = int(np.searchsorted(np.cumsum(n), _FEWEST)) + 1
     share, chance = k[:first].sum() / n[:first].sum(), 0.5 / math.sqrt(n[:first].sum())
-    if (
-        low < 0.25
-        and x[0] >= 0
-        and first < x.size
-        and abs(share - 0.5) < 2 * chance
-        and k.sum() / n.sum() > 0.5
-    ):
+    from_zero = low < 0.25 and x[0] >= 0 and first < x.size
+    if from_zero and abs(share - 0.5) < 2 * chance and k.sum() / n.sum() > 0.5:
         warn(
             f"psychometric: at the weakest stimuli, from {x[0]:g}, the fraction is {share:.2g}, and guess = {guess} lets the curve "
             "fall to 0: for correct choices of two, or a side folded to the distance, pass guess=0.5 (and model='weibull')"

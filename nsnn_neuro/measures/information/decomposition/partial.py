@@ -253,11 +253,8 @@ def feature_information_transfer(
         one, (a, b, c) = _shared_new(s_x, s_y, s_past)
         two, (d, e, f) = _shared_new(y_x, y_s, y_past)
         score_1 = a[:, :, :, None, None] + b[:, :, None, :, None] + c[:, :, None, None, :]
-        score_2 = (
-            d.swapaxes(1, 2)[:, None, :, :, None]
-            + e.swapaxes(1, 2)[:, :, None, :, None]
-            + f[:, None, None, :, :]
-        )
+        d, e = d.swapaxes(1, 2), e.swapaxes(1, 2)
+        score_2 = d[:, None, :, :, None] + e[:, :, None, :, None] + f[:, None, None, :, :]
         first = (one <= two)[:, None, None, None, None]
         score = np.where(first, score_1 + 0 * score_2, score_2)
         return Parts(np.maximum(np.minimum(one, two), 0.0)[:, None], score[..., None], 0.0)
