@@ -30,7 +30,7 @@ from ..measures import (
     psth_correlation,
 )
 from ..measures.estimate import jackknife_se
-from ..measures.spiketrain.psth_correlation import signal_power
+from ..measures.spiketrain.rate_over_time import signal_power
 from .scores import PerStep, paired_error, part_sums, ratio_error, warn_fitted
 
 RECORDED = "recorded"

@@ -105,9 +105,9 @@ from .spiketrain.intrinsic_timescale import intrinsic_timescale as intrinsic_tim
 from .spiketrain.kernel_rate import instantaneous_rate as instantaneous_rate
 from .spiketrain.modulated_poisson import ModulatedPoisson as ModulatedPoisson
 from .spiketrain.modulated_poisson import modulated_poisson as modulated_poisson
-from .spiketrain.psth_correlation import psth_correlation as psth_correlation
 from .spiketrain.rate_over_time import Psth as Psth
 from .spiketrain.rate_over_time import psth as psth
+from .spiketrain.rate_over_time import psth_correlation as psth_correlation
 from .spiketrain.rate_over_time import rate_correlation as rate_correlation
 from .spiketrain.responses import ResponseTest as ResponseTest
 from .spiketrain.responses import response_statistics as response_statistics
