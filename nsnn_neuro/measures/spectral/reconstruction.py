@@ -8,6 +8,7 @@ this bound is not inflated by fitting noise, and a decoder can reach it.
 
 The information is sum over 0 <= f <= f_max of log2(S_xx / N) df. A filter made of n independent segments adds the share
 1 / (n - 1) to the error (for Gaussian spectra, as a regression on one variable does): the loss that bias="subtract" adds.
+Terms at frequencies without coherence are negative and are kept.
 """
 
 from __future__ import annotations
@@ -181,8 +182,8 @@ def reconstruct(
         null[i] = information((np.abs(x) ** 2).sum(axis=0), _errors(s, x, pairs).sum(axis=0))
     correction = "cross-validated" if bias is None else "cross-validated, 1/(K - 1)"
     warning = f"only {fitted:.1f} independent segments behind a filter" if fitted < 10 else None
-    about = {"n": n, "warning": warning, "unit": "bit/s", "se_method": "jackknife over segments"}
-    estimate = with_test(value, jackknife_se(left_out), correction, null, **about)
+    se, how = jackknife_se(left_out), "jackknife over segments"
+    estimate = with_test(value, se, correction, null, n=n, warning=warning, unit="bit/s", se_method=how)
     guess = _in_time(s, values, counts, pairs, nperseg, hop)
     whole = np.fft.fftshift(np.fft.irfft(_kernel(s, s.x, np.ones(n, bool)), nperseg))
     pooled = np.tile(values - values.mean(), len(counts))
