@@ -45,24 +45,24 @@ MOST_ROOMS, MOST_LAYERS = 18, 7
 # of Python in a room, empty ones and docstrings too
 MOST_LINES = {
     "core": 2642,
-    "models": 6032,
+    "models": 6083,
     "io": 8822,
     "theory": 3103,
-    "measures": 20883,
+    "measures": 20183,
     "reference": 924,
-    "brian": 7385,
+    "brian": 7404,
     "perturb": 324,
     "datasets": 1337,
     "plotting": 2507,
     "learning": 3531,
-    "likelihood": 13761,
+    "likelihood": 13921,
     "deep": 4997,
     "sweep": 1592,
     "certify": 1356,
     "explore": 707,
     "cli": 1803,
 }
-MOST_LINES_BESIDE = {"tests": 58_486, "analysis": 17_063}
+MOST_LINES_BESIDE = {"tests": 58_848, "analysis": 17_063}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.

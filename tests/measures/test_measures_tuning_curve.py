@@ -68,7 +68,7 @@ def test_rates_of_a_block_in_its_windows():
     trials = [[np.sort(rng.uniform(-0.5, 1, rng.poisson(20))) for _ in range(2)] for _ in range(6)]
     block = to_block(trials, t_start=-0.5 * pq.s, t_stop=1 * pq.s)
     label = ["b", "a", "b", "a", "b", "a"]
-    for window, start, stop in [(None, -0.5, 1.0), ([0, 300] * pq.ms, 0, 0.3), (700 * pq.ms, -0.5, 0.2)]:
+    for window, start, stop in [(None, -0.5, 1.0), ([100, 300] * pq.ms, 0.1, 0.3), (700 * pq.ms, -0.5, 0.2)]:
         curve = tuning_curve(label, block, window=window)
         rates = spike_counts(block, t_start=start * pq.s, t_stop=stop * pq.s) / (stop - start)
         assert_allclose(curve.mean.T, [rates[1::2].mean(axis=0), rates[::2].mean(axis=0)], rtol=1e-9)
