@@ -111,11 +111,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("cases", nargs="*", default=list(SECONDS), choices=list(SECONDS))
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(SECONDS))
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     print(machine())
-    for name in given.cases:
+    for name in given.cases or SECONDS:
         with ProcessPoolExecutor(1) as pool:  # memory is of a case
             line = pool.submit(measured, name).result()
         print(
