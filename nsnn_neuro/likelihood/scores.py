@@ -206,7 +206,7 @@ def rescale(log_silence: np.ndarray, o: np.ndarray, seed: int, n_seeds: int = 1)
         raise NsnnError("trains hold no spikes: expected some, to rescale the intervals between them")
     if whole(n_seeds, 1, "n_seeds") > 1:
         several = [rescale(log_silence, o, seed + k) for k in range(n_seeds)]
-        angle = np.mean([np.tan(np.pi * (0.5 - min(one.p, 1 - 1e-9))) for one in several])
+        angle = np.mean(1 / np.tan(np.pi * np.clip([one.p for one in several], 1e-300, 1 - 1e-9)))
         return replace(several[0], p=float(cauchy.sf(angle)), n_seeds=n_seeds)
     r = np.random.default_rng(seed).random(spikes.size)
     hazard = np.where(o == 1, 0.0, -log_silence)
