@@ -62,10 +62,10 @@ def _arm(fitting: Fitting, name: str) -> tuple[Arm, list[str]]:
     Returns also the warnings about parameters.
     """
     r = fitting.recording
-    cell, noise, free = _neuron(r, name)
+    cell, noise, free = neuron(r, name)
     trains = [[train] for train in r.trains]  # each repeat is a recording with a stimulus of its own
     fits: list[tuple[Calibration, dict[str, float], list[str]]] = []
-    for stimuli, of_drive, given in _drives(r, name):
+    for stimuli, of_drive, given in drives(r, name):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             fit = nsnn.calibrate(
@@ -82,7 +82,7 @@ def _arm(fitting: Fitting, name: str) -> tuple[Arm, list[str]]:
     return Arm(p.reshape(fitting.repeats, -1), none, numbers), texts
 
 
-def _neuron(r: Recording, name: str) -> tuple[Any, Any, dict[str, Any]]:
+def neuron(r: Recording, name: str) -> tuple[Any, Any, dict[str, Any]]:
     """Neuron, noise and their free parameters. The refractory time is below the shortest interval of the training part."""
     shortest = min(
         int(np.diff(np.floor(t[t < r.borders[0]] / r.dt + 1e-6)).min(initial=1_000)) for t in r.trains
@@ -112,7 +112,7 @@ def _neuron(r: Recording, name: str) -> tuple[Any, Any, dict[str, Any]]:
     return cell, nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(1000 * Hz, 1 * mV)), free
 
 
-def _drives(
+def drives(
     r: Recording, name: str
 ) -> Iterator[tuple[list[nsnn.Stimulus], dict[str, Any], dict[str, float]]]:
     """The drive of each repeat, its free parameters, and settings of a grid; several where there is a grid."""
