@@ -139,7 +139,8 @@ def calibrate(
         a step has at most one spike
     method : "likelihood", "simulation" or "voltage"
     seed : of the 31 starts of the search beside the model's own values; and of the simulations. In a
-        long recording the search sees the first part of each trial, the maximum is that of all
+        long recording the search sees the first part of each trial, in escape noise all of it; the
+        maximum is that of all
     n_jobs : threads, or processes with method="simulation"
     n_simulations : with method="simulation": recordings simulated in each round, default 500; of a
         network 40 for each parameter, at least 100

@@ -5,6 +5,7 @@ import pytest
 from brian2 import Hz, ms, mV, second
 
 import nsnn_neuro as nsnn
+from nsnn_neuro.likelihood.calibration import by_likelihood
 from nsnn_neuro.likelihood.continuous import conditional, trials
 from nsnn_neuro.likelihood.continuous.cells import Grid
 from nsnn_neuro.likelihood.continuous.conditional import escape_logs, log_likelihoods, probabilities
@@ -14,6 +15,7 @@ from nsnn_neuro.likelihood.continuous.trials import Trial, searched
 
 CELL = nsnn.LIF(tau_m=10 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 SINE = nsnn.Sinusoid(18 * mV, 5 * mV, 20 * Hz)
+WHITE = nsnn.WhiteNoise(4 * mV)
 HAZARD = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(100 * Hz, 2 * mV))
 
 
@@ -93,15 +95,26 @@ def test_a_search_gets_the_first_part_of_each_trial_with_its_share_of_the_spikes
 
 @pytest.mark.slow
 def test_a_fit_that_searches_a_part_has_the_maximum_of_one_that_searches_all(monkeypatch):
-    block = nsnn.simulate(CELL, HAZARD, SINE, trials=4, duration=4 * second, seed=7, engine="numpy")
-    free = {"noise.hazard.width": (0.3 * mV, 10 * mV), "stimulus.mean": (0 * mV, 40 * mV)}
-    kept = trials.read_trials(block, 1e-4)
+    given = {"dt": 0.5 * ms, "seed": 7}
+    block = nsnn.simulate(CELL, WHITE, SINE, trials=4, duration=4 * second, engine="numpy", **given)
+    free = {"noise.sigma": (0.3 * mV, 10 * mV), "stimulus.mean": (0 * mV, 40 * mV)}
+    kept = trials.read_trials(block, 5e-4)
     lengths = {len(one.o) for one in searched(kept, len(free))}
-    assert max(lengths) < 40_000
-    part = nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=SINE, trains=block, progress=False)
+    assert max(lengths) < 8_000
+    part = nsnn.calibrate(CELL, free, noise=WHITE, stimulus=SINE, trains=block, progress=False, **given)
     monkeypatch.setattr(trials, "_LARGEST_PART", 0.0)
-    whole = nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=SINE, trains=block, progress=False)
+    whole = nsnn.calibrate(CELL, free, noise=WHITE, stimulus=SINE, trains=block, progress=False, **given)
     assert part.log_likelihood == pytest.approx(whole.log_likelihood, abs=1e-3)
     for name, value in whole.parameters.items():
         assert part.parameters[name] == pytest.approx(value, abs=0.05 * whole.se[name])
         assert part.se[name] == pytest.approx(whole.se[name], rel=0.01)
+
+
+def test_in_escape_noise_a_search_sees_all_trials_as_a_part_may_rank_maxima_wrongly(monkeypatch):
+    """Of the cortical neuron under current 06 (docs/likelihood.md) a part preferred a maximum that is 161 nats lower."""
+    block = nsnn.simulate(CELL, HAZARD, SINE, trials=4, duration=4 * second, seed=7, engine="numpy")
+    free = {"noise.hazard.width": (0.3 * mV, 10 * mV), "stimulus.mean": (0 * mV, 40 * mV)}
+    best, plain = [], by_likelihood.search
+    monkeypatch.setattr(by_likelihood, "search", lambda *given: best.extend(plain(*given)) or best)
+    fit = nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=SINE, trains=block, progress=False)
+    assert best[0].value == pytest.approx(fit.log_likelihood, abs=1.0)
