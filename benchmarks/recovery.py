@@ -180,10 +180,11 @@ def scores(name: str, number: int, engine: str = "cython") -> np.ndarray:
     return np.transpose(found)
 
 
-def score_report(name: str, recordings: int, jobs: int) -> str:
-    """Whether the likelihood is that of `simulate`: mean score 0, its variance the information, at the true values."""
-    with ProcessPoolExecutor(jobs) as pool:
-        found = list(pool.map(scores, [name] * recordings, range(recordings)))
+def score_report(name: str, free: list[str], found: list[np.ndarray]) -> str:
+    """Whether the likelihood is that of `simulate`: mean score 0, its variance the information, at the true values.
+
+    free : parameters; found : `scores` of recordings"""
+    recordings = len(found)
     total = np.array([one.sum(axis=0) for one in found])
     information = np.mean([one.T @ one for one in found], axis=0)
     inverse, k = np.linalg.inv(information), len(information)
@@ -191,7 +192,7 @@ def score_report(name: str, recordings: int, jobs: int) -> str:
     p = chi2.sf(recordings * mean @ inverse @ mean, k)
     squared = np.einsum("ri,ij,rj->r", total, inverse, total)
     z = total @ inverse / np.sqrt(np.diag(inverse))
-    outside = {a: int(b) for a, b in zip(CASES[name].free, (np.abs(z) > 1.96).sum(axis=0), strict=True)}
+    outside = {a: int(b) for a, b in zip(free, (np.abs(z) > 1.96).sum(axis=0), strict=True)}
     return (
         f"{name}: mean score 0: p = {p:.2g}; score' information^-1 score: mean {squared.mean():.2f} +- "
         f"{np.sqrt(2 * k / recordings):.2f} ({k} expected), Kolmogorov-Smirnov p = {kstest(squared, chi2(k).cdf).pvalue:.2g}; "
@@ -386,7 +387,9 @@ def main() -> None:
     given = parser.parse_args()
     if given.scores:
         for name in given.models:
-            print(score_report(name, given.recordings, given.jobs), flush=True)
+            with ProcessPoolExecutor(given.jobs) as pool:
+                found = list(pool.map(scores, [name] * given.recordings, range(given.recordings)))
+            print(score_report(name, list(CASES[name].free), found), flush=True)
         return
     if not given.summary:
         print(machine())

@@ -54,7 +54,7 @@ ELSEWHERE = {  # script: why `make bench` does not run it
     "regular_spikes": "half an hour of fits: coverage of intervals of regular neurons, for docs/likelihood.md",
     "relay_inputs": "compares held-out scores, not times, for docs/likelihood.md",
     "synaptic_inputs": "six minutes of fits: coverage of intervals with synaptic inputs, for docs/likelihood.md",
-    "coloured_noise": "half an hour of fits: a neuron in correlated noise, for docs/likelihood.md",
+    "coloured_noise": "an hour of fits: coverage of intervals in correlated noise, for docs/likelihood.md",
     "driven_noise": "fits: a neuron in noise that grows with the drive, for docs/likelihood.md",
     "joint_gain": "bias and coverage of filters with a shared gain, for docs/likelihood.md",
     "poisson_input": "compares sources of Poisson input, for docs/noise.md",

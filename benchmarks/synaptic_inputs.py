@@ -4,6 +4,7 @@ Networks of a source and a neuron are simulated. Weight, time constant and delay
 profile likelihood and by standard errors.
 
     python benchmarks/synaptic_inputs.py 24       24 recordings of 150 and 500 spikes, 8 of 2,000; writes docs/synaptic_inputs.json
+    python benchmarks/synaptic_inputs.py 16 24    16 and 6 others, added to the 24 that are kept
 """
 
 from __future__ import annotations
@@ -82,11 +83,35 @@ def summary(fits: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def main(n: int) -> None:
-    """Fit n recordings of 150 and 500 spikes and a third as many of 2,000, in turns; write the table after each turn."""
+def merged(one: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """The summary of the recordings of both."""
+    n, share = one["n"] + more["n"], more["n"] / (one["n"] + more["n"])
+    both = {key: (1 - share) * one[key] + share * more[key] for key in ("spikes", "cpu")}
+    bias = {k: (1 - share) * one["bias"][k] + share * more["bias"][k] for k in TRUE}
+    squares = {
+        k: sum(
+            w * (each["sd"][k] ** 2 + each["bias"][k] ** 2) for w, each in ((1 - share, one), (share, more))
+        )
+        for k in TRUE
+    }
+    counts = {
+        method: {name: row[name] + more["covered"][method][name] for name in TRUE}
+        for method, row in one["covered"].items()
+    }
+    sd = {k: float(np.sqrt(squares[k] - bias[k] ** 2)) for k in TRUE}
+    return {"n": n, **both, "covered": counts, "bias": bias, "sd": sd}
+
+
+def main(n: int, kept: int = 0) -> None:
+    """Fit n recordings of 150 and 500 spikes and a third as many of 2,000, in turns; write the table after each turn.
+
+    kept : recordings of 150 spikes of the table to which these are added"""
+    before = json.loads(PAGE.read_text()) if kept else {}
+    if kept and before["150"]["n"] != kept:
+        raise SystemExit(f"{PAGE} has {before['150']['n']} recordings of 150 spikes; expected {kept}")
     rate = np.mean([len(train) for train in simulated(20, 1)[1]])  # spikes of a trial
     each = {size: max(1, round(size / rate)) for size in SIZES}
-    spikes = {size: simulated(n * each[size], 100 + k) for k, size in enumerate(SIZES)}
+    spikes = {size: simulated(n * each[size], 100 + 10 * kept + k) for k, size in enumerate(SIZES)}
     fits: dict[int, list[dict[str, Any]]] = {size: [] for size in SIZES}
     for turn in range(n):
         for size in SIZES if turn % 3 == 0 else SIZES[:2]:
@@ -95,8 +120,9 @@ def main(n: int) -> None:
             fits[size].append(fit_one(inputs[k : k + each[size]], trains[k : k + each[size]]))
         if turn:
             table = {str(size): summary(some) for size, some in fits.items()}
+            table = {size: merged(before[size], row) if kept else row for size, row in table.items()}
             PAGE.write_text(json.dumps(table, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 24)
+    main(*map(int, sys.argv[1:] or ["24"]))
