@@ -58,6 +58,9 @@ def test_pages_on_likelihood_voltage_and_simulation_show_what_is_kept(engine: An
     page = (FOLDER.parent / "docs" / "by_simulation.md").read_text(encoding="utf-8")
     for case, rows in json.loads(simulation.KEPT.read_text()).items():
         assert simulation.line(case, rows) in page
+    coloured = importlib.import_module("coloured_noise")
+    fits = json.loads(coloured.KEPT.read_text(encoding="utf-8"))
+    assert coloured.summary(fits) in recovery.PAGE.read_text(encoding="utf-8")
     for one in kept.values():  # two standard errors cover nine of ten, within four errors of the count
         n = one["recordings"]
         assert all(row["two_errors"] > 0.9 * n - 4 * np.sqrt(0.09 * n) for row in one["parameters"].values())
