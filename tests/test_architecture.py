@@ -55,14 +55,14 @@ MOST_LINES = {
     "datasets": 1337,
     "plotting": 2507,
     "learning": 3531,
-    "likelihood": 13921,
+    "likelihood": 13924,
     "deep": 4997,
     "sweep": 1592,
     "certify": 1356,
     "explore": 707,
     "cli": 1803,
 }
-MOST_LINES_BESIDE = {"tests": 58_848, "analysis": 17_063}
+MOST_LINES_BESIDE = {"tests": 58_927, "analysis": 17_063}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.
