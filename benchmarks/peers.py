@@ -24,7 +24,8 @@ import quantities as pq
 from brian2 import ms, mV, second
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import Logistic, calibrate, fit_states, to_block
+from nsnn_neuro import Logistic, calibrate, to_block
+from nsnn_neuro.likelihood import fit_states
 
 DT, TRUTH = 1 * pq.ms, np.array([3.0, 5.0, 19.0])  # mV: noise, gain and offset of the drive
 

@@ -57,6 +57,7 @@ ELSEWHERE = {  # script: why `make bench` does not run it
     "coloured_noise": "an hour of fits: coverage of intervals in correlated noise, for docs/likelihood.md",
     "driven_noise": "fits: a neuron in noise that grows with the drive, for docs/likelihood.md",
     "joint_gain": "bias and coverage of filters with a shared gain, for docs/likelihood.md",
+    "peers": "compares fits with ssm, dynamax and sbi, which it needs; for docs/likelihood.md",
     "poisson_input": "compares sources of Poisson input, for docs/noise.md",
     "recovery_simulation": "hours of fits: coverage of intervals by simulation, for docs/by_simulation.md",
     "fits": "processor time of fits, which has no goal of its own; for docs/likelihood.md",

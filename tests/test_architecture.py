@@ -44,9 +44,9 @@ ONLY = {
 MOST_ROOMS, MOST_LAYERS = 18, 7
 # of Python in a room, empty ones and docstrings too
 MOST_LINES = {
-    "core": 2642,
+    "core": 2650,
     "models": 6083,
-    "io": 8822,
+    "io": 8836,
     "theory": 3103,
     "measures": 20183,
     "reference": 924,
@@ -57,12 +57,12 @@ MOST_LINES = {
     "learning": 3531,
     "likelihood": 13924,
     "deep": 4997,
-    "sweep": 1592,
+    "sweep": 1591,
     "certify": 1356,
     "explore": 707,
     "cli": 1803,
 }
-MOST_LINES_BESIDE = {"tests": 58_927, "analysis": 17_063}
+MOST_LINES_BESIDE = {"tests": 58_927, "analysis": 17_061}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.

@@ -112,9 +112,7 @@ def neuron(r: Recording, name: str) -> tuple[Any, Any, dict[str, Any]]:
     return cell, nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(1000 * Hz, 1 * mV)), free
 
 
-def drives(
-    r: Recording, name: str
-) -> Iterator[tuple[list[nsnn.Stimulus], dict[str, Any], dict[str, float]]]:
+def drives(r: Recording, name: str) -> Iterator[tuple[list[nsnn.Stimulus], dict[str, Any], dict[str, float]]]:
     """The drive of each repeat, its free parameters, and settings of a grid; several where there is a grid."""
     offset = {LIF: 8 * mV, GIF: -3 * mV}[name]
     low, high = {LIF: (-20 * mV, 40 * mV), GIF: (-30 * mV, 10 * mV)}[name]

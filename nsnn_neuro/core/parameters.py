@@ -32,11 +32,12 @@ _UNITS = ("V", "1", "s", "Hz", "1/V")
 _RANDOM = re.compile(r"\b(randn?|poisson)\s*\(")
 
 
-def parameter(*unit: str, bound: str = "any", **kwargs: Any) -> Any:
+def parameter(*unit: str, bound: str = "any", added: bool = False, **kwargs: Any) -> Any:
     """Declare a parameter of a model: a dataclass field with a unit and a bound that are checked when the model is created.
 
     unit : "V", "1" (dimensionless), "s", "Hz", "1/V", or several of them that are all accepted
     bound : "any", "positive", "non-negative" or "fraction" (0 to 1)
+    added : descriptions leave it out while it is 0, so that files of before it was added hold the same model
     kwargs : of `dataclasses.field`, such as `default` (may be a quantity) and `kw_only`
 
     >>> @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,7 +58,7 @@ def parameter(*unit: str, bound: str = "any", **kwargs: Any) -> Any:
     if units.is_quantity(kwargs.get("default")):
         default = kwargs.pop("default")
         kwargs["default_factory"] = lambda: default
-    return dataclasses.field(metadata={"units": unit, "bound": bound}, **kwargs)
+    return dataclasses.field(metadata={"units": unit, "bound": bound, "added": added}, **kwargs)
 
 
 def checked(check: Callable[..., Any], **kwargs: Any) -> Any:
@@ -209,10 +210,15 @@ class Model(SuggestsKeywords):
         vars(made)["_known_si"] = {f.name: self.si(f.name) for f in self.parameter_fields()} | dict(values)
         return made
 
+    def described_fields(self) -> list[dataclasses.Field]:
+        """The fields that tell this model from others: without those that were added, while they are 0."""
+        fields = dataclasses.fields(self)
+        return [one for one in fields if not one.metadata.get("added") or np.any(self.si(one.name))]
+
     def describe(self) -> dict[str, Any]:
         """The model as plain data, ready for JSON: its type, and its parameters with units."""
         out: dict[str, Any] = {"type": self.type_name()}
-        for field in dataclasses.fields(self):
+        for field in self.described_fields():
             value = getattr(self, field.name)
             if isinstance(value, Model):
                 out[field.name] = value.describe()

@@ -181,7 +181,9 @@ def shown(value: Any) -> str:
         text = repr(value)
     except Exception:  # a number of too many digits, or a class whose repr fails
         return described(value)
-    if " object at 0x" in text or (len(text) > 80 and getattr(value, "shape", False)):
+    if (text.startswith("<") and " object at 0x" in text) or (
+        len(text) > 80 and getattr(value, "shape", False)
+    ):
         return described(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 

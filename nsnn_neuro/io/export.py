@@ -13,9 +13,10 @@ import numpy as np
 from ..core.aliases import Time
 from ..core.checks import positive, suggest_keywords
 from ..core.errors import NsnnError, needs_package
+from ..core.units import si
 from .lookup import population_names
 from .segments import unit_table
-from .spikes import Trains, binned, scalar_time
+from .spikes import Trains, binned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,7 +168,9 @@ def to_xarray(
     (('trial', 'neuron', 'time'), [[2, 1]], [0.25, 0.75], 's')
     """
     width = positive(bin_width, "s", "bin_width")
-    window = scalar_time(t_start, "t_start", None), scalar_time(t_stop, "t_stop", None)
+    window = [
+        None if x is None else si(x, "s", name) for x, name in ((t_start, "t_start"), (t_stop, "t_stop"))
+    ]
     spikes = Trains.from_block(block).crop(*window)
     start, stop = spikes.window()
     with needs_package("xarray", "to_xarray"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import numpy as np
 
 from ..core.errors import FormatError
 from ..core.file_limits import Budget, check_regular
+from ..core.units import shown
 from ..core.warn import warn
 from .block import block_of
 from .hdf5 import Reader, opened
@@ -61,6 +63,15 @@ def _check_matlab(path: Path, budget: Budget) -> None:
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return ", ".join(names[:_MOST_NAMED]) + more
+
+
+def _columns(path: Path) -> str:
+    """The columns that the first line of a text file names, for a message."""
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        return ""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        names = [one.strip(" \"'") for one in re.split(r"[,;\t]", file.readline(2000).strip())]
+    return f" with the columns {_listed([shown(name) for name in names])}"
 
 
 def _unit_names(path: Path, budget: Budget) -> Iterator[str]:
@@ -143,7 +154,7 @@ def read_neo(
         return block_of(read_text(path, budget, t_start, t_stop))
     if path.suffix.lower() in _TABLES and path.is_file():
         raise FormatError(
-            "a table: to_block takes one with a row per spike and the columns unit, time (in seconds) and, for "
+            f"a table{_columns(path)}: to_block takes one with a row per spike and the columns unit, time (in seconds) and, for "
             "several trials, trial; a text file with a line of spike times for each neuron has a name that ends in .txt:\n"
             f"    table = pandas.{_TABLES[path.suffix.lower()].format(str(path))}\n"
             "    block = nsnn_neuro.to_block(table, t_stop=...)"

@@ -82,7 +82,7 @@ class WhiteNoise(Noise):
 
     sigma: Any = parameter("V", "1", bound="non-negative")
     shared: Any = parameter("1", bound="fraction", default=0.0, kw_only=True)
-    weight: Any = parameter("V", "1", default=None, kw_only=True)
+    weight: Any = parameter("V", "1", added=True, default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.weight is None:

@@ -323,7 +323,7 @@ class Filtered(HeldSignal):
     gain: Any = dataclasses.field(metadata={"units": ("V", "1", "ohm"), "bound": "any"}, kw_only=True)
     offset: Any = parameter("V", "1", default=None, kw_only=True)
     delay: Any = parameter("s", bound="non-negative", default=0 * pq.s, kw_only=True)
-    tau: Any = parameter("s", bound="non-negative", default=0 * pq.s, kw_only=True)
+    tau: Any = parameter("s", bound="non-negative", added=True, default=0 * pq.s, kw_only=True)
 
     def __post_init__(self) -> None:
         ohmic = units.unit_of(self.gain) == "ohm"

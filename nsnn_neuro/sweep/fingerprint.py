@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import inspect
 import re
@@ -31,7 +30,7 @@ def fingerprint(value: Any) -> Any:
         plain: dict[str, Any] = {"type": kind.type_name() if own else _name(kind)}
         if not own:
             plain["text"] = _texts(kind)
-        for field in dataclasses.fields(value):
+        for field in value.described_fields():
             inner = getattr(value, field.name)
             plain[field.name] = (
                 {"value": np.asarray(value.si(field.name)).tolist(), "unit": value.unit(field.name)}

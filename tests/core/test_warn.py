@@ -80,7 +80,7 @@ def test_other_type_errors_stay_as_they_are() -> None:
 
 def test_public_functions_keep_their_signature_and_can_be_pickled() -> None:
     assert "trials" in inspect.signature(nsnn.simulate).parameters
-    assert [*inspect.signature(nsnn.WhiteNoise).parameters] == ["sigma", "shared"]
+    assert [*inspect.signature(nsnn.WhiteNoise).parameters] == ["sigma", "shared", "weight"]
     for function in (measures.firing_rate, measures.ksg, nsnn.simulate):
         assert pickle.loads(pickle.dumps(function)) is function
     assert pickle.loads(pickle.dumps(nsnn.WhiteNoise(0.5))).sigma == 0.5

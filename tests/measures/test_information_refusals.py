@@ -361,7 +361,7 @@ TABLES: list[tuple[Callable[[], Any], str, str]] = [
         "E", {"E": 3}, [3, 1], [{"size": 4}], [{"name": "E", "size": "4"}], [{"name": "E", "size": 10**400}],
         [{"name": "E", "size": 5}, {"name": "I", "size": -1}]]),
     (lambda: plotting.psth(annotated(populations="E"), bin_width=0.5 * pq.s, ax=Figure().subplots()), "['populations']", ""),
-    (lambda: plotting.isi_histogram(annotated(dt="0.1 ms"), ax=Figure().subplots()), "block.annotations['dt'] = '0.1 ms'", ""),
+    (lambda: plotting.isi_histogram(annotated(dt="0.1 ms"), ax=Figure().subplots()), "block.annotations['dt']", "seconds"),
     (lambda: delete_spikes(annotated(perturbations="none"), p=0.5, seed=1), "block.annotations['perturbations'] = 'none'", ""),
 ]  # fmt: skip
 FOLDERS = (SYMBOLS, INFORMATION, SERIES, CONTINUOUS, DECODING, SCORES, RESPONSES, TABLES)
