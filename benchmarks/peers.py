@@ -143,8 +143,9 @@ def by_sbi() -> Iterator[dict[str, Any]]:
     signal = neo.AnalogSignal(path, units=pq.dimensionless, sampling_period=0.5 * pq.ms)
     cell = nsnn.LIF(tau_m=10 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
     drive, start = (nsnn.Filtered(signal, gain=a * mV, offset=b * mV) for a, b in (TRUTH[1:], (4, 17)))
-    free = {"noise.sigma": [0.5, 12] * mV, "stimulus.gain": [1, 20] * mV, "stimulus.offset": [10, 30] * mV}
-    few, draw = {"method": "simulation", "n_simulations": 60, "n_generations": 8}, np.random.default_rng(0)
+    bounds = {"noise.sigma": (0.5, 12), "stimulus.gain": (1, 20), "stimulus.offset": (10, 30)}
+    free = {name: (low * mV, high * mV) for name, (low, high) in bounds.items()}
+    few, draw = {"method": "simulation"}, np.random.default_rng(0)
     run = {"duration": 8 * second, "dt": 0.5 * ms}
     blocks = [nsnn.simulate(cell, nsnn.WhiteNoise(TRUTH[0] * mV), drive, seed=k, **run) for k in (1, 2, 3)]
     given = {"noise": nsnn.WhiteNoise(5 * mV), "stimulus": start, "dt": 0.5 * ms}

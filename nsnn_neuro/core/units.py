@@ -172,8 +172,8 @@ def short(value: Any) -> str:
 def shown(value: Any) -> str:
     """`value` as in Python, in at most 80 characters, for messages; a longer array or table by its shape, a quantity as `short`.
 
-    >>> shown([1, 2]), shown(10**5000), shown(np.zeros((30, 2))), shown([object()])
-    ('[1, 2]', 'int object', 'ndarray of shape (30, 2)', 'list object')
+    >>> shown([1, 2]), shown(10**5000), shown(np.zeros((30, 2))), shown(object())
+    ('[1, 2]', 'int object', 'ndarray of shape (30, 2)', 'object object')
     """
     try:
         if is_quantity(value):
