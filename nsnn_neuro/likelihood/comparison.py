@@ -31,6 +31,7 @@ from ..measures import (
 )
 from ..measures.estimate import jackknife_se
 from ..measures.spiketrain.rate_over_time import signal_power
+from .drawing import RunawayWarning
 from .scores import PerStep, paired_error, part_sums, ratio_error, warn_fitted
 
 RECORDED = "recorded"
@@ -95,7 +96,8 @@ def compare_models(
     Warns
     -----
     of spikes that a model was fitted to; of scores that a model or the data do not have, which are
-    NaN; with one recorded trial: Md* and ceilings
+    NaN, such as those of simulated spikes of a Poisson model that runs away; with one recorded
+    trial: Md* and ceilings
 
     Source: Naud et al. 2011, doi 10.1162/NECO_a_00208; Schoppe et al. 2016, doi
     10.3389/fncom.2016.00010
@@ -271,8 +273,10 @@ class _Setup:
             "psth_correlation_normalised": (partial(psth_correlation, bin_width=width), 2, self.width),
         }
         try:
-            drawn = self._simulate(name, model, recorded)
-        except NsnnError as error:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", RunawayWarning)
+                drawn = self._simulate(name, model, recorded)
+        except (NsnnError, RunawayWarning) as error:
             warn(f"{name}: scores of simulated spikes are NaN: {error}")
             for score in ("rate", "cv", *scores):
                 self.add(name, score, np.nan, np.nan, recorded.n_trials)

@@ -17,6 +17,10 @@ _MOST_EVER = 50_000.0  # of a negative binomial one, whose rate has a gain: coun
 _RUNAWAY = 4.0  # times the recorded rate
 
 
+class RunawayWarning(UserWarning):
+    """Warning of a simulation whose rate passed every limit; `compare_models` has no scores of it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Cells:
     """Parameters of neurons of one model."""
@@ -57,7 +61,9 @@ def draw(
         if _draw_poisson(rng, counts, drive, cells.silent, dispersion, *later):
             warn(
                 f"the simulated rate was limited to {_MOST:g} spikes in a step: a Poisson model with history or coupling runs "
-                "away; take a family such as Logistic(1.0), whose probability is at most 1, a ridge or fewer lags"
+                "away, and its trial has no spikes after that step; take a family such as Logistic(1.0), whose probability is "
+                "at most 1, a ridge or fewer lags",
+                RunawayWarning,
             )
         tick, trial, cell = np.nonzero(counts)
         number = counts[tick, trial, cell].astype(int)
@@ -129,14 +135,16 @@ def _draw_poisson(
     """Fill in the spike counts of a Poisson or negative binomial model, which has no membrane; whether its rate was limited.
 
     500 is the limit of `Poisson.rate`.
+    A trial that runs away through history or coupling ends there, before it has millions of spikes.
     """
-    capped = False
+    capped, over = False, np.zeros(counts.shape[1], dtype=np.bool_)
     for t in range(len(counts)):
-        for i in range(counts.shape[1]):
+        for i in np.flatnonzero(~over):
             for j in range(len(theta)):
                 a = drive[t, i, j] + (synaptic[t, i, j] if coupling.size else 0.0)
                 rate = np.exp(min(a + past[i, j, t if effect.size else 0] - theta[j], 500.0))
-                capped |= rate > _MOST
+                if rate > _MOST:
+                    capped, over[i] = True, effect.size + coupling.size > 0
                 rate = min(rate, _MOST)
                 if dispersion[j] > 0.0:
                     rate = min(rate * rng.gamma(1.0 / dispersion[j], dispersion[j]), _MOST_EVER)

@@ -18,7 +18,8 @@ from sklearn.linear_model import LogisticRegression, PoissonRegressor
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, fit_neuron
-from nsnn_neuro.likelihood import Lags, NeuronModel, Poisson, cross_validate
+from nsnn_neuro.likelihood import Lags, NeuronModel, Poisson, compare_models, cross_validate
+from nsnn_neuro.likelihood.drawing import RunawayWarning
 
 N = 3000
 
@@ -228,6 +229,26 @@ def test_a_model_that_runs_away_says_so():
         UserWarning, match=r"the fitted neuron runs away: simulated .* Hz, recorded .* Hz.*ridge=1\.0"
     ):
         fit.simulate(duration=1 * pq.s, seed=1)
+
+
+@pytest.mark.filterwarnings("ignore:the fitted neuron runs away", "ignore:trains hold one trial")
+def test_a_simulation_that_runs_away_ends_there_and_has_no_scores():
+    """It had a thousand spikes in each further step."""
+    o = independent(2000, 1, seed=16)[0, 0]
+    fit = fit_neuron([train(o)], dt=1 * ms, history=20, family=Poisson())
+    values = {"bias": -3.0, **{f"history[{k}]": 0.5 for k in range(20)}}
+    object.__setattr__(fit, "parameters", fit.parameters | values)
+    with pytest.warns(RunawayWarning):
+        block = fit.simulate(trials=2, duration=2 * pq.s, seed=1)
+    for segment in block.segments:
+        times = segment.spiketrains[0].times.magnitude
+        assert 500 < len(times) < 10_000
+        assert times.max() < 1
+    with pytest.warns(UserWarning, match="scores of simulated spikes are NaN: .* a ridge"):
+        table = compare_models({"GLM": fit}, [train(o)], precision=2 * ms).set_index("score")
+    table = table[table.model == "GLM"].value
+    assert np.isnan(table[["rate", "cv", "gamma"]]).all()
+    assert np.isfinite(table.bits_per_spike)
 
 
 # --- smoothness --------------------------------------------------------------------------------------------------------------
