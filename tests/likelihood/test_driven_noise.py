@@ -110,6 +110,7 @@ def test_a_weight_that_is_0_at_its_bound_is_fitted_on_cells():
     assert free.start().tolist() == [0.0]
 
 
+@pytest.mark.slow
 def test_the_weight_of_a_simulated_neuron_is_fitted():
     block = nsnn.simulate(CELL, DRIVEN, SINE, trials=4, duration=1 * second, seed=2, engine="numpy")
     given = {"stimulus": SINE, "trains": block, "dt": 0.2 * ms}
@@ -134,6 +135,7 @@ def test_a_variance_below_0_is_refused(call):
         REFUSED[call]()
 
 
+@pytest.mark.slow
 def test_a_fit_whose_variance_is_below_0_says_so():
     block = nsnn.simulate(CELL, nsnn.WhiteNoise(3 * mV), SINE, duration=0.5 * second, seed=2, engine="numpy")
     free, noise = {"noise.sigma": (0.5 * mV, 1 * mV)}, nsnn.WhiteNoise(0.6 * mV, weight=-0.2 * mV)

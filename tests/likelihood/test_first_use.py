@@ -189,6 +189,7 @@ def without_it(missing: str, **more: Any) -> Any:
     return nsnn.calibrate(BROAD, LINEAR | more, **given)
 
 
+@pytest.mark.slow
 def test_a_filter_of_the_stimulus_is_recovered() -> None:
     fit = without_it("filter", **{"stimulus.tau": (0.5 * ms, 60 * ms)})
     for name, true in (("stimulus.tau", 10e-3), ("stimulus.gain", 10e-3), ("stimulus.offset", 18e-3)):
@@ -196,6 +197,7 @@ def test_a_filter_of_the_stimulus_is_recovered() -> None:
     assert fit.misfit().q.min() > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", MISSING)
 def test_the_strongest_test_advises_what_is_missing_first(missing: str) -> None:
     """Stimulus and earlier spikes are rejected in both cases."""
