@@ -53,17 +53,17 @@ class Linear:
 
 
 def test_the_regression_is_generalised_least_squares_with_its_errors():
-    z, ratios = [], []
+    z, ratios, ended = [], [], 0
     for seed in range(40):
         runs, truth = Linear(seed), np.array([0.3, 0.6])
         target = runs.drawn(truth, 10**9)
-        surface, u, n_runs, settled = regression.approach(runs, target, 100, 8, lambda _: None)
+        surface, u, n_runs, settled = regression.approach(runs, target, 200, 20, lambda _: None)
         exact = np.linalg.inv(runs.slopes.T @ np.linalg.inv(runs.covariance) @ runs.slopes)
         ours = np.linalg.inv(surface.known(u)[0])
         z += ((u - truth) / np.sqrt(np.diag(ours))).tolist()
         ratios += (np.diag(ours) / np.diag(exact)).tolist()
-        assert settled
-        assert 200 <= n_runs <= 600
+        ended += settled and n_runs < 4000
+    assert ended >= 38
     assert abs(np.mean(z)) < 4 / np.sqrt(len(z))
     assert 0.75 < np.std(z) < 1.3
     assert 0.9 < np.median(ratios) < 1.3
@@ -80,23 +80,24 @@ class Ridge(Linear):
     def drawn(self, u, key):
         shifted = super().drawn(u, key)
         shifted[4] += 3 * (u.sum() - 1) ** 2  # a surface over all of the bounds is not of second order
-        shifted[5] = np.tanh(5 * shifted[5])
+        shifted[5] = np.tanh(shifted[5] - 1)
         return shifted
 
 
 @pytest.mark.slow  # thirty searches
 def test_limits_along_a_ridge_hold_the_truth():
     """Most of the bounds are far from the ridge; the difference has a standard error of a quarter of its range."""
-    held, errors, truth = [], [], np.array([0.6, 0.4])
-    for seed in range(30):
+    held, errors, settled, truth = [], [], 0, np.array([0.6, 0.4])
+    for seed in range(40):
         runs = Ridge(seed)
         target = runs.drawn(truth, 10**9)
-        surface, u, _, settled = regression.approach(runs, target, 100, 12, lambda _: None)
-        assert settled
+        surface, u, _, one_settled = regression.approach(runs, target, 200, 20, lambda _: None)
+        settled += one_settled
         limits = [surface.limits(target, u, k, 3.84) for k in range(2)]
         held.append([low <= x <= high for x, (low, high) in zip(truth, limits, strict=True)])
         errors.append(np.sqrt(np.diag(np.linalg.inv(surface.known(u)[0]))))
-    assert np.all(np.sum(held, axis=0) >= 25)  # of 30; 28 expected
+    assert settled >= 37
+    assert np.all(np.sum(held, axis=0) >= 34)  # of 40; 38 expected
     exact = 0.05 / np.sqrt(2) / 0.1 / 2
     assert np.all(np.abs(np.median(errors, axis=0) / exact - 1) < 0.25)
 

@@ -25,10 +25,10 @@ from ..calibration.free_parameters import FreeParameter, FreeParameters, bounds_
 from ..continuous.conditional import Parts
 from ..continuous.trials import Trial
 from .population_statistics import PopulationStatistics
-from .regression import n_terms
+from .regression import SPARE, n_terms
 from .runs import Runs
 from .simulation_calibration import SimulationCalibration
-from .simulation_fit import SPARE, calibrated
+from .simulation_fit import calibrated
 
 _SETTLE = 0.2  # s, simulated before the time that is compared
 _PER_PARAMETER, _LEAST_SIMULATIONS = 40, 100  # simulations of a round, by default
@@ -151,7 +151,7 @@ def calibrate_network(
     target = statistics.of(recorded)
     spikes = sum(part.times.size for part in recorded)
     trials = [Trial(np.zeros(round(x / given.dt)), 0.0, (0, round(x / given.dt))) for x in statistics.lengths]
-    fit = calibrated(runs, target, trials, n_simulations, rounds, given.progress)
+    fit = calibrated(runs, target, trials, n_simulations, rounds, given.progress, confirmations=1)
     return replace(fit, n_spikes=int(spikes))
 
 

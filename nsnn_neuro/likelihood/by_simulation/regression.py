@@ -2,10 +2,10 @@
 
 1. Rounds: points of a region of the parameters, at first the whole of it, are simulated once each. A surface of second order
    describes the statistics of the points, its residuals their covariance.
-2. Where the surface describes them no better than that of a smaller region would, the next region surrounds the closest points. A
+2. Where the surface of a smaller region describes its statistics better, the next region surrounds the closest points. A
    linear regression of the parameters on the statistics learns in which summary they are close.
 3. Else the next region holds the parameters that the recording does not exclude, however long and oblique it is. When new points
-   of such a region confirm its surface, the estimate and its errors are those of generalised least squares on it.
+   of such regions confirm the surface twice, the estimate and its errors are those of generalised least squares on it.
 
 Source: Fearnhead & Prangle 2012, doi 10.1111/j.1467-9868.2011.01010.x (learned summaries); Wood 2010, doi 10.1038/nature09319
 (normal statistics); Vernon, Goldstein & Bower 2010, doi 10.1214/10-BA524 (regions that are not excluded); Hartlap, Simon &
@@ -30,7 +30,8 @@ _FEWEST = 3  # times the number of parameters: points from which new ones begin
 _SPREAD = 0.5  # of the SD of the closest points, by which new ones are moved
 _EXCLUDED = 1e-3  # probability, of what lies outside of a region
 _CONFIRMED = 0.5  # of new points, that the surface they changed leaves in the region
-_SAME = 1.25  # ratio of covariances of the statistics around surfaces that describe them equally well
+_SAME = 1.35  # ratio of covariances of the statistics around surfaces that describe them equally well
+_NARROWED = 1  # rounds, at least, that surround the closest points
 _WALK = 15  # steps of points through a region
 _STRENGTH = 1.0  # of the ridge of the summary
 _LARGEST = 5.0  # standard deviations from the median: a regime far away does not tilt a regression
@@ -38,6 +39,8 @@ _NOISE = 0.25  # of the information about a direction, that noise in the slopes 
 _LEAST_KEPT = 0.05  # of the information
 _STEP = 1e-4  # of differences
 _PROFILE = 25  # values of a parameter up to a bound
+SPARE = 10
+"""Points beyond statistics and terms of a surface, at least."""
 FIRST = 2**20
 """Number of the first simulation's noise; those of `simulator` are smaller."""
 
@@ -68,9 +71,14 @@ class Surface:
         return cls(middle, half, used, weights, covariance, np.linalg.pinv(design.T @ design), len(points))
 
     @property
+    def n_terms(self) -> int:
+        """Weights of a statistic."""
+        return len(self.inverse)
+
+    @property
     def free(self) -> int:
         """Degrees of freedom of the covariance."""
-        return self.n_points - len(self.inverse)
+        return self.n_points - self.n_terms
 
     def columns(self, u: np.ndarray) -> np.ndarray:
         """The terms (n, n_terms) of points u (n, K)."""
@@ -171,16 +179,21 @@ def _clipped(statistics: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def approach(
-    runs: Runs, target: np.ndarray, n: int, rounds: int, report: Callable[[float], object]
+    runs: Runs,
+    target: np.ndarray,
+    n: int,
+    rounds: int,
+    report: Callable[[float], object],
+    confirmations: int = 2,
 ) -> tuple[Surface, np.ndarray, int, bool]:
     """The surface around the best point, that point (K,), the number of simulations, and whether new points confirmed the surface.
 
-    There are at most `rounds` of `n` simulations each.
+    There are at most `rounds` of `n` simulations each; so many `confirmations` in a row end them.
     """
     k, rng = len(runs.free.names), np.random.default_rng(runs.seed)
     new = Sobol(k, seed=runs.seed).random_base2(int(np.ceil(np.log2(n))))[:n]
     points, statistics, inside = np.empty((0, k)), np.empty((0, len(target))), np.empty(0, dtype=bool)
-    before, was_region, settled = None, False, False
+    before, was_region, rounds_held, settled = None, False, 0, False
     for number in range(rounds):
         done = [number * n]
 
@@ -192,19 +205,23 @@ def approach(
         points, statistics = np.concatenate([points, new]), np.concatenate([statistics, simulated])
         inside = np.append(inside, np.ones(n, dtype=bool))
         some, theirs = points[inside], statistics[inside]
-        surface = Surface.through(some, theirs)
-        described = before is not None and _ratio(before, surface) < _SAME
-        before = surface
+        whole = Surface.through(some, theirs)
+        same = before is not None and 1 / _SAME < _ratio(before, whole) < _SAME
+        before = whole
+        surface, described = _described(some, theirs, target)
         distance = surface.distance(points, target)
         ordered = np.sort(distance[inside])
         reach = max(ordered[0] + chi2.ppf(1 - _EXCLUDED, k), ordered[_FEWEST * k])
         u = surface.best(target, some[np.argmin(distance[inside])], range(k))
         confirmed = np.mean(distance[-n:] <= reach) >= _CONFIRMED
-        settled = bool(described and was_region and confirmed and surface.known(u)[1] < _NOISE)
+        covers = described and surface.n_points == whole.n_points
+        holds = covers and same and was_region and confirmed and surface.known(u)[1] < _NOISE
+        rounds_held = rounds_held + 1 if holds else 0
+        settled = rounds_held == confirmations
         if settled:
             break
-        was_region = described
-        if described:
+        was_region = described and number >= _NARROWED
+        if was_region:
             new = _walked(rng, surface, target, reach, some[distance[inside] <= reach], n)
             low, high = new.min(axis=0), new.max(axis=0)
             inside = (distance <= reach) & np.all((points >= low) & (points <= high), axis=1)
@@ -213,6 +230,19 @@ def approach(
             away = _squared(points, new)
             inside = away <= _squared(new, new).max()
     return surface, u, len(points), settled
+
+
+def _described(points: np.ndarray, statistics: np.ndarray, target: np.ndarray) -> tuple[Surface, bool]:
+    """The surface through the points, or through ever fewer close ones while these are described better; whether that ended."""
+    surface = Surface.through(points, statistics)
+    while len(points) > (least := 2 * (surface.n_terms + len(target) + SPARE)):
+        near = np.argsort(surface.distance(points, target))[: max(len(points) // 2, least // 2)]
+        points, statistics = points[near], statistics[near]
+        closer = Surface.through(points, statistics)
+        if _ratio(surface, closer) < _SAME:
+            return surface, True
+        surface = closer
+    return surface, False
 
 
 def _ratio(before: Surface, now: Surface) -> float:

@@ -21,14 +21,12 @@ from ..calibration.maximise import ridge, sort_out
 from ..calibration.undetermined import refuse_indistinct, warn_held, warn_similar
 from ..continuous.conditional import check_single, check_start, check_stimulus
 from ..continuous.trials import Trial, read_trials
-from .regression import approach, n_terms
+from .regression import SPARE, approach, n_terms
 from .runs import Runs
 from .simulation_calibration import SimulationCalibration
 from .statistics import recorded, statistics_for
 
 N_SIMULATIONS, N_ROUNDS = 500, 20
-SPARE = 10
-"""Simulations of a round beyond statistics and terms of the surface."""
 # Fisher information on a parameter scaled to its range, below which it doesn't matter: its error is 30 times the range
 _IDLE = 1e-3
 _OF_NOISE = 3.0  # times the information that noise in the slopes makes on average: still no effect
@@ -94,12 +92,20 @@ def drive_of(free: FreeParameters, n_steps: int, dt: float) -> np.ndarray | None
 
 
 def calibrated(
-    runs: Runs, target: np.ndarray, trials: list[Trial], n_simulations: int, rounds: int, progress: Any
+    runs: Runs,
+    target: np.ndarray,
+    trials: list[Trial],
+    n_simulations: int,
+    rounds: int,
+    progress: Any,
+    confirmations: int = 2,
 ) -> SimulationCalibration:
     """The calibration to a recording with the statistics `target`."""
     free = runs.free
     with progress_bar(progress, "calibrating") as bar:
-        surface, u, n_runs, settled = approach(runs, target, n_simulations, rounds, bar or (lambda _: None))
+        surface, u, n_runs, settled = approach(
+            runs, target, n_simulations, rounds, bar or (lambda _: None), confirmations
+        )
     if not settled:
         warn(
             f"after {rounds} rounds new simulations still change the estimate or its errors: raise n_simulations = "
