@@ -146,8 +146,8 @@ def main() -> None:
     )
     options = parser.parse_args()
     if options.scores:
-        found = [scores(options.spikes, number).T for number in range(options.recordings)]
-        print(score_report(f"{options.spikes} spikes", list(TRUE), found))
+        slopes = [scores(options.spikes, number).T for number in range(options.recordings)]
+        print(score_report(f"{options.spikes} spikes", list(TRUE), slopes))
         return
     options.out.mkdir(parents=True, exist_ok=True)
     if not options.summary:

@@ -88,10 +88,10 @@ def by_ssm() -> Iterator[dict[str, Any]]:
     kind: dict[str, Any] = {"observation_kwargs": {"C": 2, "prior_sigma": 1e6}, "transitions": "sticky"}
     kind |= {"observations": "input_driven_obs", "transition_kwargs": {"alpha": 1.5, "kappa": -0.5}}
 
-    def told(y: np.ndarray, x: np.ndarray) -> dict[str, Any]:
+    def inputs(y: np.ndarray, x: np.ndarray) -> dict[str, Any]:
         return {"datas": list(y.astype(int)), "inputs": [np.hstack([one, np.ones_like(one)]) for one in x]}
 
-    data = told(*choices(0))
+    data = inputs(*choices(0))
     np.random.seed(0)  # noqa: NPY002 - ssm draws from it
     models = [ssm.HMM(3, 1, 2, **kind) for _ in range(3)]
     how = {"num_iters": 200, "tolerance": 1e-4, "verbose": 0}
@@ -102,7 +102,7 @@ def by_ssm() -> Iterator[dict[str, Any]]:
     model.init_state_distn = fixed(3, 1, pi0=fit.initial[order], M=2)
     model.fit(**data, num_iters=500, tolerance=1e-10, verbose=0, initialize=False)
     w, chain = -model.observations.params[:, 0], model.transitions.transition_matrix
-    yield from alike(fit, ours, w, chain, lambda y, x: model.log_likelihood(**told(y, x)), here, there)
+    yield from alike(fit, ours, w, chain, lambda y, x: model.log_likelihood(**inputs(y, x)), here, there)
     reached, model.observations.params = model.log_probability(**data), -ours[order][:, None]
     model.transitions.log_Ps = np.log(fit.transition[np.ix_(order, order)])
     yield row("log-likelihood at our weights", fit.log_likelihood, model.log_likelihood(**data))

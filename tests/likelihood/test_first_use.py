@@ -1,4 +1,4 @@
-"""What a user of fits meets first: warnings and errors that say what to do, and print-outs that say what was found."""
+"""What a user of fits meets first: warnings and errors that say what to do, and print-outs that say what a fit shows."""
 
 from __future__ import annotations
 
