@@ -65,13 +65,18 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:_MOST_NAMED]) + more
 
 
-def _columns(path: Path) -> str:
-    """The columns that the first line of a text file names, for a message."""
+def _columns(path: Path) -> list[str]:
+    """The columns of the first line of a text file."""
     if path.suffix.lower() not in (".csv", ".tsv"):
-        return ""
+        return []
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        names = [one.strip(" \"'") for one in re.split(r"[,;\t]", file.readline(2000).strip())]
-    return f" with the columns {_listed([shown(name) for name in names])}"
+        return [one.strip(" \"'") for one in re.split(r"[,;\t]", file.readline(2000).strip())]
+
+
+def _one_column(path: Path) -> bool:
+    """Whether no line of a text file separates columns."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        return not any(re.search(r"[,;\t]", line) for line in file)
 
 
 def _unit_names(path: Path, budget: Budget) -> Iterator[str]:
@@ -150,11 +155,13 @@ def read_neo(
     """The first Block in a file or folder that Neo reads, by the ending of its name; t_start, t_stop (s): as `read_text` says."""
     import neo.io
 
-    if path.suffix.lower() == ".txt" and path.is_file():
+    columns = _columns(path) if path.is_file() else []
+    if path.is_file() and (path.suffix.lower() == ".txt" or (len(columns) == 1 and _one_column(path))):
         return block_of(read_text(path, budget, t_start, t_stop))
     if path.suffix.lower() in _TABLES and path.is_file():
+        names = f" with the columns {_listed([shown(name) for name in columns])}" if columns else ""
         raise FormatError(
-            f"a table{_columns(path)}: to_block takes one with a row per spike and the columns unit, time (in seconds) and, for "
+            f"a table{names}: to_block takes one with a row per spike and the columns unit, time (in seconds) and, for "
             "several trials, trial; a text file with a line of spike times for each neuron has a name that ends in .txt:\n"
             f"    table = pandas.{_TABLES[path.suffix.lower()].format(str(path))}\n"
             "    block = nsnn_neuro.to_block(table, t_stop=...)"

@@ -187,6 +187,8 @@ TEXTS = [
     ("0.5\n1.5\n1.5\n2\n", [[0.5, 1.5, 1.5, 2.0]], 2.0, "the 4 lines of one time each are one neuron"),
     ("\ufeff 0.5, 1.5;2.5 ,\n%\n.25 5.e-1\t1E0", [[0.5, 1.5, 2.5], [0.25, 0.5, 1.0]], 2.5, "no units"),
     ("1,2,3\n", [[1.0, 2.0, 3.0]], 3.0, "one neuron"),
+    ('"time"\n1\n2\n', [[1.0, 2.0]], 2.0, "taken as seconds; the 2 lines of one time each are one neuron"),
+    ("time_ms\n100\n250\n", [[0.1, 0.25]], 0.25, "unit ms, as its comments say; the 2 lines"),
     *(
         (f"{comment}\n12.5 30\n\n# another\n7.25", [[0.0125, 0.03], [], [0.00725]], 0.03, TWO)
         for comment in ("# unit: ms", "% units = msec", "#Time [ms], 30 neurons", "# of 10 s, units: ms")
@@ -206,6 +208,18 @@ def test_a_text_file_of_spike_trains_says_what_was_assumed(tmp_path):
         trains, block = read(tmp_path, content, words)
         assert trains == expected, content
         assert bounds_of(block)[0][1] == stop
+
+
+def test_a_csv_file_of_one_column_is_one_neuron(tmp_path):
+    for content in ("0.1\n0.25\n", "time\n0.1\n0.25\n", "Time (ms)\n100\n250\n"):
+        (tmp_path / "a.csv").write_text(content)
+        with pytest.warns(UserWarning, match="2 lines of one time each are one neuron"):
+            (trains,) = trains_of(load(tmp_path / "a.csv", t_stop=1 * pq.s))
+        assert [np.frombuffer(train).tolist() for train in trains] == [[0.1, 0.25]]
+    for content in ("0,0.1\n1,0.25\n", "a title\n0,0.1\n1,0.25\n", "unit\ttime\n0\t0.1\n"):  # tables
+        (tmp_path / "a.csv").write_text(content)
+        with pytest.raises(FormatError, match=r"pandas\.read_csv"):
+            load(tmp_path / "a.csv")
 
 
 def test_slow_spikes_of_text_without_a_unit_are_doubted(tmp_path):
@@ -250,7 +264,8 @@ REFUSED_TEXTS = [
     ("3.0\t2.0\t1.0\n", "line 1: the numbers don't ascend"),
     ("1\n2\n# back\n0.5\n", "line 4 is earlier than the one before"),
     ("1\n\n2\n", "empty lines between: these may be neurons, trials or gaps"),
-    ("time\n1\n", "line 1: 'time' is no number: .* begin comments with #"),
+    ("nan\n1\n", "line 1: 'nan' is no number: .* begin comments with #"),
+    ("1\ntime\n", "line 2: 'time' is no number"),
     ("1 1_0\n", "line 1: '1_0' is no number"),
     ("1 1e999\n", "beyond the range"),
     ("1" * 5000, "is no number"),

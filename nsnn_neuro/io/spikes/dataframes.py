@@ -45,13 +45,18 @@ def _labels(column: Any, name: str) -> tuple[list[Any], np.ndarray]:
 
 
 def read(table: Any) -> Source:
-    """A DataFrame with a row per spike: columns unit, time in s and, where there are several, trial."""
+    """A DataFrame with a row per spike: columns time in s and, where there are several, unit and trial."""
+    if list(table.columns) == [0]:  # a file without a header
+        table = table.rename(columns={0: "time"})
     names = [str(name) for name in table.columns]
+    if set(names) in ({"time"}, {"time", "trial"}):
+        table = table.assign(unit=0)
     for name in ("unit", "time"):
         if name not in table.columns:
             raise NsnnError(
                 f"source is a DataFrame with the columns {', '.join(names) or 'none'}: expected unit, time in seconds and, for "
-                f"several trials, trial{did_you_mean(name, names)}; rename with source.rename(columns=...)"
+                f"several trials, trial (of one neuron, time and trial alone){did_you_mean(name, names)}; rename with "
+                "source.rename(columns=...), or read a file whose first line is no header with pandas.read_csv(..., header=None)"
             )
     for name in ("unit", "time", "trial"):
         if names.count(name) > 1:

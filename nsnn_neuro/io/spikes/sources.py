@@ -300,8 +300,18 @@ def _listed(value: Any, where: str) -> list[Any]:
     return list(value)
 
 
+def _is_train(value: Any) -> bool:
+    """Whether a value holds plain times: an array or quantity of one dimension, or a list of numbers."""
+    if isinstance(value, list | tuple):
+        return bool(value) and all(isinstance(one, int | float) for one in value)
+    array = is_quantity(value) or (isinstance(value, np.ndarray) and value.dtype.kind in "biuf")
+    return bool(array) and np.ndim(value) == 1
+
+
 def nested(value: Any) -> Source:
-    """Lists [trial][neuron] of arrays of seconds or of SpikeTrains."""
+    """Lists [trial][neuron] of arrays of seconds or of SpikeTrains; plain times are those of one neuron in one trial."""
+    if _is_train(value):
+        return _of_items([[value]], lambda i, j: "source", "times in seconds")
     if isinstance(value, np.ndarray) and value.ndim != 3 and value.dtype != object:
         raise NsnnError(f"source has shape {value.shape}: expected {NESTING}")
     trials = [_listed(trial, f"source[{i}]") for i, trial in enumerate(_listed(value, "source"))]

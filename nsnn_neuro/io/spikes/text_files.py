@@ -1,10 +1,10 @@
 """Text files of spike times, in double precision; a warning says what was assumed.
 
 A line holds the times of one neuron, separated by spaces, tabs, commas or semicolons; an empty line between others is a
-silent neuron. A file with one time a line is one neuron. Lines that begin with # or % are comments, and may name the unit:
-"# unit: ms"; without one, times are taken as seconds. A line "# t_stop: 500" or "# t_stop: 0.5 s" says when the recording ends,
-in the file's unit or its own. The recording is taken to last from 0, or from the first spike where that is before 0, to this
-end, or without one to the last spike.
+silent neuron. A file with one time a line is one neuron. Lines that begin with # or %, and a header, are comments, and may name
+the unit: "# unit: ms"; without one, times are taken as seconds. A line "# t_stop: 500" or "# t_stop: 0.5 s" says when the
+recording ends, in the file's unit or its own. The recording is taken to last from 0, or from the first spike where that is
+before 0, to this end, or without one to the last spike.
 """
 
 from __future__ import annotations
@@ -57,6 +57,8 @@ def read_text(
     except UnicodeDecodeError:
         raise FormatError("no text in UTF-8, and so no text file of spike times") from None
     lines = re.split(r"\r\n|\r|\n", text)
+    if len(lines) > 1 and re.fullmatch(r"(?!nan|inf)[\"']?[a-z][^,;\t]*", lines[0].strip(), re.I):  # a header
+        lines[0] = "# " + lines[0].replace("_", " ").strip("\"'")
     numbered = [(k, line) for k, line in enumerate(map(str.strip, lines), 1)]
     comments = [line[1:_LONGEST] for _, line in numbered if line.startswith(("#", "%"))]
     numbered = [(k, line) for k, line in numbered if not line.startswith(("#", "%"))]

@@ -509,6 +509,14 @@ def test_times_that_are_hardly_seconds_are_doubted():
             to_block(source, t_stop=stop * second)
 
 
+def test_times_of_one_neuron_need_no_lists():
+    expected = trains_of(to_block([[[0.1, 0.25]]], t_stop=1 * second))
+    times = np.array([0.1, 0.25])
+    tables = pd.DataFrame({"time": times}), pd.DataFrame(times), pd.DataFrame({"time": times, "trial": 0})
+    for source in (times, times.tolist(), times * 1000 * ms, *tables):
+        assert trains_of(to_block(source, t_stop=1 * second)) == expected
+
+
 # --- what is refused ---
 
 
@@ -531,7 +539,8 @@ REFUSED = [
     ([], END, "source has no trials", "source[trial][neuron]"),
     ([[]], END, "source has no neurons", "source[trial][neuron]"),
     (3, END, "source = 3", "source[trial][neuron]"),
-    ([0.1, 0.2], END, "source[0] = 0.1", "source[trial][neuron]"),
+    ([0.1, 1.2], END, "source[1] = 1.2 s lies outside", "a later t_stop"),
+    (["0.1"], END, "source[0] = '0.1'", "source[trial][neuron]"),
     ([[0.1, 0.2]], END, "source[0][0] = 0.1", "source[trial][neuron]"),
     ([[[[0.1]]]], END, "source[0][0] = [[0.1]]", "source[trial][neuron]"),
     ([[[1j]]], END, "source[0][0] = [1j]", "source[trial][neuron]"),
@@ -567,6 +576,7 @@ REFUSED = [
     ({"left": {"a": [0.1]}, "right": {"a": [0.3]}}, END, "the unit 'a' several times", "pass a list of the dicts"),
     # tables, NEST, sortings
     (pd.DataFrame({"neuron": [1], "time": [0.1]}), END, "the columns neuron, time", "expected unit"),
+    (pd.DataFrame({"0.1": [0.2, 0.3]}), END, "the columns 0.1", "header=None"),
     (pd.DataFrame({"unit": [1], "times": [0.1]}), END, "the columns unit, times", "did you mean 'times'?"),
     (pd.DataFrame({"unit": [1], "time": ["0.1"]}), END, "source['time']", "expected times in seconds"),
     (pd.DataFrame({"unit": [1, None], "time": [0.1, 0.2]}), END, "source['unit'] is missing in row 1", "each spike"),
