@@ -35,10 +35,9 @@ _SPIKES = (0.003, 0.01, 0.03, 0.1, 0.2, 0.5)  # s, time constants of the effect 
 _NOISE = (0.005, 0.02, 0.1)  # s, time constants of residuals
 _SLOW = 4  # cosines over the recording
 _SHORT = 0.025  # s: effects of spikes over longer times are called adaptation
-_AFTER_STIMULUS = (
+_AFTER_STIMULUS: tuple[str, ...] = (
     "spikes",
     "short",
-    "other",
     "stimulus squared",
 )  # kinds that a missing filter of the stimulus mimics
 _LEFT = 0.05  # of the variance of a regressor: what parameters leave has power from here on
@@ -50,7 +49,7 @@ _FREE = {
     "rate": ("stimulus.offset", "noise.sigma"),
 }
 _BOTH = {
-    "other": "look at the tests of spikes and stimulus",
+    "other": "add what follows from spikes or the stimulus one at a time, and compare scores",
     "drift": "fit parts of the recording and compare them",
     "rate": "compare the recordings",
 }
@@ -260,16 +259,21 @@ def _advice(table: pd.DataFrame, alpha: float, cures: Mapping[str, str]) -> list
         len(spikes) > 0 and spikes.sign[spikes.p.idxmin()] < 0
     )  # a neuron that adapts mimics noise at short lags
     kind = kind.where((some.kind != "noise") | ((some.sign > 0) & (not fewer)), "other")
-    strongest = some.groupby("kind").p.min()
+    strongest = some.groupby("kind").p.min().to_dict()
+    stimulus = strongest.get("stimulus", 1.0)
     # what a stimulus filter leaves is seen after spikes too, and what adaptation leaves in the stimulus, but less
-    filter_first = strongest.get("stimulus", 1.0) < strongest.get("spikes", 1.0)
+    later = _AFTER_STIMULUS if stimulus < strongest.get("spikes", 1.0) else ()
+    # noise with a correlation time leaves less in the stimulus than a filter leaves in the tests of noise
+    later += ("noise",) * (stimulus < strongest.get("noise", 1.0) ** 0.5)
+    if len(known := some.p.groupby(kind).min().drop("other", errors="ignore")):
+        cures = {**cures, "other": f"first {cures[str(known.idxmin())]}, then test again"}
     for (name, more), rows in some.groupby([kind, some.sign > 0]):
         low, high = 1e3 * rows.lag.min(), 1e3 * rows.lag.max()
         span = f"{low:g} ms" if low == high else f"{low:g} to {high:g} ms"
         for row in rows.index:
             cure = cures[str(name)]
-            if filter_first and name in _AFTER_STIMULUS:
-                cure = f"first {cures['stimulus']}" + f", then {cure}" * (name != "other")
+            if name in later:
+                cure = f"first {cures['stimulus']}, then {cure}"
             result[row] = f"{_missing(str(name), bool(more), span)}: {cure}"
     return result
 

@@ -25,7 +25,7 @@ from nsnn_neuro.likelihood import (
     Rescaled,
     compare_models,
 )
-from nsnn_neuro.likelihood.misfit import FILTERS, misfit_table, neuron_cures, of_chances
+from nsnn_neuro.likelihood.misfit import FILTERS, _advice, misfit_table, neuron_cures, of_chances
 
 DOCS = Path(__file__).parents[2] / "docs"
 N, R = 3000, 100
@@ -198,6 +198,29 @@ def test_noise_with_a_correlation_time_is_found_and_its_absence_too():
     noise = wrong[wrong.kind == "noise"]
     assert noise.q.min() < 1e-3
     assert noise.advice.str.contains("OUNoise").any()
+
+
+def test_the_advice_begins_with_what_mimics_the_rest():
+    """What to do for each kind, given its p: a filter leaves more in the stimulus than noise does, as docs/misfit.md has it."""
+
+    def first(**p: float) -> dict[str, str]:
+        kinds = [name.replace("_", " ") for name in p]
+        table = pd.DataFrame({"kind": kinds, "lag": 0.1, "p": p.values(), "q": p.values(), "sign": 1.0})
+        table.loc[
+            table.kind == "spikes", "sign"
+        ] = -1.0  # adaptation, which noise with a correlation time resembles
+        return dict(zip(kinds, _advice(table, 0.05, neuron_cures([])), strict=True))
+
+    adaptation = first(spikes=1e-9, noise=1e-8)
+    assert "GIF" in adaptation["spikes"]
+    assert "first add a spike-triggered" in adaptation["noise"]
+    both = first(stimulus=1e-9, stimulus_squared=1e-3, spikes=1e-4, noise=1e-12)
+    assert all("filter the signal" in advice for advice in both.values())
+    noise = first(stimulus=1e-3, noise=1e-8)
+    assert "OUNoise" in noise["noise"]
+    assert "filter" not in noise["noise"]
+    filtered = first(stimulus=1e-6, noise=1e-8)["noise"]
+    assert filtered.index("filter") < filtered.index("OUNoise")
 
 
 def test_advice_frees_what_was_not_free():
