@@ -36,6 +36,7 @@ from .scores import PerStep, paired_error, part_sums, ratio_error, warn_fitted
 
 RECORDED = "recorded"
 _ALPHA = 0.05
+_PRECISION = 4e-3  # s
 
 
 @suggest_keywords
@@ -44,7 +45,7 @@ def compare_models(
     trains: SpikeSource,
     signal: Signal | None = None,
     *,
-    precision: Any,
+    precision: Time | None = None,
     bin_width: Time | None = None,
     inputs: Any = None,
     t_start: Time | None = None,
@@ -75,7 +76,7 @@ def compare_models(
         stimulus
     signal : the stimulus, or a dict with that of each model by name. A model that has its own, such
         as a `Calibration`, uses that one unless the dict has its name
-    precision : time, of coincidences
+    precision : time, of coincidences; None: 4 ms, or a quarter of the mean interval if that is less
     bin_width : time, bins of the PSTH; None: `precision`
     inputs : as for `fit_neuron`
     t_start, t_stop : the held-out part, the same for all
@@ -84,9 +85,9 @@ def compare_models(
     Returns
     -------
     DataFrame : model, score, value, se, n (spikes of the likelihood, else trials), bin (s). Printed,
-        its last line says which model wins, and if by more than two errors. Errors of likelihoods
+        a last line says which model wins, and if by more than two errors. Errors of likelihoods
         are over 20 parts of the data, of rate and CV over simulated trials, else over recorded
-        trials (jackknife, from three trials on)
+        trials (jackknife, from three trials on). With one recorded trial Md* and ceilings are NaN
 
     Raises
     ------
@@ -96,8 +97,7 @@ def compare_models(
     Warns
     -----
     of spikes that a model was fitted to; of scores that a model or the data do not have, which are
-    NaN, such as those of simulated spikes of a Poisson model that runs away; with one recorded
-    trial: Md* and ceilings
+    NaN, such as those of simulated spikes of a Poisson model that runs away
 
     Source: Naud et al. 2011, doi 10.1162/NECO_a_00208; Schoppe et al. 2016, doi
     10.3389/fncom.2016.00010
@@ -122,16 +122,20 @@ def compare_models(
         models = {type(model).__name__ + f" {k}": model for k, model in enumerate(models)}
     if not isinstance(models, Mapping) or not models or RECORDED in models:
         raise NsnnError(f'models = {models!r}: expected a dict of fitted models, none called "{RECORDED}"')
-    delta = positive(precision, "s", "precision")
     span: dict[str, Any] = {"t_start": t_start, "t_stop": t_stop}
+    recorded = as_repeats(trains, **span)
+    if np.isnan(recorded.t_stop).any():
+        raise NsnnError("trains have no duration: expected t_stop, or spike trains with one, as in a Block")
+    duration = np.ptp(recorded.window())  # refuses trials of several windows
+    if precision is None:
+        most = max(1, *np.bincount(recorded.trial, minlength=2))
+        delta = min(_PRECISION, duration / most / 4)
+    else:
+        delta = positive(precision, "s", "precision")
     width = delta if bin_width is None else positive(bin_width, "s", "bin_width")
     runs = {"trials": whole(trials, 2, "trials"), "seed": check_seed(seed)}
     setup = _Setup(trains, signal, inputs, span, delta, width, runs)
     setup.likelihoods(models)
-    recorded = as_repeats(trains, **span)
-    if np.isnan(recorded.t_stop).any():
-        raise NsnnError("trains have no duration: expected t_stop, or spike trains with one, as in a Block")
-    recorded.window()  # refuses trials of several windows
     setup.recorded(recorded)
     for name, model in models.items():
         setup.simulated(name, model, recorded)
@@ -139,7 +143,7 @@ def compare_models(
 
 
 class Comparison(pd.DataFrame):
-    """The table of `compare_models`; its last printed line says which model predicts the spikes best."""
+    """The table of `compare_models`; a printed line says which model predicts the spikes best."""
 
     @property
     def _constructor(self) -> type[pd.DataFrame]:
@@ -147,6 +151,11 @@ class Comparison(pd.DataFrame):
 
     @property
     def _verdict(self) -> str:
+        one = self[(self.score == "gamma") & (self.model == RECORDED)].n.max() == 1
+        return "\nNaN: these scores need two recorded trials or more" * bool(one) + self._best
+
+    @property
+    def _best(self) -> str:
         behind = self[self.score == "bits_behind"].sort_values("value").iloc[:2]
         if len(behind) < 2:
             return ""
@@ -158,7 +167,7 @@ class Comparison(pd.DataFrame):
         )
 
     def __repr__(self) -> str:
-        """The table and that line."""
+        """The table, why scores of one trial are NaN, and that line."""
         return super().__repr__() + self._verdict
 
     def _repr_html_(self) -> str | None:
@@ -241,10 +250,6 @@ class _Setup:
         """The neuron's own values and the ceilings."""
         precision = pq_quantity(self.delta, "s")
         self._rate_and_cv(RECORDED, recorded)
-        if recorded.n_trials < 2:
-            warn(
-                "trains hold one trial: Md*, ceilings and normalised PSTH correlations are NaN, as they need two recorded trials"
-            )
 
         def gamma(trains: Trains) -> float:
             pairs = np.nan_to_num(gamma_coincidence(trains, precision=precision))

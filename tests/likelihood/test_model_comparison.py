@@ -145,11 +145,16 @@ def test_a_calibrated_neuron_stands_beside_a_glm(recorded):
 def test_one_recorded_trial_has_no_ceilings_and_says_why(recorded, models):
     block, signal = recorded
     one = nsnn.select(block, trials=[0])
-    with pytest.warns(
-        UserWarning, match="trains hold one trial: Md.*NaN, as they need two recorded trials"
-    ) as caught:
-        rows = compare_models({"true": models["true"]}, one, signal, **HALF, **PRECISION, trials=2)
-    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rows = compare_models({"true": models["true"]}, one, signal, **HALF, trials=2)
+    assert "two recorded trials" in str(rows)
+    fastest = nsnn.measures.spike_counts(one, **HALF).max()
+    assert rows.bin[rows.score == "gamma"].tolist() == pytest.approx(
+        [0.25 / fastest] * 2
+    )  # of 1 s; shorter than 4 ms
+    two = compare_models({"true": models["true"]}, block, signal, **HALF, **PRECISION, trials=2)
+    assert "two recorded trials" not in str(two)
     rows = rows.set_index(["model", "score"])
     missing = rows.index[rows.value.isna()].tolist()
     assert missing == [
