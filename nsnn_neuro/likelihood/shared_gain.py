@@ -27,6 +27,7 @@ from ..core.aliases import Time, Values
 from ..core.checks import positive, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import floats
+from ..core.warn import warn
 from ..measures import modulated_poisson
 from ..measures.estimate import Report
 from ..measures.response_checks import refuse_swapped
@@ -217,6 +218,11 @@ def _with_filters(fits: Sequence[Any], window: Any) -> tuple[tuple[NeuronFit, ..
         for k, (fit, one) in enumerate(zip(now, data, strict=True)):
             prior = Prior(fit.ridge, fit.smoothness)
             now[k] = fit_data(fit.model, replace(one, o=one.o / w, weight=w), prior, fit.values)
+    else:
+        warn(
+            f"expected: filters and gain still changed after {_MOST_TURNS} turns, so that fits and gain are not the most likely "
+            "ones and their errors are rough: take smaller bases, or fits with a ridge"
+        )
     # of each window and parameter, the change of the summed rate
     slopes = np.hstack(
         [in_windows(mean[:, None] * value.traces) for mean, value in zip(means, at, strict=True)]

@@ -57,6 +57,20 @@ def test_statistics_of_a_recording_are_those_of_loops_over_its_intervals():
     assert found["drive, 3 ms, squared, at spikes"] == pytest.approx(np.mean(z[at] ** 2))
 
 
+def test_a_fit_that_was_not_confirmed_says_so():
+    drive = nsnn.Constant(19 * mV)
+    block = nsnn.simulate(CELL, nsnn.OUNoise(4 * mV, 10 * ms), drive, seed=5, **SHORT)
+    few = {**QUICK, "noise": nsnn.OUNoise(8 * mV, 10 * ms), "stimulus": drive, "trains": block}
+    free = {"noise.sigma": (1 * mV, 20 * mV)}
+    with pytest.warns(UserWarning, match="raise n_simulations"):
+        short = nsnn.calibrate(CELL, free, **few | {"n_generations": 2})
+    assert not short.confirmed
+    assert "raise n_simulations" in str(short)
+    whole = nsnn.calibrate(CELL, free, **few)
+    assert whole.confirmed
+    assert "raise n_simulations" not in str(whole)
+
+
 def fit(out=None):
     """A fit with a parameter that does not matter: the phase of a sinusoid without amplitude."""
     stimulus = nsnn.Sinusoid(19 * mV, 0 * mV, 10 * Hz, 0.0)

@@ -464,6 +464,10 @@ def test_history_does_not_take_the_share_of_the_gain():
     ]
     assert np.max(z[:3]) > 4 > np.abs(z[3:]).max()
     assert joint.lower < 0.4 < joint.upper
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nsnn_neuro.likelihood.shared_gain._MOST_TURNS", 2)
+        with pytest.warns(UserWarning, match="still changed after 2 turns"):
+            fit_shared_gain(None, None, expected=alone)
 
 
 def test_no_shared_gain():

@@ -50,6 +50,8 @@ class SimulationCalibration(Calibrated):
 
     n_runs: int
     """recordings that were simulated"""
+    confirmed: bool
+    """whether the last simulations changed neither the estimate nor its errors"""
     _target: np.ndarray
     _surface: Surface
     _runs: Runs
@@ -60,9 +62,10 @@ class SimulationCalibration(Calibrated):
 
     def _head(self) -> list[str]:
         duration, number = self._runs.statistics.duration, int(self._surface.used.sum())
+        said = "" if self.confirmed else ", and more would still change the estimate: raise n_simulations"
         return [
             f"Calibration of {type(self.model).__name__} by simulation: {self.n_spikes} spikes in {duration:g} s",
-            f"{number} statistics, chi2 {self.chi2:.3g}, p = {self.p:.2g}; {self.n_runs} simulated recordings",
+            f"{number} statistics, chi2 {self.chi2:.3g}, p = {self.p:.2g}; {self.n_runs} simulated recordings{said}",
         ]
 
     def interval(

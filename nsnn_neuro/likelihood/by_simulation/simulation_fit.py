@@ -120,6 +120,7 @@ def calibrated(
         n_spikes=sum(trial.n_spikes for trial in trials),
         dt=runs.dt,
         n_runs=n_runs,
+        confirmed=settled,
         _trials=trials,
         _engine=runs.engine,
         _target=target,
