@@ -8,6 +8,7 @@ textbook data. `analysis.shared.recordings` names the sources: only the receptor
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import sys
@@ -28,6 +29,7 @@ from analysis.fit_recordings.calibrated import GIF, LIF, drives, neuron
 from analysis.fit_recordings.config import Config
 from analysis.fit_recordings.data_sets import Nothing, Recording, analog, recordings
 from analysis.shared.recordings import folder
+from nsnn_neuro import NsnnError
 from nsnn_neuro.likelihood import Poisson, RaisedCosines, compare_models, fit_states
 
 RESULTS, PAGE = (Path(__file__).with_name(name) for name in ("recorded_cells.json", "likelihood.md"))
@@ -81,7 +83,10 @@ def evaluated(r: Recording) -> dict[str, Any]:
     with warnings.catch_warnings(
         action="ignore"
     ):  # parameters at bounds and flat likelihoods are common here
-        fits = {name: fitted(r, name, dict(data)) for name in names}
+        fits = {}
+        for name in names:
+            with contextlib.suppress(NsnnError):  # parameters that cannot be distinguished: an empty cell
+                fits[name] = fitted(r, name, dict(data))
         scores = compare_models(fits, block, signal, precision=r.precision * pq.s, **held)
     results: dict[str, Any] = {}
     for name, fit in fits.items():

@@ -132,6 +132,18 @@ def test_survival_of_a_perfect_integrator_is_that_of_the_inverse_gaussian_law():
     assert np.abs(s - expected).max() < 2e-4
 
 
+def test_steps_soon_after_a_regular_spike_have_the_probabilities_of_the_inverse_gaussian_law():
+    """Within the first whole step after the refractory time the density grows by 1e141, and its exponent bends all the time."""
+    tau, sigma, drive, dt = 20.0, 2.4, 36.0, 0.5  # ms, mV
+    mean, shape = 10 / (drive / tau), 10**2 / (2 * sigma**2 / tau)
+    cell = nsnn.PIF(tau_m=tau * ms, v_reset=0 * mV, v_thresh=10 * mV, tau_refrac=0.56 * ms)
+    given = {"noise": nsnn.WhiteNoise(sigma * mV), "stimulus": nsnn.Constant(drive * mV)}
+    q = spike_probability(cell, [[0.01025]], dt=dt * ms, t_stop=20 * ms, **given)[21:]
+    left = invgauss.sf(np.maximum(np.arange(1 + len(q)) * dt - 0.31, 0), mean / shape, scale=shape)  # s at the ends of steps
+    assert q[1] < 1e-30
+    assert np.abs(np.cumprod(1 - q) - left[1:]).max() < 5e-4
+
+
 @pytest.mark.slow
 def test_a_membrane_that_moves_many_standard_deviations_in_a_step_has_the_survival_of_the_inverse_gaussian_law():
     cell = nsnn.PIF(tau_m=10 * ms, v_reset=0 * mV, v_thresh=10 * mV, tau_refrac=0 * ms)

@@ -182,10 +182,17 @@ def passages(
                 if i > begin:
                     before = (leak * threshold[r] - mean[t]) / tau[r]
                     log_before = np.log(max(flux[t] + (before - down) * per_slope[t], _LEAST)) - exponent[t]
-                    bend = 0.5 * h * h
-                    bend *= _bend(distance[t], variance[t], down, two_d, leak / tau[r]) + _bend(
-                        distance[i], variance[i], down, two_d, leak / tau[r]
-                    )
+                    if i == 2:  # since the last spike, so that the curvature changes much within this step
+                        half_time, x = 0.5 * h, threshold[r] - distance[1]
+                        x += (mean[2] - leak * x) * (-np.expm1(-half_time / tau[r]) if leak > 0 else half_time / tau[r])
+                        half_time += (n_steps[s] - (n - 1) * together - 1 + length[s]) * dt
+                        between = -spread[r] * np.expm1(-2.0 * half_time / tau[r]) if leak > 0 else two_d * half_time
+                        bend = 4.0 * (exponent[1] + exponent[2] - (threshold[r] - x) ** 2 / between)
+                    else:
+                        bend = 0.5 * h * h
+                        bend *= _bend(distance[t], variance[t], down, two_d, leak / tau[r]) + _bend(
+                            distance[i], variance[i], down, two_d, leak / tau[r]
+                        )
                     top, total = max(log_before, log_after) + bend / 8, 0.0
                     for k in range(5):  # Boole's rule, over the last of the steps that are taken together
                         at = 1 - (1 - k / 4) / together
