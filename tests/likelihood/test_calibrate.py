@@ -38,9 +38,19 @@ def spikes(noise="hazard"):
     return nsnn.simulate(CELL, model, DRIVE, trials=2, duration=3 * second, seed=7, engine="numpy")
 
 
+PROGRESS = []  # what the fit reports
+
+
 @functools.cache
 def fitted():
-    return nsnn.calibrate(CELL, FREE, noise=OTHER, stimulus=FAR, trains=spikes())
+    return nsnn.calibrate(CELL, FREE, noise=OTHER, stimulus=FAR, trains=spikes(), progress=PROGRESS.append)
+
+
+def test_progress_moves_during_the_search():
+    fitted()
+    assert sorted(PROGRESS) == PROGRESS
+    assert len([share for share in PROGRESS if share < 0.5]) > 10
+    assert PROGRESS[-1] == 1
 
 
 @functools.cache

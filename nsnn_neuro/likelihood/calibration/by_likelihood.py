@@ -98,8 +98,8 @@ def calibrate_by_likelihood(given: Given, n_jobs: int) -> Calibration:
         # a part may rank maxima wrongly: in escape noise all trials cost little
         few = trials if isinstance(parts[1], EscapeNoise) else searched(trials, len(free.names))
         part = replace(likelihood, trials=few)
-        ascents = search(part.on(_coarse(part)), free.starts(given.seed, _N_STARTS))
-        tell(0.5)
+        starts = free.starts(given.seed, _N_STARTS)
+        ascents = search(part.on(_coarse(part)), starts, lambda share: tell(0.5 * share))
         at, grid = _maximum(likelihood, part, ascents)
         tell(0.8)
         # long steps of the integral equation have errors that are small, and differ from point to point

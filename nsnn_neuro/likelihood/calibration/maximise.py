@@ -165,13 +165,25 @@ def at_best(function: Function, u: np.ndarray, some: np.ndarray, n_steps: int, t
     return Ascent(point, best.value)
 
 
-def search(function: Function, starts: np.ndarray, *, tolerance: float = 0.5) -> list[Ascent]:
-    """The best ascents from starts (n, K): a few steps from many, more from ever fewer, as good starts may lead to poor maxima."""
+def search(
+    function: Function,
+    starts: np.ndarray,
+    tell: Callable[[float], object] = lambda _: None,
+    *,
+    tolerance: float = 0.5,
+) -> list[Ascent]:
+    """The best ascents from starts (n, K): a few steps from many, more from ever fewer, as good starts may lead to poor maxima.
+
+    tell : called with the share that is done"""
     values = function(starts).sum(axis=1)
     ascents = [Ascent(starts[k].copy(), float(values[k])) for k in np.argsort(-values)]
+    done, whole = 0, sum(keep * n_steps for keep, n_steps in _ROUNDS)
     for keep, n_steps in _ROUNDS:
-        ascents = [climb(function, one, n_steps, tolerance) for one in ascents[:keep]]
-        ascents = _apart(sorted(ascents, key=lambda one: -one.value))
+        for place, one in enumerate(ascents[:keep]):
+            ascents[place] = climb(function, one, n_steps, tolerance)
+            tell((done + (place + 1) * n_steps) / whole)
+        done += keep * n_steps
+        ascents = _apart(sorted(ascents[:keep], key=lambda one: -one.value))
     return ascents
 
 

@@ -184,9 +184,15 @@ def passages(
                     log_before = np.log(max(flux[t] + (before - down) * per_slope[t], _LEAST)) - exponent[t]
                     if i == 2:  # since the last spike, so that the curvature changes much within this step
                         half_time, x = 0.5 * h, threshold[r] - distance[1]
-                        x += (mean[2] - leak * x) * (-np.expm1(-half_time / tau[r]) if leak > 0 else half_time / tau[r])
+                        x += (mean[2] - leak * x) * (
+                            -np.expm1(-half_time / tau[r]) if leak > 0 else half_time / tau[r]
+                        )
                         half_time += (n_steps[s] - (n - 1) * together - 1 + length[s]) * dt
-                        between = -spread[r] * np.expm1(-2.0 * half_time / tau[r]) if leak > 0 else two_d * half_time
+                        between = (
+                            -spread[r] * np.expm1(-2.0 * half_time / tau[r])
+                            if leak > 0
+                            else two_d * half_time
+                        )
                         bend = 4.0 * (exponent[1] + exponent[2] - (threshold[r] - x) ** 2 / between)
                     else:
                         bend = 0.5 * h * h
