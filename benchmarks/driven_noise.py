@@ -30,6 +30,7 @@ FIXED = {"v_rest": 0 * mV, "v_reset": 10 * mV, "v_thresh": 20 * mV, "tau_refrac"
 TRUE = {"tau_m": 15e-3, "noise.sigma": 2e-3, "stimulus.gain": 7e-3, "noise.weight": 0.8e-3}
 FREE = {"tau_m": (2 * ms, 60 * ms), "noise.sigma": (0.3 * mV, 15 * mV), "stimulus.gain": (1 * mV, 25 * mV)}
 WEIGHT = {"noise.weight": (-1 * mV, 5 * mV)}
+PROFILED = ["noise.sigma", "noise.weight"]  # whose likelihood is no parabola
 OFFSET, DURATION, PERIOD, DT = 18 * mV, 20.0, 0.5e-3, 0.2 * ms
 
 
@@ -57,6 +58,7 @@ def fit_one(number: int) -> dict[str, Any]:
                 progress=False,
             )
             ends = in_si(fit.interval(method="wald"))
+            profiled = in_si(fit.interval(names=PROFILED)) if name == "driven" else {}
         line[name] = {
             "cpu": round(time.process_time() - begun, 1),
             "warnings": [str(one.message) for one in heard],
@@ -64,6 +66,7 @@ def fit_one(number: int) -> dict[str, Any]:
             "values": fit.parameters,
             "se": fit.se,
             "covered": {k: bool(ends[k][0] <= TRUE[k] <= ends[k][1]) for k in free},
+            "profile": {k: bool(low <= TRUE[k] <= high) for k, (low, high) in profiled.items()},
         }
         if name == "driven":
             logs = log_likelihoods([(cell, noise, drive)], fit._trials, fit.dt, fit.grid)
@@ -78,21 +81,28 @@ def summary(every: list[dict[str, Any]]) -> str:
         row = [name, f"{1e3 * true:g}"]
         for kind in ("driven", "constant"):
             if name not in every[0][kind]["values"]:
-                row += ["", ""]
+                row += ["–", "–"]
                 continue
             values = 1e3 * np.array([line[kind]["values"][name] for line in every])
-            covered = sum(line[kind]["covered"][name] for line in every)
-            row += [
-                f"{values.mean():.2f} ({values.min():.2f} to {values.max():.2f})",
-                f"{covered} of {len(every)}",
-            ]
+            row.append(f"{values.mean():.2f} ({values.min():.2f} to {values.max():.2f})")
+            for how in ("covered", "profile") if kind == "driven" else ("covered",):
+                held = [line[kind][how][name] for line in every if name in line[kind][how]]
+                row.append(f"{sum(held)} of {len(held)}" if held else "")
         rows.append(row)
     ratios = [line["driven"]["log_likelihood"] - line["constant"]["log_likelihood"] for line in every]
     spikes = [line["n_spikes"] for line in every]
     known = [line for line in every if "true_log_likelihood" in line]
     below = [2 * (line["driven"]["log_likelihood"] - line["true_log_likelihood"]) for line in known]
     within = sum(one < chi2.isf(0.05, len(TRUE)) for one in below)
-    head = ["parameter (ms, mV)", "true", *("mean (range)", "95 % holds it") * 2]
+    head = [
+        "parameter (ms, mV)",
+        "true",
+        "mean (range)",
+        "Wald holds it",
+        "profile holds it",
+        "constant: mean (range)",
+        "Wald",
+    ]
     return (
         f"{table(head, rows)}\n{min(spikes)} to {max(spikes)} spikes; log-likelihood higher by {min(ratios):.1f} to "
         f"{max(ratios):.1f} nats; the 95 % region of the likelihood holds the true values in {within} of {len(known)}; "
