@@ -46,7 +46,7 @@ MOST_ROOMS, MOST_LAYERS = 18, 7
 MOST_LINES = {
     "core": 2650,
     "models": 6083,
-    "io": 8836,
+    "io": 8860,
     "theory": 3103,
     "measures": 20183,
     "reference": 924,
@@ -55,14 +55,14 @@ MOST_LINES = {
     "datasets": 1337,
     "plotting": 2507,
     "learning": 3531,
-    "likelihood": 13972,
+    "likelihood": 14016,
     "deep": 4997,
     "sweep": 1591,
     "certify": 1356,
     "explore": 707,
     "cli": 1803,
 }
-MOST_LINES_BESIDE = {"tests": 58_956, "analysis": 17_061}
+MOST_LINES_BESIDE = {"tests": 59_051, "analysis": 17_061}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.

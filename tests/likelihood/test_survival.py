@@ -146,6 +146,16 @@ def test_steps_soon_after_a_regular_spike_have_the_probabilities_of_the_inverse_
     assert np.abs(np.cumprod(1 - q) - left[1:]).max() < 5e-4
 
 
+def test_a_regular_neuron_that_is_late_keeps_its_hazard_in_coarse_steps():
+    """What is left is 1 minus what was lost, with an error of 1e-4 in steps of half the spread of intervals."""
+    cell = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=10 * mV, tau_refrac=0.56 * ms)
+    given = {"noise": nsnn.WhiteNoise(2.4 * mV), "stimulus": nsnn.Constant(36.6 * mV)}
+    t = np.arange(8.0, 18.0) * ms
+    coarse, fine = (survival(cell, t, dt=dt * ms, **given) for dt in (0.5, 0.05))
+    assert fine[-1] < 1e-7
+    assert np.abs(coarse / fine - 1).max() < 0.15
+
+
 @pytest.mark.slow
 def test_a_membrane_that_moves_many_standard_deviations_in_a_step_has_the_survival_of_the_inverse_gaussian_law():
     cell = nsnn.PIF(tau_m=10 * ms, v_reset=0 * mV, v_thresh=10 * mV, tau_refrac=0 * ms)

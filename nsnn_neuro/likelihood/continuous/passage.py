@@ -29,6 +29,8 @@ _FAR = 45.0  # nats below which a passage is neglected
 _LARGEST = 650.0  # nats that exp can take
 # survival below which it is taken from the hazard, as 1 minus what was lost has too few digits
 _FEW_LEFT = 1e-7
+# survival below which a hazard far above that of the density's fall is an error of what was lost before, and the highest factor
+_TAIL, _ABOVE_FALL = 5e-2, 1.02
 _LEAST = 1e-300
 _MIDDLE = _FAR / 128  # of exponents up to `_FAR`, divided by 64
 _SCALE = float(np.exp(-_MIDDLE))
@@ -150,7 +152,7 @@ def passages(
         begin = 1
         while begin < n and exponent[begin] > farthest:
             begin += 1
-        left, base, fired, forgotten, log_before = 1.0, 1.0, -np.inf, 0.0, -np.inf
+        left, base, fired, forgotten, log_before, fall = 1.0, 1.0, -np.inf, 0.0, -np.inf, 0.0
         for i in range(1, n + 1):
             t = i - 1
             if t == skip[s]:
@@ -208,6 +210,12 @@ def passages(
                 else:
                     log_lost = log_after + np.log(0.5 * h * (short if i == 1 else 1.0))
             lost = min(np.exp(log_lost), left)
+            if i > begin:
+                fall, fell = log_before - log_after, fall
+                if left < _TAIL and fall > 0:
+                    # log g falls by the hazard, and by its growth less
+                    tail = -np.expm1(-0.5 * (fall + np.sqrt(fall * fall + 4 * max(fall - fell, 0.0))))
+                    lost = tail * left if lost > _ABOVE_FALL * tail * left else lost
             after = left - lost
             if after < _FEW_LEFT:
                 after = min(left, max(after, np.exp(log_after) * h / max(log_before - log_after, 1e-6)))
