@@ -40,11 +40,12 @@ _AFTER_STIMULUS: tuple[str, ...] = (
     "short",
     "stimulus squared",
 )  # kinds that a missing filter of the stimulus mimics
+_STRONG = 1e-4  # p of the stimulus that correlated noise alone hardly leaves
 _LEFT = 0.05  # of the variance of a regressor: what parameters leave has power from here on
 
 COLUMNS = ["test", "kind", "lag", "statistic", "df", "p", "q", "advice"]
 _FREE = {
-    "stimulus": ("model.tau_m", "stimulus.tau", "stimulus.delay"),
+    "stimulus": ("model.tau_m", "stimulus.tau", "stimulus.delay"),  # by how often each is the cure
     "short": ("model.tau_refrac", "model.v_reset"),
     "rate": ("stimulus.offset", "noise.sigma"),
 }
@@ -55,7 +56,7 @@ _BOTH = {
 }
 _NEURON = _BOTH | {
     "stimulus": "filter the signal",
-    "stimulus squared": "take a stimulus that saturates (Transduced), or a membrane that is not linear (EIF)",
+    "stimulus squared": "let the signal saturate (Transduced, or a function of the signal), or in white noise take EIF",
     "spikes": "add a spike-triggered current or threshold (GIF)",
     "short": "add a threshold or a current that jumps (GIF)",
     "noise": "fit again with noise=OUNoise(...) and compare scores",
@@ -91,7 +92,7 @@ def neuron_cures(free: Sequence[str]) -> dict[str, str]:
     result = dict(_NEURON)
     for kind, paths in _FREE.items():
         if names := [one.removeprefix("model.") for one in paths if one not in free]:
-            result[kind] = f"free {' or '.join(names)}, or {_NEURON[kind]}"
+            result[kind] = f"free {', else '.join(names)}, or {_NEURON[kind]}"
     return result
 
 
@@ -264,7 +265,7 @@ def _advice(table: pd.DataFrame, alpha: float, cures: Mapping[str, str]) -> list
     # what a stimulus filter leaves is seen after spikes too, and what adaptation leaves in the stimulus, but less
     later = _AFTER_STIMULUS if stimulus < strongest.get("spikes", 1.0) else ()
     # noise with a correlation time leaves less in the stimulus than a filter leaves in the tests of noise
-    later += ("noise",) * (stimulus < strongest.get("noise", 1.0) ** 0.5)
+    later += ("noise",) * (stimulus < min(_STRONG, strongest.get("noise", 1.0) ** 0.5))
     if len(known := some.p.groupby(kind).min().drop("other", errors="ignore")):
         cures = {**cures, "other": f"first {cures[str(known.idxmin())]}, then test again"}
     for (name, more), rows in some.groupby([kind, some.sign > 0]):

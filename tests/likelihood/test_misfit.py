@@ -219,12 +219,13 @@ def test_the_advice_begins_with_what_mimics_the_rest():
     noise = first(stimulus=1e-3, noise=1e-8)
     assert "OUNoise" in noise["noise"]
     assert "filter" not in noise["noise"]
+    assert "filter" not in first(stimulus=2e-3, noise=2e-5)["noise"]
     filtered = first(stimulus=1e-6, noise=1e-8)["noise"]
     assert filtered.index("filter") < filtered.index("OUNoise")
 
 
 def test_advice_frees_what_was_not_free():
-    assert "free tau_m or stimulus.tau or stimulus.delay" in neuron_cures(["noise.sigma"])["stimulus"]
+    assert "free tau_m, else stimulus.tau, else stimulus.delay" in neuron_cures(["noise.sigma"])["stimulus"]
     assert "free stimulus.delay" in neuron_cures(["model.tau_m", "stimulus.tau"])["stimulus"]
     assert "free" not in neuron_cures(["model.tau_m", "stimulus.tau", "stimulus.delay"])["stimulus"]
 
