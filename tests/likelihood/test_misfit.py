@@ -238,6 +238,7 @@ def test_a_printed_fit_in_white_noise_names_the_assumption():
     given = {"stimulus": nsnn.Constant(19 * mV), "trains": block, "dt": 0.5 * ms}
     fit = nsnn.calibrate(LIF, fixed, noise=noise, **given)
     assert "White noise" not in str(fit)
+    assert "fit.misfit()" in str(fit)
     table = fit.misfit()
     assert not table.kind.str.startswith("stimulus").any()  # a constant one
     assert set(table.df[table.kind == "noise"]) <= {1, 2}

@@ -29,6 +29,7 @@ from .undetermined import warn_flat, warn_limits
 
 _FLAT = 2.0  # nats: a fall that does not exclude a bound
 _WIDE = 0.1  # of the range: a stretch from a bound in which the likelihood is flat
+_ANY = "\nfit.misfit() tests what this neuron misses, which distorts its parameters."
 _WHITE = "\nWhite noise is an assumption, on which tau_m, gain and sigma rest: fit.misfit() tests it."
 _STEP = 0.01  # of a standard error: a step of derivatives of probabilities
 _FAR = 8.0  # nats that a parabola falls up to a bound which is not worth a search
@@ -74,8 +75,8 @@ class SpikeCalibration(Calibrated, Scored):
         ]
 
     def __repr__(self) -> str:
-        """Head and table, and that white noise is an assumption."""
-        return super().__repr__() + _WHITE * isinstance(self.noise, WhiteNoise)
+        """Head and table, and what tests the assumptions, of which white noise is one."""
+        return super().__repr__() + (_WHITE if isinstance(self.noise, WhiteNoise) else _ANY)
 
     @suggest_keywords
     def score(
