@@ -159,9 +159,9 @@ def read_neo(
     if path.is_file() and (path.suffix.lower() == ".txt" or (len(columns) == 1 and _one_column(path))):
         return block_of(read_text(path, budget, t_start, t_stop))
     if path.suffix.lower() in _TABLES and path.is_file():
-        names = f" with the columns {_listed([shown(name) for name in columns])}" if columns else ""
+        said = f" with the columns {_listed([shown(name) for name in columns])}" if columns else ""
         raise FormatError(
-            f"a table{names}: to_block takes one with a row per spike and the columns unit, time (in seconds) and, for "
+            f"a table{said}: to_block takes one with a row per spike and the columns unit, time (in seconds) and, for "
             "several trials, trial; a text file with a line of spike times for each neuron has a name that ends in .txt:\n"
             f"    table = pandas.{_TABLES[path.suffix.lower()].format(str(path))}\n"
             "    block = nsnn_neuro.to_block(table, t_stop=...)"
