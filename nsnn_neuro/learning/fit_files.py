@@ -42,7 +42,7 @@ TYPES: dict[str, type[Model]] = {
         *(plasticity.SGD, plasticity.Momentum, plasticity.Adam),
         *(coding.Bernoulli, coding.Direct, coding.Latency, coding.PopulationCode),
         *(losses.RateMSE, losses.CrossEntropyMean, losses.CrossEntropyStep),
-        *(losses.VanRossum, losses.NegativeLogLikelihood),
+        *(losses.Margin, losses.VanRossum, losses.NegativeLogLikelihood),
     )
 }
 

@@ -1,7 +1,7 @@
 """Losses of a layered spiking network: a value for each sample's output spikes, and the learning signal dL/do(t).
 
 A loss states value and gradient twice: in NumPy (`value`, `gradient`), for the NumPy code generation target, torch and the
-reference, and in C (`code`), for compiled targets. `rate_mse`, `cross_entropy_mean` and `cross_entropy_step` take labels;
+reference, and in C (`code`), for compiled targets. `rate_mse`, `cross_entropy_mean`, `cross_entropy_step` and `margin` take labels;
 `VanRossum(tau)` and `NegativeLogLikelihood()` take target spikes. Subclass `Loss` for others.
 """
 
@@ -20,11 +20,13 @@ __all__ = [
     "CrossEntropyMean",
     "CrossEntropyStep",
     "Loss",
+    "Margin",
     "NegativeLogLikelihood",
     "RateMSE",
     "VanRossum",
     "cross_entropy_mean",
     "cross_entropy_step",
+    "margin",
     "one_hot",
     "rate_mse",
     "target_spikes",
@@ -214,6 +216,51 @@ class CrossEntropyStep(Loss):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Margin(Loss):
+    """Rate of the best other class minus that of the label: L = max_(k != y) r_k - r_y, r_k = mean_t o_k(t), two classes or more.
+
+    dL/do_k(t) = ([k is the best other class, the first of ties] - y_k) / n_steps. Its gradient does not vanish where a guess is
+    certain, as that of the cross-entropy does, so it is a loss for attacks. `margin` is one of these.
+
+    Source: Carlini & Wagner 2017, doi 10.1109/SP.2017.49
+
+    >>> float(Margin().value([[1, 0], [1, 1]], 0))
+    -0.5
+    """
+
+    averaged = True
+    code = """
+    int best = -1;
+    double highest = -HUGE_VAL, rate = 0;
+    for (int k = 0; k < n; k++) {
+        double r = 0;
+        for (int t = 0; t < n_steps; t++) r += O(t, k);
+        if (k == label) rate = r;
+        else if (r > highest) { highest = r; best = k; }
+    }
+    value += (highest - rate) / n_steps;
+    for (int k = 0; k < n; k++)
+        for (int t = 0; t < n_steps; t++) D(t, k) = ((k == best) - (k == label)) / (double)n_steps;
+    """
+
+    def value(self, o: Any, y: Any) -> np.ndarray:
+        """L of each sample."""
+        rates = np.mean(o, axis=-2)
+        return np.asarray(np.sum(rates * self._signs(rates, one_hot(y, o)), axis=-1))
+
+    def gradient(self, o: Any, y: Any) -> np.ndarray:
+        """dL/do."""
+        o = np.asarray(o, dtype=float)
+        signs = self._signs(o.mean(-2), one_hot(y, o))
+        return np.asarray(np.broadcast_to(signs[..., None, :] / o.shape[-2], o.shape)).copy()
+
+    def _signs(self, rates: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """1 at the best other class, -1 at the label."""
+        others = np.where(target > 0, -np.inf, rates)
+        return np.asarray((others.argmax(-1)[..., None] == np.arange(rates.shape[-1])) - target)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class VanRossum(Loss):
     """Squared van Rossum distance from target spikes: L = sum_k D_k^2, D_k that of `measures.van_rossum` for neuron k's spikes.
 
@@ -323,3 +370,4 @@ class NegativeLogLikelihood(Loss):
 rate_mse = RateMSE()
 cross_entropy_mean = CrossEntropyMean()
 cross_entropy_step = CrossEntropyStep()
+margin = Margin()

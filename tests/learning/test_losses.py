@@ -11,7 +11,7 @@ from nsnn_neuro import NsnnError, losses
 
 LOSSES = [
     losses.rate_mse, losses.cross_entropy_mean, losses.cross_entropy_step, losses.CrossEntropyMean(1.3),
-    losses.CrossEntropyStep(0.7),
+    losses.CrossEntropyStep(0.7), losses.margin,
 ]  # fmt: skip
 ALL = pytest.mark.parametrize(
     "loss", LOSSES, ids=lambda loss: f"{type(loss).__name__}{loss.describe().get('gain', '')}"[:30]
@@ -41,6 +41,8 @@ def test_values_by_hand():
     )
     steps = [np.log(np.exp(5.0 * row).sum()) - 5.0 * row[1] for row in o]
     assert float(losses.cross_entropy_step.value(o, y)) == pytest.approx(np.mean(steps), abs=1e-14)
+    assert float(losses.margin.value(o, y)) == 0.5
+    assert losses.margin.gradient([[1, 1, 1]], 1).tolist() == [[1, -1, 0]]  # the first of two equal others
 
 
 OF_SPIKES = [losses.VanRossum(0.3), losses.VanRossum(1e6)]

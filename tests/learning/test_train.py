@@ -44,7 +44,7 @@ LOSSES = losses.rate_mse, losses.cross_entropy_mean, losses.cross_entropy_step
 CASES = [
     (FAMILIES[k % 6], PATHS[(k + k // 6) % 4], SIGNALS[k % 3], LOSSES[(k + 2 * (k // 6)) % 3])
     for k in range(12)
-]
+] + [(FAMILIES[0], PATHS[0], SIGNALS[1], losses.margin)]
 
 
 @pytest.mark.parametrize(("family", "case", "kind", "loss"), CASES)
