@@ -59,6 +59,9 @@ WHITE = {
     "fgsm": lambda net, data, s, **more: deep.fgsm(net, data, strength=s, **more),
     "pgd": lambda net, data, s, **more: deep.pgd(net, data, strength=s, steps=5, **more),
     "sphere": lambda net, data, s, **more: deep.sphere(net, data, radius=8 * s, steps=5, **more),
+    "sphere, Adam": lambda net, data, s, **more: deep.sphere(
+        net, data, radius=8 * s, steps=5, optimizer="adam", **more
+    ),
 }
 EVERY = WHITE | {
     "square": lambda net, data, s, **more: deep.square(net, data, strength=s, queries=200, **more)
@@ -79,7 +82,7 @@ def test_images_stay_images_within_their_bounds(trained, attack):
     assert found.min() >= 0
     assert found.max() <= 1
     off = (found - X).flatten(1)
-    if attack is EVERY["sphere"]:
+    if attack in (EVERY["sphere"], EVERY["sphere, Adam"]):
         np.testing.assert_allclose(off.norm(dim=1).numpy(), 8 * strength, rtol=1e-4)
     else:
         assert off.abs().max() <= strength + 1e-6
@@ -236,6 +239,28 @@ def test_squares_are_squares_and_vectors_have_pixels():
     assert change.abs().unique().tolist() == [0.25]
 
 
+def test_direct_optimisation_on_the_sphere_is_adam_through_the_normalisation():
+    """Against torch's Adam and autograd on v, with changes radius v / |v|; pixels stay far from 0 and 1."""
+    torch.manual_seed(3)
+    layer, x, y, radius = nn.Linear(12, 4).double(), torch.full((5, 12), 0.5).double(), [0, 1, 2, 3, 0], 0.3
+    net = deep.Classifier(layer, encoder=coding.Direct(), n_steps=2)
+    options = {"radius": radius, "optimizer": "adam", "draws": 1, "seed": 1}
+    start = deep.sphere(net, (x, y), step=0.0, steps=1, **options)
+    found = deep.sphere(net, (x, y), step=0.11, steps=30, **options)
+    v = ((start - x) / radius).requires_grad_()
+    adam = torch.optim.Adam([v], lr=0.11 / np.sqrt(12), maximize=True)
+    for _ in range(30):
+        adam.zero_grad()
+        scores = layer(x + radius * v / v.norm(dim=1, keepdim=True))
+        nn.functional.cross_entropy(5 * scores, torch.tensor(y), reduction="sum").backward()
+        adam.step()
+    v = v.detach()
+    np.testing.assert_allclose(
+        found.numpy(), (x + radius * v / v.norm(dim=1, keepdim=True)).numpy(), atol=1e-6
+    )
+    assert (found - start).norm(dim=1).min() > radius / 4
+
+
 def test_images_are_taken_in_parts(trained, monkeypatch):
     """More than fit at once: each part its own, in order, whatever the draws."""
     _, twin, (X, y) = trained
@@ -253,12 +278,14 @@ def test_errors_name_the_argument():
         (lambda: deep.pgd(net, data, strength=0.1, steps=0), "steps = 0", ""),
         (lambda: deep.pgd(net, data, strength=0.1, step=-1), "step = -1", ""),
         (lambda: deep.sphere(net, data, radius="1"), "radius = '1'", ""),
+        (lambda: deep.sphere(net, data, radius=1, optimizer="sgd"), "optimizer = 'sgd'", "'adam'"),
         (lambda: deep.square(net, data, strength=0.1, area=0), "area = 0", ""),
         (lambda: deep.fgsm(net, data, strength=0.1, draws=0), "draws = 0", ""),
         (lambda: deep.fgsm(net, data, strength=0.1, loss=losses.VanRossum(1.0)), "needs target spikes", ""),
         (lambda: deep.fgsm(net, data, strength=0.1, seed=-1), "seed = -1", ""),
         (lambda: deep.fgsm(net.module, data, strength=0.1), "net is Sequential", ""),
         (lambda: deep.fgsm(net, (data[0] + 1, data[1]), strength=0.1), "X has values from 1", ""),
+        (lambda: deep.pgd(net, (data[0], [0, 1, 10]), strength=0.1), "y has labels from 0 to 10", "0 to 9"),
         (lambda: deep.pgd(deep.Classifier(net.module, encoder=coding.Latency()), data, strength=0.1),
          "encoder = Latency()", "it has no derivative"),
     ]  # fmt: skip
