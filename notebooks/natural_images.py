@@ -96,7 +96,7 @@ rows = []
 for name, net in nets.items():
     sources = {"itself": net, "noise off": deep.twin(net)}
     worst = deep.worst_case(
-        net, some, strength=0.1, widths=(0.3, 0.7), draws=(1, 5), sources=sources, steps=5, passes=10, seed=1
+        net, some, strength=0.1, widths=(0.3, 0.7), draws=(1, 5), sources=sources, steps=5, restarts=1, seed=1
     )
     for one in worst.table.itertuples():
         rows.append((name, f"{one.source}, width {one.width:g}, {one.draws:g} draws", 100 * one.accuracy))

@@ -1,8 +1,10 @@
-"""`worst_case`: many attacks on a noisy classifier, and for each image the worst of them."""
+"""`worst_case`: a list of attacks on a classifier, the strongest for each image, and the accuracy on new noise."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,41 +14,51 @@ import torch
 
 from ..core.checks import non_negative, whole
 from ..core.errors import NsnnError
-from ..learning.losses import Loss
+from ..learning.losses import Loss, Margin, cross_entropy_mean
 from .attacks import counted_pgd
 from .classifier import Classifier, checked, draws_noise, evaluating, on_its_device, parts, spikes_of_passes
+from .neuron import NoisySpike
+from .objective import check_loss
 from .rng import child, seeded
 
 _ROUNDING = 1e-5  # of an image's change against the strength
 _ITSELF = "itself"
+_NAMED = {"cross_entropy": cross_entropy_mean, "margin": Margin()}
+_COLUMNS = ["source", "width", "draws", "loss", "restart", "accuracy", "zero_gradients"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class WorstCase:
     """What `worst_case` returns.
 
-    table : DataFrame, a row for each attack in the order in which they ran, the first without an attack ("none"): source, width and
-        draws (NaN if it has none); images, how many it attacked; accuracy, of all images under this attack alone (NaN if it
-        attacked only some); worst, the accuracy under it and all before; zero_gradients, the share of gradients, over images and
-        steps, that were 0 at all pixels, where the attack was blind
-    right : (n,) bool, which images were classified correctly under every attack
-    images : tensor of X's shape, of each image that with the smallest margin
+    table : DataFrame, a row for each attack in the order in which they ran, the first without an attack ("none"): source, width,
+        draws, loss and restart (NaN or "" if it has none); accuracy under this attack alone; zero_gradients, the share of
+        gradients, over images and steps, that were 0 at all pixels, where the attack was blind
+    each : (attacks, n) bool, which images were classified correctly under each attack, by the passes that chose
+    chosen : (n,) rows of the table: for each image the attack with the smallest margin
+    images : tensor of X's shape, each image after its chosen attack
+    margin : (n,) score of the label less the best other one on these images, mean over new passes
+    right : (n,) bool, which of these images are classified correctly by the same new passes
 
     >>> from nsnn_neuro import Gaussian, coding
     >>> from nsnn_neuro.deep import NoisySpike
     >>> net = Classifier(torch.nn.Sequential(torch.nn.Linear(4, 2), NoisySpike(Gaussian(0.4))))
-    >>> worst = worst_case(net, (torch.rand(9, 4), [0, 1, 0] * 3), strength=0.1, widths=[0.2, 1.0], draws=[1], steps=2)
-    >>> worst.accuracy == float(worst.right.mean()) == worst.table.worst.tolist()[-1]
-    True
+    >>> data, options = (torch.rand(9, 4), [0, 1, 0] * 3), {"widths": [0.2, 1.0], "draws": [1], "steps": 2, "restarts": 2}
+    >>> worst = worst_case(net, data, strength=0.1, **options)
+    >>> worst.accuracy == float(worst.right.mean()), worst.each.shape  # none, and 2 widths x 2 losses x 2 restarts
+    (True, (9, 9))
     """
 
     table: pd.DataFrame
-    right: np.ndarray
+    each: np.ndarray
+    chosen: np.ndarray
     images: torch.Tensor
+    margin: np.ndarray
+    right: np.ndarray
 
     @property
     def accuracy(self) -> float:
-        """Share of the images that were classified correctly under every attack."""
+        """Share of the images that are classified correctly after the chosen attacks, on new noise."""
         return float(self.right.mean())
 
 
@@ -57,43 +69,46 @@ def worst_case(
     strength: float,
     widths: Iterable[float | None] = (None,),
     draws: Iterable[int] = (1, 5, 20),
+    losses: Iterable[str | Loss] = ("cross_entropy", "margin"),
+    restarts: int = 5,
     sources: Mapping[str, Classifier] | None = None,
     candidates: Mapping[str, Any] | None = None,
     steps: int = 20,
     momentum: float = 0.75,
-    restarts: int = 1,
-    passes: int | None = None,
-    skip_broken: bool = False,
-    loss: Loss | None = None,
+    passes: int = 10,
+    judge_passes: int = 100,
     seed: int = 0,
 ) -> WorstCase:
-    """Attack a classifier by PGD with each surrogate width and number of draws, and count an image once any attack breaks it.
+    """Attack a classifier by PGD with each source, width, number of draws, loss and restart, and judge the strongest on new noise.
 
     A single attack may fail for reasons that are no robustness: a narrow surrogate passes no gradient, one draw of the noise is not
-    its mean. The worst over many is an upper bound of the accuracy under attack. Each attacked image is judged by scores averaged
-    over `passes` passes, in which noise sometimes misjudges an image near the border; `accuracy(net, (result.images, y),
-    seed=another)` judges the worst images with new noise.
+    its mean, a start is unlucky, the cross-entropy saturates. For each image the attack with the smallest margin is chosen, by
+    scores averaged over `passes` passes. Their noise favours margins that are too small. So the chosen images are judged by
+    `judge_passes` new passes: an image is right if its expected vote is. The accuracy is an upper bound of that in the worst case.
+
+    Networks are comparable under the same list only. So one without noise gets the attacks of all numbers of draws, too, each from
+    new starts; its passes are all the same, and one of them is run.
 
     Parameters
     ----------
-    net, data, loss : as of `pgd`
+    net, data : as of `pgd`
     strength : number >= 0, the largest change of a pixel
     widths : of the surrogate's Gaussian density in the attack, numbers > 0; None: each neuron's own density
-    draws : whole numbers, passes over which a gradient is averaged; of these a source whose neurons and encoder draw nothing gets
-        the first, since its passes are all the same
-    sources : name -> classifier on which images are computed, in this order, for transfer to `net`; None: {"itself": net}. Such as
-        {"itself": net, "noise off": twin(net), "other": other}
+    draws : whole numbers, passes over which a gradient is averaged
+    losses : that the attacks raise: "cross_entropy" (`losses.cross_entropy_mean`), "margin" (`losses.margin`), or losses
+    restarts : whole number of random starts of each attack
+    sources : name -> classifier on which images are computed, in this order, for transfer to `net`; None: {"itself": net}, {}: no
+        source, with candidates. Such as {"itself": net, "noise off": twin(net), "other": other}
     candidates : name -> images of X's shape that differ from X by at most `strength`, computed before, such as the `images` at a
-        smaller strength; they are tried first
-    steps, momentum, restarts : as of `pgd`
-    passes : for each image; None: those of the classifier
-    skip_broken : attack only the images that have been classified correctly so far. The worst case costs less; the accuracies of
-        single attacks are then unknown
+        smaller strength or of another network; they are tried first
+    steps, momentum : as of `pgd`
+    passes, judge_passes : for each image, to choose its attack and to judge it
     seed : whole number
 
     Raises
     ------
-    NsnnError : as `pgd`; no width, draws or source; a candidate that is no image or differs by more than `strength`
+    NsnnError : as `pgd`; no width, draws, loss or source; an unknown loss; a width for a source without spiking neurons; a
+        candidate that is no image or differs by more than `strength`
 
     Source: Croce & Hein 2020, arXiv:2003.01690 (worst of several attacks); Athalye et al. 2018, arXiv:1802.00420 (masked gradients)
 
@@ -102,85 +117,90 @@ def worst_case(
     >>> _ = torch.manual_seed(1)
     >>> net = Classifier(torch.nn.Sequential(torch.nn.Linear(4, 2), NoisySpike(Gaussian(0.4))), encoder=coding.Direct())
     >>> X, y, sources = torch.rand(20, 4), torch.zeros(20, dtype=int), {"itself": net, "noise off": twin(net)}
-    >>> worst = worst_case(net, (X, y), strength=0.1, widths=[0.2, 0.7], draws=[1], sources=sources, steps=2)
-    >>> worst.table.source.tolist(), bool((worst.accuracy <= worst.table.accuracy).all())
-    (['none', 'itself', 'itself', 'noise off', 'noise off'], True)
+    >>> worst = worst_case(net, (X, y), strength=0.1, draws=[1], sources=sources, steps=2, restarts=1)
+    >>> worst.table.source.tolist()
+    ['none', 'itself', 'itself', 'noise off', 'noise off']
     """
     most = non_negative(strength, "strength")
     widths, draws = tuple(widths), tuple(whole(d, 1, "draws") for d in draws)
+    named = [(loss, _loss(loss)) for loss in losses]
+    candidates = candidates or {}
     sources = {_ITSELF: net} if sources is None else dict(sources)
-    for name, given in (("widths", widths), ("draws", draws), ("sources", sources)):
+    starts = range(whole(restarts, 1, "restarts"))
+    for name, given in (
+        ("widths", widths),
+        ("draws", draws),
+        ("losses", named),
+        ("sources", {**sources, **candidates}),
+    ):
         if not given:
             raise NsnnError(f"{name} = {given!r}: expected one or more")
     X, y = checked(net, data)
     for name, source in sources.items():
         checked(source, (X[:1], y[:1]), f"sources[{name!r}], data")
-    k = whole(net.passes if passes is None else passes, 1, "passes")
-    state = _State(net, X, y, k, whole(seed, 0, "seed"))
-    state.tried("none", np.nan, np.nan, X, np.arange(len(y)), np.nan)
-    for name, images in (candidates or {}).items():
-        rows = np.flatnonzero(state.right) if skip_broken else np.arange(len(y))
-        state.tried(name, np.nan, np.nan, _near(name, images, X, most), rows, np.nan)
-    options: dict[str, Any] = {
-        "steps": steps, "step": None, "random_start": True, "momentum": momentum, "restarts": restarts, "loss": loss,
-    }  # fmt: skip
-    for name, source in sources.items():
-        for n_draws in draws if draws_noise(source) else draws[:1]:
-            for width in widths:
-                rows = np.flatnonzero(state.right) if skip_broken else np.arange(len(y))
-                moved, blind = X.clone(), np.nan
-                if rows.size:
-                    some = (X[rows], y[rows])
-                    images, blind = counted_pgd(
-                        source, some, strength=most, width=width, draws=n_draws, seed=child(seed, len(state.table)), **options
-                    )  # fmt: skip
-                    moved[rows] = images.to(X)
-                state.tried(name, np.nan if width is None else width, n_draws, moved, rows, blind)
-    return WorstCase(pd.DataFrame(state.table), state.right, state.images)
+        spiking = any(isinstance(cell, NoisySpike) for cell in source.modules())
+        if not spiking and any(width is not None for width in widths):
+            raise NsnnError(f"widths = {widths}: sources[{name!r}] has no NoisySpike: expected [None]")
+    random = draws_noise(net)
+    numbers = {name: whole(k, 1, name) for name, k in (("passes", passes), ("judge_passes", judge_passes))}
+    some, many = (k if random else 1 for k in numbers.values())
+    whole(seed, 0, "seed")
+    judged = functools.partial(_judged, net, y)
+    rows, each = [dict.fromkeys(_COLUMNS, np.nan) | {"source": "none", "loss": ""}], []
+    right, lowest = judged(X, some, child(seed, 0))
+    images, chosen, now_right = X.clone(), np.zeros(len(y), int), right
+    each.append(right)
 
+    def tried(moved: torch.Tensor, **row: Any) -> None:
+        """Note the images of an attack where they are the worst; a wrong guess is worse than a right one of the same margin."""
+        nonlocal lowest, now_right
+        right, margin = judged(moved, some, child(seed, 0))
+        worse = (margin < lowest) | ((margin == lowest) & now_right & ~right)
+        images[worse], chosen[worse] = moved[worse], len(rows)
+        lowest, now_right = np.where(worse, margin, lowest), np.where(worse, right, now_right)
+        rows.append(rows[0] | row)
+        each.append(right)
 
-class _State:
-    """The worst so far."""
-
-    def __init__(self, net: Classifier, X: torch.Tensor, y: np.ndarray, passes: int, seed: int) -> None:
-        self.net, self.y, self.passes, self.seed = net, y, passes, seed
-        self.right, self.images = np.ones(len(y), bool), X.clone()
-        self.lowest = np.full(len(y), np.inf)
-        self.table: list[dict[str, Any]] = []
-
-    def tried(
-        self, source: str, width: float, draws: float, images: torch.Tensor, rows: np.ndarray, zero: float
-    ) -> None:
-        """Judge an attack's images of some rows, and note them where they are the worst."""
-        right = self.right.copy()
-        if rows.size:
-            right[rows], margin = self._judged(images[rows], self.y[rows])
-            worse = rows[margin < self.lowest[rows]]
-            self.images[worse] = images[worse]
-            self.lowest[rows] = np.minimum(margin, self.lowest[rows])
-        complete = rows.size == self.y.size
-        self.right &= right
-        self.table.append(
-            {
-                "source": source, "width": width, "draws": draws, "images": rows.size,
-                "accuracy": float(right.mean()) if complete else np.nan, "worst": float(self.right.mean()), "zero_gradients": zero,
-            }
+    for name, given in candidates.items():
+        tried(_near(name, given, X, most), source=name)
+    attacks = itertools.product(sources.items(), draws, widths, named, starts)
+    for (name, source), n, width, (label, loss), start in attacks:
+        moved, blind = counted_pgd(
+            source, (X, y), strength=most, steps=steps, step=None, random_start=True, width=width, momentum=momentum, restarts=1,
+            loss=loss, draws=n if draws_noise(source) else 1, seed=child(seed, 2, len(rows)),
         )  # fmt: skip
+        tried(
+            moved.to(X), source=name, width=np.nan if width is None else float(width), draws=n, loss=str(label), restart=start,
+            zero_gradients=blind,
+        )  # fmt: skip
+    right, margin = judged(images, many, child(seed, 1))
+    table = pd.DataFrame(rows).assign(accuracy=np.mean(each, 1))
+    return WorstCase(table, np.array(each), chosen, images, margin, right)
 
-    def _judged(self, X: torch.Tensor, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which images are classified correctly, and their margins, by scores averaged over passes."""
-        right, margin = [], []
-        seed = child(self.seed, len(self.table), 1)
-        with torch.no_grad(), evaluating(self.net), seeded(seed, self.net):
-            for rows in parts(X, self.passes):
-                o = spikes_of_passes(self.net, on_its_device(self.net, X[rows]), self.passes)
-                scores = self.net.scores(o).double().unflatten(0, (self.passes, -1)).mean(0).cpu().numpy()
-                label = np.arange(len(scores)), y[rows]
-                right.append(scores.argmax(1) == y[rows])
-                own = scores[label]
-                scores[label] = -np.inf
-                margin.append(own - scores.max(1))
-        return np.concatenate(right), np.concatenate(margin)
+
+def _loss(value: Any) -> Loss:
+    if isinstance(value, str) and value not in _NAMED:
+        raise NsnnError(
+            f"losses has {value!r}: expected {', '.join(map(repr, _NAMED))} or losses such as losses.margin"
+        )
+    return check_loss(_NAMED[value] if isinstance(value, str) else value)
+
+
+def _judged(
+    net: Classifier, y: np.ndarray, X: torch.Tensor, passes: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which images are classified correctly, and their margins, by scores averaged over passes."""
+    right, margin = [], []
+    with torch.no_grad(), evaluating(net), seeded(seed, net):
+        for rows in parts(X, passes):
+            o = spikes_of_passes(net, on_its_device(net, X[rows]), passes)
+            scores = net.scores(o).double().unflatten(0, (passes, -1)).mean(0).cpu().numpy()
+            label = np.arange(len(scores)), y[rows]
+            right.append(scores.argmax(1) == y[rows])
+            own = scores[label]
+            scores[label] = -np.inf
+            margin.append(own - scores.max(1))
+    return np.concatenate(right), np.concatenate(margin)
 
 
 def _near(name: str, images: Any, X: torch.Tensor, most: float) -> torch.Tensor:
