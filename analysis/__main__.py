@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+import pandas as pd
+
 from nsnn_neuro import NsnnError, provenance
 
 from . import full_runs, harness, listing
@@ -48,6 +50,9 @@ def main(argv: list[str] | None = None) -> int:
         action="store_true",
         help="write the verdict of this full run into analysis/full_runs.json",
     )
+    parser.add_argument(
+        "--from-table", action="store_true", help="verdicts from the study's kept tables, without a run"
+    )
     try:
         return run(parser.parse_args(argv))
     except NsnnError as error:
@@ -75,6 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise NsnnError(f"{single}: expected a single study with it")
     if keep_verdict and getattr(arguments, "seeds", None) is not None:
         raise NsnnError("--keep-verdict: expected the study's own number of seeds, without --seeds")
+    if getattr(arguments, "from_table", False):
+        return _from_table(names, arguments)
     if arguments.jobs is not None and arguments.jobs < 1:
         raise NsnnError(f"--jobs {arguments.jobs}: expected 1 or more")
     if "all" in names:
@@ -221,16 +228,36 @@ def _run(study, arguments: argparse.Namespace) -> harness.Outcome:
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         outcome = harness.execute(study, config, arguments.results, progress)
     index.write(arguments.results)
-    print(outcome.summary.to_string(index=False))
-    print()
-    for central, title in ((True, "Claims"), (False, "Secondary claims")):
-        group = [claim for claim in outcome.claims if claim.central == central]
-        print(title + (":" if group else ": none"))
-        for claim in group:
-            print(f"  {'holds' if claim.holds else 'FAILS'}  {claim.text}\n         {claim.evidence}")
+    _show(outcome.summary, outcome.claims)
     report = outcome.folder.resolve() / "report.html"
     print(f"\nreport, to open in a browser: {report}  ({outcome.seconds:.0f} s)")
     return outcome
+
+
+def _from_table(names: list[str], arguments: argparse.Namespace) -> int:
+    """Print the verdicts of a study from its kept tables; 1 if a central claim fails."""
+    study = harness.find(names[0])
+    if len(names) != 1 or not hasattr(study, "kept_table"):
+        raise NsnnError(
+            f"--from-table with {', '.join(names)}: expected a single study that keeps tables, natural_images"
+        )
+    table = study.kept_table(_config(study, arguments))
+    claims = study.claims(table)
+    for title, rows in study.tables(table).items():
+        print(f"{title}:\n{rows.to_string(index=False)}\n")
+    _show(study.summary(table), claims)
+    return 0 if all(claim.holds for claim in claims if claim.central) else 1
+
+
+def _show(summary: pd.DataFrame, claims: list[harness.Claim]) -> None:
+    """Print the summary, and each claim with its verdict and evidence."""
+    print(summary.to_string(index=False))
+    print()
+    for central, title in ((True, "Claims"), (False, "Secondary claims")):
+        group = [claim for claim in claims if claim.central == central]
+        print(title + (":" if group else ": none"))
+        for claim in group:
+            print(f"  {'holds' if claim.holds else 'FAILS'}  {claim.text}\n         {claim.evidence}")
 
 
 if __name__ == "__main__":

@@ -40,15 +40,23 @@ class Arm:
     """standard deviation of the noise on pixels in training"""
     seeds: int | None = None
     """number of seeds, if fewer than in other arms"""
+    mean_field: bool = False
+    """whether neurons emit the probability of a spike in place of draws; `sigma` is 0, `width` that of the probability"""
+
+    @property
+    def quiet(self) -> Arm:
+        """The deterministic neurons with the same surrogate, of the noise-free copy."""
+        return Arm(width=self.sigma or self.width)
 
 
-D3, N3, PAPER_NOISE, NOISY_INPUT, D7 = "D3", "N3", "N-paper", "D3aug", "D7"
+D3, N3, PAPER_NOISE, NOISY_INPUT, D7, MEAN_FIELD = "D3", "N3", "N-paper", "D3aug", "D7", "MF3"
 TRAINED = {
     D3: Arm(),
     N3: Arm(sigma=0.3),
     PAPER_NOISE: Arm(sigma=0.3, twice=True),
     NOISY_INPUT: Arm(pixels=0.1),
     D7: Arm(width=0.5**0.5, seeds=2),
+    MEAN_FIELD: Arm(mean_field=True),
 }
 """arms that are trained"""
 NOISE_ON, NOISE_OFF, HALF, DOUBLE = "D3 noise on", "N3 noise off", "N3 sigma .15", "N3 sigma .6"
@@ -59,15 +67,10 @@ IN_USE = {
     DOUBLE: (N3, Arm(sigma=0.6)),
 }
 """arms of networks that were trained otherwise: name -> trained arm, and the neurons in use"""
-FULL_ATTACK = (N3, NOISE_ON)
-"""noisy arms of the primary claims, which are attacked with all numbers of draws"""
-TRANSFER_ONLY = (HALF, DOUBLE)
-"""arms that are attacked with the images found on N3"""
 
 CLEAN, PIXELS, OCCLUSION = "clean", "pixel noise", "occlusion"
 INSIDE = ("spikes lost", "spikes added", "lost and added", "membrane noise", "weight noise")
-WORST, FRESH, ONE_STEP = "worst PGD", "worst PGD, new noise", "FGSM, one draw"
-ATTACK = "attack"
+WORST, ONE_STEP, SPHERE, ATTACK = "worst PGD", "FGSM, one draw", "sphere, Adam", "attack"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,10 +93,12 @@ class Config(StudyConfig):
     """test images without a disturbance"""
     disturbed: int = 250
     """test images for disturbances, the first ones"""
-    images: int = 250
+    images: int = 1000
     """test images for attacks, the first ones"""
     passes: int = 10
     """passes of every arm; results of 1 pass are means over them"""
+    judge_passes: int = 100
+    """passes that judge attacked images, by which no attack was chosen"""
     pixels: tuple[float, ...] = (0.05, 0.1, 0.2)
     squares: tuple[int, ...] = (8, 16)
     lost: tuple[float, ...] = (0.2, 0.4)
@@ -105,19 +110,23 @@ class Config(StudyConfig):
     """largest change of a pixel by PGD, in 1/255"""
     one_step: tuple[float, ...] = (2, 4, 8)
     """change of a pixel by FGSM with one draw, in 1/255"""
+    radii: tuple[float, ...] = (0.25, 0.5)
+    """L2 norm of the change by direct optimisation on a sphere"""
+    sphere_steps: int = 30
     steps: int = 20
     momentum: float = 0.75
     widths: tuple[float, ...] = (0.3, 0.7, 1.2)
-    draws: tuple[int, ...] = (1, 5, 20)
-    few_draws: tuple[int, ...] = (5,)
-    """for noisy arms without a part in a primary claim"""
+    draws: tuple[int, ...] = (5,)
+    losses: tuple[str, ...] = ("cross_entropy", "margin")
+    restarts: int = 5
     jobs: int = 0
     """networks at a time, each in its own process; 0: one per core"""
 
     QUICK: ClassVar[dict[str, object]] = {
         "seeds": 2, "rates": (3e-3,), "epochs": 1, "channels": (8, 16), "train": 400, "test": 100, "disturbed": 20, "images": 10,
         "passes": 4, "pixels": (0.1,), "squares": (8,), "lost": (0.2,), "added": (0.05,), "both": (0.05,), "membrane": (0.3,),
-        "weights": (0.1,), "strengths": (2,), "one_step": (2,), "steps": 2, "widths": (0.3, 1.2), "draws": (1, 5), "jobs": 1,
+        "weights": (0.1,), "strengths": (2,), "one_step": (2,), "radii": (0.5,), "steps": 2, "widths": (0.3, 1.2), "draws": (1, 5),
+        "restarts": 1, "judge_passes": 20, "sphere_steps": 3, "jobs": 1,
     }  # fmt: skip
 
     def seeds_of(self, arm: str) -> range:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..shared.figures import BLACK, BLUE, GREEN, PINK, RED, SKY, YELLOW, finish, points
+from ..shared.figures import BLACK, BLUE, GREEN, GREY, PINK, RED, SKY, YELLOW, finish, points
 from ..shared.intervals import interval, mean_and_half
 from . import config as c
 from .verdicts import of_kind, primary
@@ -19,6 +19,7 @@ LOOKS = {
     c.PAPER_NOISE: (PINK, "v", "-"),
     c.NOISY_INPUT: (GREEN, "D", "-"),
     c.D7: (BLACK, "X", "-"),
+    c.MEAN_FIELD: (GREY, "P", "-"),
     c.NOISE_ON: (SKY, "^", "--"),
     c.NOISE_OFF: (YELLOW, "<", "--"),
 }

@@ -4,37 +4,49 @@ That FGSM is a single step with one draw of the noise, the network's own surroga
 hides how weak a network is: its gradient is noisy, and its surrogate may be narrow. It was called the paper's protocol before. The
 script that the paper's authors released for CIFAR-10 (github.com/genema/Noisy-Spiking-Neuron-Nets, testing_cifar10.py, commit
 6a3c312) has such an FGSM, but the line that would use it is commented out: the script optimises the change of each image directly,
-on a sphere of given L2 norm, in 30 steps of Adam. That attack has not been run here.
+on a sphere of given L2 norm, in 30 steps of Adam (`deep.sphere(..., optimizer="adam")`).
 
-Arms are not attacked equally. A source that draws nothing has one number of draws, and a network without noise has no noise-free
-copy. With three widths and three numbers of draws a noisy network with direct input faces 13 sets of images, a deterministic one 4
-(19 and 10 with Bernoulli input), from one random start each, beside the worst images at smaller strengths.
+All arms are attacked equally: on the network and on its noise-free copy (of a network without noise: from more starts), with all
+widths, numbers of draws, losses and restarts, and with images crafted on every arm. Each image's strongest attack is chosen by some
+passes and judged by others. Full runs before 2026-12 had other lists for each arm, one start, and one set of passes for both.
 """
 
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from nsnn_neuro import NsnnError
+
 from ..harness import Claim, paired, secondary
 from .intervals import above
 from .paired_networks import points
 
-WORST, FRESH, ONE_STEP = "worst PGD", "worst PGD, new noise", "FGSM, one draw"
+WORST, ONE_STEP, ATTACK = "worst PGD", "FGSM, one draw", "attack"
+LISTED = ["source", "width", "draws", "loss", "restarts", "steps", "images"]
+"""columns of the rows of attacks that have to be the same in all arms"""
 
 
 def noise_on(net: Any) -> Any:
-    """A copy of a deterministic network whose neurons have the noise of their surrogate's density."""
+    """A copy of a deterministic network whose neurons have the noise of their surrogate's density.
+
+    Raises
+    ------
+    NsnnError : it has no spiking neurons, which could have noise
+    """
     from nsnn_neuro import deep
 
     noisy = copy.deepcopy(net)
-    for cell in noisy.modules():
-        if isinstance(cell, deep.NoisySpike):
-            cell.noisy = True
+    cells = [cell for cell in noisy.modules() if isinstance(cell, deep.NoisySpike)]
+    if not cells:
+        raise NsnnError("net has no NoisySpike: expected spiking neurons, in which noise can be switched on")
+    for cell in cells:
+        cell.noisy = True
     return noisy
 
 
@@ -43,33 +55,71 @@ def is_noisy(net: Any) -> bool:
     return any(getattr(cell, "noisy", False) for cell in net.modules())
 
 
+def attack_lists(table: pd.DataFrame) -> pd.DataFrame:
+    """The attacks on each arm at each strength: how many sets of attacked images, and the values of each column of the list."""
+    rows = []
+    for (arm, strength), own in table[table.kind == ATTACK].groupby(["arm", "strength"], sort=False):
+        first = own[(own[["seed", "rate"]] == own[["seed", "rate"]].iloc[0]).all(axis=1)]
+        values = {
+            name: ", ".join(
+                f"{v:g}" if isinstance(v, float) else str(v) for v in first[name].dropna().unique()
+            )
+            for name in LISTED
+        }
+        rows.append(
+            {
+                "arm": arm,
+                "strength": strength,
+                "sets of images": int(first.restarts.fillna(1).sum()),
+                **values,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def refuse_unequal(table: pd.DataFrame) -> None:
+    """NsnnError if an arm was attacked with another list of attacks than the other arms of its seed, learning rate and strength.
+
+    A list has the source, width, draws, loss, restarts, steps and number of images of each attack. Each arm needs such a list.
+    """
+    attacked = table[table.kind.isin((ATTACK, WORST))]
+    for key, rows in attacked.groupby(["seed", "rate", "strength"]):
+        own = rows[rows.kind == ATTACK]
+        lists = {
+            arm: Counter(own[own.arm == arm][LISTED].astype(str).itertuples(index=False, name=None))
+            for arm in rows[rows.kind == WORST].arm.unique()
+        }
+        first, *others = lists
+        for arm in others:
+            if lists[arm] == lists[first] and lists[arm]:
+                continue
+            lacks, more = lists[first] - lists[arm], lists[arm] - lists[first]
+            which = dict(zip(LISTED, next(iter(more or lacks), ("no attacks",)), strict=False))
+            raise NsnnError(
+                f"{arm} and {first} were not attacked equally (seed, rate, strength {key}): {sum(more.values())} attacks on {arm} "
+                f"alone, {sum(lacks.values())} on {first} alone, such as {which}: expected the same list in all arms"
+            )
+
+
 def worst(
     net: Any,
-    others: Mapping[str, Any],
     data: tuple[np.ndarray, np.ndarray],
     *,
     strength: float,
-    weaker: Mapping[str, Any],
+    candidates: Mapping[str, Any],
     config: Any,
     seed: int,
 ) -> Any:
-    """The worst case over PGD on a network, on its noise-free copy, and on other networks.
+    """The worst case over PGD on a network, on its noise-free copy, and candidates: name -> images made before.
 
-    others : name -> network, on which images are made with one width and one draw; weaker : name -> images at smaller strengths;
-    config : has `surrogates` (widths), `worst_draws`, `worst_steps`, `momentum`, `passes`
+    config : has `surrogates` (widths), `worst_draws`, `worst_restarts`, `worst_steps`, `momentum`, `passes`
     """
     from nsnn_neuro import deep
 
-    shared: dict[str, Any] = {
-        "strength": strength, "steps": config.worst_steps, "momentum": config.momentum, "seed": seed,
-    }  # fmt: skip
-    candidates = dict(weaker)
-    for name, other in others.items():
-        candidates[f"on {name}"] = deep.pgd(other, data, width=config.surrogates[0], draws=1, **shared)
-    sources = {"noise off": deep.twin(net), "itself": net} if is_noisy(net) else {"itself": net}
     return deep.worst_case(
-        net, data, widths=config.surrogates, draws=config.worst_draws, sources=sources, candidates=candidates,
-        passes=config.passes, skip_broken=True, **shared,
+        net, data, strength=strength, widths=config.surrogates, draws=config.worst_draws, restarts=config.worst_restarts,
+        sources={"noise off": deep.twin(net), "itself": net}, candidates=candidates, steps=config.worst_steps,
+        momentum=config.momentum, passes=config.passes, seed=seed,
     )  # fmt: skip
 
 
@@ -105,21 +155,29 @@ def one_step(net: Any, data: tuple[np.ndarray, np.ndarray], strength: float, see
 
 def measured(
     nets: Mapping[str, Any],
-    pairs: Mapping[str, str],
     data: tuple[np.ndarray, np.ndarray],
     config: Any,
     seed: int,
     *,
     direct: Collection[str],
 ) -> list[dict[str, Any]]:
-    """Rows of each network at each strength of `config.worst`: worst PGD, the same with new noise, and FGSM with one draw.
+    """Rows of each network at each strength of `config.worst`: worst PGD, and FGSM with one draw.
 
-    pairs : name -> the network on which further images are made; direct : names of networks with direct input, which also get
-    FGSM with one draw and a row without attack
+    direct : names of networks with direct input, which also get FGSM with one draw and a row without attack
     """
     from nsnn_neuro import deep
 
     rows: list[dict[str, Any]] = []
+    options = {
+        "width": config.surrogates[0],
+        "draws": 1,
+        "steps": config.worst_steps,
+        "momentum": config.momentum,
+    }
+    crafted = {
+        k: {f"on {name}": deep.pgd(net, data, strength=k, seed=seed, **options) for name, net in nets.items()}
+        for k in config.worst
+    }
     for arm, net in nets.items():
 
         def add(
@@ -135,12 +193,9 @@ def measured(
         for k in config.worst:
             if arm in direct:
                 add(ONE_STEP, k, one_step(net, data, k, seed), 1)
-            others = {pairs[arm]: nets[pairs[arm]]}
-            result = worst(net, others, data, strength=k, weaker=weaker, config=config, seed=seed)
+            result = worst(net, data, strength=k, candidates=weaker | crafted[k], config=config, seed=seed)
             weaker[f"at {k:g}"] = result.images
             add(WORST, k, result.accuracy)
-            again = deep.accuracy(net, (result.images, data[1]), passes=config.passes, seed=seed + 1)
-            add(FRESH, k, again["accuracy"])
     return rows
 
 
@@ -176,6 +231,6 @@ def claims(table: pd.DataFrame, pairs: Mapping[str, tuple[str, ...]]) -> list[Cl
 def accuracies(table: pd.DataFrame, direct: Collection[str]) -> pd.DataFrame:
     """Accuracy (%) of every network under the protocol, means over seeds; without attack of those with direct input."""
     clean = (table.kind == "none, some") & table.arm.isin(direct)
-    rows = table[clean | table.kind.isin((WORST, FRESH, ONE_STEP))]
+    rows = table[clean | table.kind.isin((WORST, ONE_STEP))]
     means = 100 * rows.pivot_table(index=["kind", "strength"], columns="arm", values="accuracy", sort=False)
     return means.round(1).reset_index()

@@ -23,6 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=int, metavar="N", help="number of studies that run in parallel; default: one per core"
     )
+    parser.add_argument(
+        "--from-table",
+        action="store_true",
+        help="verdicts from the tables that the study has kept, without a run",
+    )
     add_output(parser)
 
 
