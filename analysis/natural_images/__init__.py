@@ -20,7 +20,8 @@ Trained arms, five seeds, paired: all arms of a seed have the same initial weigh
 - N-paper: noise counted twice, on the membrane and in the draw of the spike, as in the published code
 - D3aug: D3 trained with pixel noise of standard deviation .1
 - D7: the surrogate width of the published code, .707 (two seeds)
-- MF3: the mean-field control (added after the kept full run): neurons emit the probability of a spike in place of draws
+- MF3: the mean-field control (added after the kept full run, as the next two): neurons emit the probability of a spike
+- D3adv, N3adv: D3 and N3, trained on images that PGD has changed by 2/255 in 3 steps, with one draw of the noise
 
 Arms in use: D3 with noise of .3 switched on; N3 without noise, with half (.15) and with twice (.6) its noise.
 

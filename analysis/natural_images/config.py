@@ -43,6 +43,9 @@ class Arm:
     mean_field: bool = False
     """whether neurons emit the probability of a spike in place of draws; `sigma` is 0, `width` that of the probability"""
 
+    adversarial: float = 0.0
+    """largest change of a pixel, in 1/255, of the attacked images that the network is trained on; 0: it is trained on the images"""
+
     @property
     def quiet(self) -> Arm:
         """The deterministic neurons with the same surrogate, of the noise-free copy."""
@@ -50,6 +53,7 @@ class Arm:
 
 
 D3, N3, PAPER_NOISE, NOISY_INPUT, D7, MEAN_FIELD = "D3", "N3", "N-paper", "D3aug", "D7", "MF3"
+D3_ATTACKED, N3_ATTACKED = "D3adv", "N3adv"
 TRAINED = {
     D3: Arm(),
     N3: Arm(sigma=0.3),
@@ -57,6 +61,8 @@ TRAINED = {
     NOISY_INPUT: Arm(pixels=0.1),
     D7: Arm(width=0.5**0.5, seeds=2),
     MEAN_FIELD: Arm(mean_field=True),
+    D3_ATTACKED: Arm(adversarial=2),
+    N3_ATTACKED: Arm(sigma=0.3, adversarial=2),
 }
 """arms that are trained"""
 NOISE_ON, NOISE_OFF, HALF, DOUBLE = "D3 noise on", "N3 noise off", "N3 sigma .15", "N3 sigma .6"
@@ -83,6 +89,8 @@ class Config(StudyConfig):
     """learning rates, a factor: none is chosen"""
     epochs: int = 9
     batch: int = 100
+    attack_steps: int = 3
+    """steps of PGD in adversarial training"""
     n_steps: int = 2
     channels: tuple[int, int] = (24, 48)
     half: bool = True

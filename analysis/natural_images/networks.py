@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +20,15 @@ from .config import N3, TRAINED, Arm, Config
 
 _MEAN, _SD = 0.47, 0.25  # of pixels, about those of the training images
 _SHIFT = 3  # pixels
+
+
+def _moved(images: torch.Tensor) -> torch.Tensor:
+    """Images (batch, channels, rows, columns), each flipped with probability 1/2, and the batch shifted."""
+    flipped = torch.rand(len(images)) < 0.5
+    i, j = (int(k) for k in torch.randint(0, 2 * _SHIFT + 1, (2,)))
+    images = torch.where(flipped[:, None, None, None], images.flip(3), images)
+    high, wide = images.shape[2:]
+    return functional.pad(images, (_SHIFT,) * 4, mode="reflect")[:, :, i : i + high, j : j + wide]
 
 
 class _Images(nn.Module):
@@ -37,11 +47,7 @@ class _Images(nn.Module):
         """Images with mean about 0 and standard deviation about 1."""
         image = x[0]
         if self.training:
-            flipped = torch.rand(x.shape[1]) < 0.5
-            i, j = (int(k) for k in torch.randint(0, 2 * _SHIFT + 1, (2,)))
-            image = torch.where(flipped[:, None, None, None], image.flip(3), image)
-            high, wide = image.shape[2:]
-            image = functional.pad(image, (_SHIFT,) * 4, mode="reflect")[:, :, i : i + high, j : j + wide]
+            image = _moved(image)
             if self.arm["pixels"]:
                 image = image + self.arm["pixels"] * torch.randn_like(image)
         return ((image - _MEAN) / _SD).expand(x.shape)
@@ -175,12 +181,51 @@ def one_cycle(total: int) -> Callable[[Any, float], torch.optim.Optimizer]:
     return made
 
 
-def train(arm: str, rate: float, seed: int, data: Any, config: Config) -> deep.Fit:
+class Trained(NamedTuple):
+    """A network, its accuracy on the training images of the last epoch, and the seconds of its training."""
+
+    module: deep.Classifier
+    accuracy: float
+    seconds: float
+
+
+def _train_on_attacked(arm: Arm, rate: float, seed: int, data: Any, config: Config) -> Trained:
+    """Train on images that PGD attacks in each batch, with one draw of the noise; else as the other arms.
+
+    Source: Madry et al. 2018, arXiv:1706.06083
+    """
+    X, y = torch.as_tensor(data[0]), np.asarray(data[1])
+    net, right, start = untrained(arm, config, seed), 0, time.perf_counter()
+    total = config.epochs * -(-len(y) // config.batch)
+    optimizer = one_cycle(total)(list(net.parameters()), rate)
+    loss = losses.CrossEntropyStep(1.0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for epoch in range(config.epochs):
+            for rows in torch.randperm(len(y)).split(config.batch):
+                images, labels = _moved(X[rows]), y[rows.numpy()]
+                attacked = deep.pgd(
+                    net, (images, labels), strength=arm.adversarial / 255, steps=config.attack_steps, draws=1, loss=loss, seed=None,
+                )  # fmt: skip
+                net.train().module[0].eval()  # the images have been moved
+                scores = net.module(attacked.expand(config.n_steps, *attacked.shape))
+                target = torch.as_tensor(labels).repeat(config.n_steps)
+                optimizer.zero_grad()
+                functional.cross_entropy(scores.flatten(0, 1), target).backward()
+                optimizer.step()
+                if epoch == config.epochs - 1:
+                    right += int((scores.detach().sum(0).argmax(1).numpy() == labels).sum())
+    return Trained(net, right / len(y), time.perf_counter() - start)
+
+
+def train(arm: str, rate: float, seed: int, data: Any, config: Config) -> Trained:
     """Train an arm at a learning rate, on the cross-entropy of each step, and keep the weights after the last epoch."""
     X, y = data
     if config.sabotage == "labels shuffled" and arm == N3:
         y = np.random.default_rng(config.seed).permutation(y)
-    return deep.fit(
+    if TRAINED[arm].adversarial:
+        return _train_on_attacked(TRAINED[arm], rate, seed, data, config)
+    fit = deep.fit(
         untrained(TRAINED[arm], config, seed),
         (X, y),
         loss=losses.CrossEntropyStep(1.0),
@@ -193,6 +238,7 @@ def train(arm: str, rate: float, seed: int, data: Any, config: Config) -> deep.F
         seed=seed,
         progress=False,
     )
+    return Trained(fit.module, float(fit.history.accuracy.iloc[-1]), float(fit.history.seconds.sum()))
 
 
 def in_use(net: deep.Classifier, arm: Arm, config: Config) -> deep.Classifier:

@@ -20,6 +20,8 @@ LOOKS = {
     c.NOISY_INPUT: (GREEN, "D", "-"),
     c.D7: (BLACK, "X", "-"),
     c.MEAN_FIELD: (GREY, "P", "-"),
+    c.D3_ATTACKED: (BLUE, "s", ":"),
+    c.N3_ATTACKED: (RED, "o", ":"),
     c.NOISE_ON: (SKY, "^", "--"),
     c.NOISE_OFF: (YELLOW, "<", "--"),
 }

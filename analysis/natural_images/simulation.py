@@ -131,9 +131,7 @@ def _trained(given: Given, cell: Cell) -> list[dict[str, Any]]:
         fit = train(cell.arm, cell.rate, cell.seed, (X[: config.train], y[: config.train]), config)
         _path(out, cell).parent.mkdir(exist_ok=True)
         deep.save(fit.module, _path(out, cell))
-        last = fit.history.iloc[-1]
-        row = _row(cell.arm, cell, "training", np.nan, 1, config.train, last.accuracy)
-        return [row | {"seconds": float(fit.history.seconds.sum())}]
+        return [_row(cell.arm, cell, "training", np.nan, 1, config.train, fit.accuracy, seconds=fit.seconds)]
 
     return _part(given, f"training: {cell}", rows)
 

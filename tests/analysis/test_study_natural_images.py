@@ -28,7 +28,16 @@ SEEDS, RATES = (1, 2, 3, 4, 5), (1e-3, 3e-3)
 @functools.cache
 def table(**gain: float) -> pd.DataFrame:
     """Accuracies that fall with the strength, with differences as the primary claims expect them, and a gain of each arm."""
-    more = {"D3": 0.0, "N3": 0.0, "N-paper": -0.02, "D3aug": 0.0, "D7": 0.0, "MF3": 0.0} | gain
+    more = {
+        "D3": 0.0,
+        "N3": 0.0,
+        "N-paper": -0.02,
+        "D3aug": 0.0,
+        "D7": 0.0,
+        "MF3": 0.0,
+        "D3adv": -0.1,
+        "N3adv": -0.1,
+    } | gain
     robust = {"N3": 0.06, "D3 noise on": 0.06, "N-paper": 0.1, "D3aug": 0.1} | gain
     kinds: list[tuple[str, tuple[float, ...], tuple[int, ...]]] = [
         ("clean", (0,), (1, 10)), ("pixel noise", (0.05, 0.1), (1, 10)), ("occlusion", (8,), (1, 10)),
@@ -259,6 +268,13 @@ def test_arms_are_paired_and_differ_as_they_say(fake: tuple[np.ndarray, np.ndarr
         return torch.cat([p.detach().flatten() for p in net.parameters()]).numpy()
 
     settings = study.Config(**TINY)
+    trained = networks.train("N3adv", 3e-3, 3, fake, settings)
+    assert 0 <= trained.accuracy <= 1
+    assert not np.array_equal(
+        weights(trained.module), weights(networks.untrained(config.TRAINED["N3adv"], settings, 3))
+    )
+    again = networks.train("N3adv", 3e-3, 3, fake, settings)
+    assert np.array_equal(weights(trained.module), weights(again.module))
     arms = {arm: networks.untrained(one, settings, 3) for arm, one in config.TRAINED.items()}
     first = weights(arms["D3"])
     assert all(np.array_equal(first, weights(net)) for net in arms.values())
