@@ -89,7 +89,7 @@ for name, net in nets.items():
 # Projected gradient descent (PGD) changes each pixel by at most a given amount, in the direction that raises the loss.
 # The direction depends on choices: how wide the density is by which the gradient passes spikes, over how many draws of
 # the noise it is averaged, and whether the noise is on at all. A network is easily called robust when only the attack was
-# weak. `deep.worst_case` tries them all, and an image counts only if it withstands every one.
+# weak. `deep.worst_case` tries them all, also the margin as loss, and judges the strongest on each image by new noise.
 
 # %%
 rows = []
@@ -143,7 +143,8 @@ if not missing:
 #
 # Five networks are trained for each seed and learning rate: D3 without noise; N3 with noise of standard deviation 0.3
 # (of the threshold); N-paper, with noise counted twice as in the published code; D3aug, D3 with noisy images in training;
-# and D7, D3 with the wider surrogate of the published code. In use, D3 is also tested with noise switched on, N3 with
+# and D7, D3 with the wider surrogate of the published code; since then also MF3, D3adv and N3adv, which the study describes.
+# In use, D3 is also tested with noise switched on, N3 with
 # noise off, with half and with twice its noise. Every arm gets ten passes.
 #
 # Four claims were fixed beforehand: N3 and D3 are equally accurate (A); N3 is better under the worst attack (B); but no
@@ -151,8 +152,8 @@ if not missing:
 # training protect more against noisy pixels (D).
 #
 # The table has the verdicts of the full run. If the images are there, a quick run with few images and tiny networks that
-# have learned little shows what the study draws; its values mean nothing. To repeat the full run, which takes one and a
-# half hours on two cores, in a terminal (each network is kept, so an interrupted run continues):
+# have learned little shows what the study draws; its values mean nothing. A full run, whose attacks are now equal in all arms
+# and take days on two cores, in a terminal (networks and attacks are kept, so an interrupted run continues):
 #
 #     nsnn study natural_images
 
