@@ -349,3 +349,15 @@ def test_noise_counted_twice_has_twice_the_variance() -> None:
     p = stats.norm.cdf(-0.3 / (np.sqrt(2) * 0.3))
     assert abs(share - p) < 4 * np.sqrt(p * (1 - p) / n)
     assert not CountedTwice(nsnn.Gaussian(0.3), noisy=False)(torch.full((1, 9), 0.7)).any()
+
+
+def test_noise_is_switched_on_in_spiking_neurons_only() -> None:
+    torch = pytest.importorskip("torch")
+    import nsnn_neuro as nsnn
+    from nsnn_neuro import deep
+
+    still = torch.nn.Sequential(torch.nn.Linear(2, 2), deep.NoisySpike(nsnn.Gaussian(0.3), noisy=False))
+    assert attack_protocol.is_noisy(attack_protocol.noise_on(still))
+    assert not attack_protocol.is_noisy(still)
+    with pytest.raises(NsnnError, match="net has no NoisySpike"):
+        attack_protocol.noise_on(still[0])
