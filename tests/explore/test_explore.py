@@ -25,7 +25,8 @@ PAIRS = [
     for name, kind in itertools.product(NEURONS, NOISES)
     if name in ("LIF", "PIF") or kind not in ("ThresholdNoise", "EscapeNoise")
 ]
-WITH_THEORY = [(n, k) for n, k in PAIRS if n == "LIF" or (n != "AdEx" and k != "PoissonNoise")]
+# each law of theory, and each neuron
+WITH_THEORY = [(n, k) for n, k in PAIRS if n == "LIF" or (n != "AdEx" and k in ("WhiteNoise", "ThresholdNoise"))]
 
 
 def small(name: str, kind: str, **run) -> State:
@@ -77,7 +78,7 @@ def test_python_prints_the_rate_and_has_ten_lines():
 @pytest.mark.parametrize(("name", "kind"), WITH_THEORY)
 def test_simulated_rates_are_those_of_theory(name, kind):
     """At the state and along the f-I curve."""
-    state = State.of(NEURONS[name], noise_for(NEURONS[name], kind), duration=2 * second, seed=2)
+    state = State.of(NEURONS[name], noise_for(NEURONS[name], kind), duration=0.5 * second, seed=2)
     if kind == "ThresholdNoise":
         state = dataclasses.replace(state, stimulus=nsnn.Constant(40 * mV))
     here, (drives, rates), _ = simulated.theory(state, slow=True)
