@@ -23,15 +23,15 @@ os.environ["MPLBACKEND"] = "Agg"
 # processes share the cores out already; this is read when NumPy is imported
 os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", "1")
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ.get("OPENBLAS_NUM_THREADS", "1")
-# what tests compile in C++ is shared by the workers, and gone at the end
 if "PYTEST_XDIST_WORKER" not in os.environ:
-    _modules = platformdirs.user_cache_path("nsnn_neuro", appauthor=False) / "cython"
     os.environ["NSNN_CACHE_DIR"] = tempfile.mkdtemp(prefix="nsnn_tests_")
-    # Cython modules stay for the next session: there are many, and few change
-    with contextlib.suppress(OSError):
-        _modules.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.symlink(_modules, os.path.join(os.environ["NSNN_CACHE_DIR"], "cython"))
-    # and so are the studies' quick runs: a notebook reads what a study's own test has run
+    # programs and Cython modules stay for the next session: there are many, few change, and their names are checksums of the code
+    for _kind in ("cpp", "cython"):
+        _kept = platformdirs.user_cache_path("nsnn_neuro", appauthor=False) / _kind
+        with contextlib.suppress(OSError):
+            _kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.symlink(_kept, os.path.join(os.environ["NSNN_CACHE_DIR"], _kind))
+    # quick runs of studies are shared by the workers too, and gone at the end: a notebook reads what a study's test has run
     os.environ["NSNN_RESULTS"] = os.path.join(os.environ["NSNN_CACHE_DIR"], "results")
     atexit.register(shutil.rmtree, os.environ["NSNN_CACHE_DIR"], ignore_errors=True)
 
@@ -67,6 +67,11 @@ def pytest_configure(config: pytest.Config) -> None:
     # so do those started by nohup with the end of a terminal
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    # few examples are slow: other modules of the package are not searched for them
+    if config.option.markexpr == "slow":
+        long = {config.rootpath / f"{name.rpartition('.')[0].replace('.', '/')}.py" for name in LONG_EXAMPLES}
+        others = set((config.rootpath / "nsnn_neuro").rglob("*.py")) - long
+        config.option.ignore = [*(config.option.ignore or []), *map(str, others)]
     # nsnn_neuro.deep is imported for its doctests
     if importlib.util.find_spec("torch") is None:
         config.option.doctest_ignore_import_errors = True
@@ -188,8 +193,7 @@ def pytest_collection_finish() -> None:
     """Brian2 calls gc.collect() before every run, half of a short run's time with all that pytest has collected: put that aside."""
     from nsnn_neuro.brian.global_state import frozen_heap
 
-    gc.collect()
-    _SESSION.enter_context(frozen_heap())
+    _SESSION.enter_context(frozen_heap())  # with its garbage: looking for that takes a second
 
 
 def pytest_sessionfinish() -> None:
