@@ -27,7 +27,9 @@ PAIRS = [
 ]
 EACH_ONCE = [(n, k) for n, k in PAIRS if n == "LIF" or k == "OUNoise" or (n, k) == ("QIF", "PoissonNoise")]
 # each law of theory, and each neuron
-WITH_THEORY = [(n, k) for n, k in PAIRS if n == "LIF" or (n != "AdEx" and k in ("WhiteNoise", "ThresholdNoise"))]
+WITH_THEORY = [
+    (n, k) for n, k in PAIRS if n == "LIF" or (n != "AdEx" and k in ("WhiteNoise", "ThresholdNoise"))
+]
 
 
 def small(name: str, kind: str, **run) -> State:
