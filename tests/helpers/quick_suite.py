@@ -15,7 +15,7 @@ LONG_EXAMPLES = {
     "nsnn_neuro.models.neurons.conductance_based.ConductanceBased", "nsnn_neuro.likelihood.network_windows.fit_windows",
     "nsnn_neuro.likelihood.network_windows.NetworkFit", "nsnn_neuro.brian.equations.plastic.plastic_synapses",
     "nsnn_neuro.deep.spike_fit.fit_spikes", "nsnn_neuro.deep.fit.fit", "nsnn_neuro.deep.fit.Fit",
-    "nsnn_neuro.likelihood.continuous.probability.spike_probability", "nsnn_neuro.measures.entropies.nsb.nsb_without_one",
+    "nsnn_neuro.likelihood.continuous.probability.spike_probability",
 }  # fmt: skip
 """docstrings whose examples take a third of a second or more"""
 
