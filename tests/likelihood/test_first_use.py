@@ -137,6 +137,7 @@ def states(trains: Any, family: Any = None, **options: Any) -> Any:
     return fit_states(trains, n_states=2, dt=5 * ms, n_starts=2, family=family, **options)
 
 
+@pytest.mark.slow
 def test_rates_of_states_have_the_limits_of_their_biases() -> None:
     """Of a bias alone log r has the error of the bias for counts, and 1 - P times it for a logistic family."""
     steps = np.unique(np.floor(switching().segments[0].spiketrains[0].magnitude / 5e-3))

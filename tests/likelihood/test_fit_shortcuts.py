@@ -110,6 +110,7 @@ def test_a_fit_that_searches_a_part_has_the_maximum_of_one_that_searches_all(mon
         assert part.se[name] == pytest.approx(whole.se[name], rel=0.01)
 
 
+@pytest.mark.slow
 def test_in_escape_noise_a_search_sees_all_trials_as_a_part_may_rank_maxima_wrongly(monkeypatch):
     """Of the cortical neuron under current 06 (docs/likelihood.md) a part preferred a maximum that is 161 nats lower."""
     block = nsnn.simulate(CELL, HAZARD, SINE, trials=4, duration=4 * second, seed=7, engine="numpy")
