@@ -94,7 +94,8 @@ def _block(
     uses += [
         Use(name, cell) for cell in cells for name, (trained, _) in c.IN_USE.items() if trained == cell.arm
     ]
-    given, options = (config, out, keeps), {"jobs": config.jobs if keeps else 1, "progress": progress}
+    given = config, out, keeps
+    options: dict[str, Any] = {"jobs": config.jobs if keeps else 1, "progress": progress}
     rows = in_processes(_trained, given, cells, what="trained", **options)
     pairs = list(itertools.product(uses, config.strengths))
     rows += in_processes(_crafted, given, pairs, what="attacked", **options)
@@ -143,7 +144,7 @@ def _network(given: Given, use: Use, arm: Arm | None = None) -> Any:
 
     from .networks import in_use, untrained
 
-    net = deep.load(untrained(TRAINED[use.cell.arm], config, use.cell.seed), _path(out, use.cell))
+    net: Any = deep.load(untrained(TRAINED[use.cell.arm], config, use.cell.seed), _path(out, use.cell))
     return in_use(net, arm or use.neurons, config)
 
 
