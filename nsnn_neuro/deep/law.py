@@ -11,7 +11,6 @@ import torch
 
 from ..core.errors import NsnnError
 from ..models.escape import Family, Gaussian
-from ..models.neurons import NSNNNeuron
 from .expressions import evaluate
 from .rng import uniform_of_step
 
@@ -34,8 +33,9 @@ class State(NamedTuple):
 class Law:
     """A neuron's parameters as tensors that broadcast with a step's drive, and its dynamics.
 
-    like : the drive of a step; axis : of it, along which array parameters vary; level : log of the learned factor of the noise, or
-    None; width : standard deviation of a Gaussian density that replaces the family's in the backward pass, or None
+    like : the drive of a step; axis : of it, along which array parameters vary; beta, theta : numbers, arrays, or tensors where
+    they are learned; level : log of the learned factor of the noise, or None; width : standard deviation of a Gaussian density
+    that replaces the family's in the backward pass, or None
     """
 
     beta: Any
@@ -47,10 +47,12 @@ class Law:
 
     def __init__(
         self,
-        neuron: NSNNNeuron,
         family: Family,
         like: torch.Tensor,
         *,
+        beta: Any,
+        theta: Any,
+        hard: bool,
         axis: int,
         noisy: bool,
         detached: bool,
@@ -58,9 +60,9 @@ class Law:
         width: float | None,
     ) -> None:
         self.family, self.noisy, self.detached, self.width = family, noisy, detached, width
-        self.hard = neuron.reset == "hard"
+        self.hard = hard
         spread = functools.partial(_spread, like=like, axis=axis)
-        self.beta, self.theta = (spread(neuron.si(name), name=name) for name in ("beta", "theta"))
+        self.beta, self.theta = spread(beta, name="beta"), spread(theta, name="theta")
         names = [f.name for f in self.family.parameter_fields()]
         self.numbers: dict[str, Any] = {name: spread(self.family.si(name), name=name) for name in names}
         self.level: Any = None if level is None else spread(level, name="log_level")
@@ -74,7 +76,8 @@ class Law:
     ) -> torch.Tensor:
         """All spikes (T, ...), from u = 0 on; `observe` is called with the potentials of each step."""
         if observe is None:
-            spikes: torch.Tensor = _AllSteps.apply(drive, self.level, forced, generator, self)
+            learned = [v if isinstance(v, torch.Tensor) else None for v in (self.beta, self.theta)]
+            spikes: torch.Tensor = _AllSteps.apply(drive, self.level, *learned, forced, generator, self)
             return spikes
         state: State | None = None
         fired = []
@@ -216,7 +219,14 @@ class _AllSteps(torch.autograd.Function):
 
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, drive: torch.Tensor, level: Any, forced: Any, generator: Any, law: Law
+        ctx: Any,
+        drive: torch.Tensor,
+        level: Any,
+        beta: Any,
+        theta: Any,
+        forced: Any,
+        generator: Any,
+        law: Law,
     ) -> torch.Tensor:
         learns = any(ctx.needs_input_grad)
         u, o = _like(drive, len(drive) if learns else min(len(drive), 2)), _like(drive, len(drive))
@@ -251,25 +261,39 @@ class _AllSteps(torch.autograd.Function):
     def backward(ctx: Any, g: torch.Tensor) -> Any:  # type: ignore[override]
         law: Law = ctx.law
         u, o, level = ctx.saved_tensors
-        by_drive, by_level = torch.empty_like(u), None
+        by_drive = torch.empty_like(u)
         if ctx.fused:
             law.run_back(g, u, o, law.parts(u[0]), by_drive)
-            return by_drive, None, None, None, None
+            return by_drive, *[None] * 6
+        learned = [
+            v if needed else None
+            for v, needed in zip((level, law.beta, law.theta), ctx.needs_input_grad[1:4], strict=True)
+        ]
+        slopes: list[Any] = [None] * 3
+
+        def add(k: int, slope: torch.Tensor) -> None:
+            here = slope.sum_to_size(learned[k].shape)
+            slopes[k] = here if slopes[k] is None else slopes[k] + here
+
         for rows in law.parts(u[0]):
-            later: Any = None  # beta times the slope in the potential of the step after
+            after: Any = None  # the slope in the potential of the step after
             for t in range(len(u) - 1, -1, -1):
-                now, by_u, by_o = u[t, rows], by_drive[t, rows], g[t, rows]
+                now, by_u, by_o, fired = u[t, rows], by_drive[t, rows], g[t, rows], o[t, rows]
+                later = None if after is None else after * law.beta
                 if later is not None and not law.detached:
                     by_o = by_o - later * (now if law.hard else law.theta)
                 x = now - law.theta
                 torch.mul(by_o, law.density(x, level), out=by_u)
-                if level is not None:
-                    here = (-x * by_u).sum_to_size(level.shape)
-                    by_level = here if by_level is None else by_level + here
+                if learned[0] is not None:
+                    add(0, -x * by_u)
+                if learned[2] is not None:
+                    add(2, -by_u if later is None or law.hard else -by_u - later * fired)
                 if later is not None:
-                    by_u.add_(later * (1 - o[t, rows]) if law.hard else later)
-                later = by_u * law.beta
-        return by_drive, by_level, None, None, None
+                    if learned[1] is not None:
+                        add(1, after * (now * (1 - fired) if law.hard else now - law.theta * fired))
+                    by_u.add_(later * (1 - fired) if law.hard else later)
+                after = by_u
+        return by_drive, *slopes, None, None, None
 
 
 def _like(drive: torch.Tensor, n_steps: int) -> torch.Tensor:

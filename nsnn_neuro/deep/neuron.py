@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import functools
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +19,8 @@ from ..models.escape import EscapeNoise, Family
 from ..models.neurons import NSNNNeuron
 from .law import Law, State
 from .rng import seeded
+
+_LARGEST_LEVEL = 20.0
 
 
 class NoisySpike(nn.Module):
@@ -38,8 +41,10 @@ class NoisySpike(nn.Module):
     beta, theta, reset : as of `NSNNNeuron`: decay per step, threshold, "hard" or "subtract"
     reset_path : "exact", or "detached": the backward pass treats the spikes in the reset as constants
     noisy : False: the deterministic neuron, which fires when u > theta, with the family's density as surrogate gradient
-    learn_noise : whether the scale of the noise is learned, as exp(log_level) times the family's, one level for the layer, or one
-        for each neuron where the family has an array; d/dlog_level of F is -(u - theta) f
+    learn_beta, learn_theta, learn_noise : whether beta, theta and the scale of the noise are learned, from these values on: one
+        number for the layer, or one for each place where an array is given. beta is the logistic function of its logit plus the
+        parameter `beta_shift`, so it stays between 0 and 1; theta has `theta_shift` added; the family's scale is multiplied by
+        exp(`log_level`), from exp(-20) to exp(20), and d/dlog_level of F is -(u - theta) f
     axis : the axis of a step's drive along which array parameters vary: -1, or 1 for the channels of a convolution
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
@@ -51,6 +56,8 @@ class NoisySpike(nn.Module):
     >>> NoisySpike(Uniform(2.0))(drive).sum().backward()
     >>> drive.grad.tolist()
     [[0.25, 0.25]]
+    >>> NoisySpike(Uniform(2.0), beta=[0.5, 0.75], learn_beta=True).beta
+    tensor([0.5000, 0.7500], grad_fn=<...>)
     """
 
     axis: int
@@ -66,11 +73,13 @@ class NoisySpike(nn.Module):
         reset: str = "hard",
         reset_path: str = "exact",
         noisy: bool = True,
+        learn_beta: bool = False,
+        learn_theta: bool = False,
         learn_noise: bool = False,
         axis: int = -1,
     ) -> None:
         super().__init__()
-        self.neuron: NSNNNeuron = NSNNNeuron(beta=beta, theta=theta, reset=reset)  # type: ignore[arg-type]
+        self._neuron = NSNNNeuron(beta=beta, theta=theta, reset=reset)  # type: ignore[arg-type]
         self._family = _family(family)
         one_of(reset_path, ("exact", "detached"), "reset_path")
         if isinstance(axis, bool) or not isinstance(axis, int):
@@ -80,6 +89,13 @@ class NoisySpike(nn.Module):
         self.reset_path, self.noisy, self.axis = reset_path, bool(noisy), axis
         self.tape: Any = None  # of `online`, while it learns
         self.surrogate_width: float | None = None  # set by `surrogate` during an attack
+        starts = [np.asarray(self._neuron.si(name)) for name in ("beta", "theta")]
+        if learn_beta and not np.all((starts[0] > 0) & (starts[0] < 1)):
+            raise NsnnError(
+                f"beta = {beta!r}: expected above 0 and below 1 with learn_beta=True, such as 0.5"
+            )
+        self.beta_shift = nn.Parameter(torch.zeros(starts[0].shape)) if learn_beta else None
+        self.theta_shift = nn.Parameter(torch.zeros(starts[1].shape)) if learn_theta else None
         self.log_level: nn.Parameter | None = None
         if learn_noise:
             self._family.scaled(1.0)  # refuses a family without a scale
@@ -87,12 +103,36 @@ class NoisySpike(nn.Module):
             self.log_level = nn.Parameter(torch.zeros(max(sizes, key=len)))
 
     @property
+    def beta(self) -> Any:
+        """Decay per step, a number or array; where it is learned a tensor, with a gradient."""
+        start = self._neuron.si("beta")
+        if self.beta_shift is None:
+            return start
+        logit = _moved(np.log(start) - np.log1p(-start), self.beta_shift)
+        # rounded it would be 1 from a logit of 17 on
+        return torch.sigmoid(logit).clamp(max=1 - torch.finfo(logit.dtype).eps)
+
+    @property
+    def theta(self) -> Any:
+        """Threshold, a number or array; where it is learned a tensor, with a gradient."""
+        start = self._neuron.si("theta")
+        return start if self.theta_shift is None else _moved(start, self.theta_shift)
+
+    @property
+    def neuron(self) -> NSNNNeuron:
+        """The neuron, with beta and theta learned so far."""
+        learned = {"beta": self.beta_shift, "theta": self.theta_shift}
+        values = {name: _numbers(getattr(self, name)) for name, p in learned.items() if p is not None}
+        return dataclasses.replace(self._neuron, **values)
+
+    @property
     def family(self) -> Family:
         """The noise family, with the scale learned so far."""
-        if self.log_level is None:
-            return self._family
-        level = self.log_level.detach().double().exp().cpu().numpy()
-        return self._family.scaled(level if level.ndim else float(level))
+        return self._family if self.log_level is None else self._family.scaled(_numbers(self._level().exp()))
+
+    def _level(self) -> Any:
+        """Log of the learned factor of the noise, within bounds: no factor is 0 or infinite in float32."""
+        return None if self.log_level is None else self.log_level.clamp(-_LARGEST_LEVEL, _LARGEST_LEVEL)
 
     def forward(
         self, drive: torch.Tensor, *, spikes: Any = None, generator: torch.Generator | None = None
@@ -152,8 +192,8 @@ class NoisySpike(nn.Module):
     def _law(self, like: torch.Tensor) -> Law:
         """The dynamics for steps whose drive is like a tensor."""
         return Law(
-            self.neuron, self._family, like, axis=self.axis, noisy=self.noisy, detached=self.reset_path == "detached",
-            level=self.log_level, width=self.surrogate_width,
+            self._family, like, beta=self.beta, theta=self.theta, hard=self._neuron.reset == "hard", axis=self.axis,
+            noisy=self.noisy, detached=self.reset_path == "detached", level=self._level(), width=self.surrogate_width,
         )  # fmt: skip
 
     def _checked(
@@ -176,7 +216,7 @@ class NoisySpike(nn.Module):
     def get_extra_state(self) -> dict[str, Any]:
         """The neurons' parameters as plain data, for the state_dict."""
         return {
-            "neuron": self.neuron.describe(),
+            "neuron": self._neuron.describe(),
             "family": self._family.describe(),
             "noisy": self.noisy,
             "learn_noise": self.log_level is not None,
@@ -238,7 +278,7 @@ def passes(module: nn.Module, x: Any, k: int, *, seed: int | None = None) -> tor
 def twin(module: nn.Module) -> Any:
     """The twin of a module: a copy whose neurons fire when u > theta, with their family's density as surrogate gradient.
 
-    Weights are the same; a learned noise scale becomes that of the family and is no longer learned.
+    Weights, beta and theta are the same; a learned noise scale becomes that of the family and is no longer learned.
 
     >>> from nsnn_neuro import Gaussian
     >>> twin(nn.Sequential(nn.Linear(4, 2), NoisySpike(Gaussian(0.4))))[1].noisy
@@ -286,6 +326,17 @@ def _family(value: Any) -> Family:
             f"family = {value!r}: expected a dimensionless noise family such as Gaussian(0.4); without noise: noisy=False"
         )
     return family
+
+
+def _moved(start: Any, shift: torch.Tensor) -> torch.Tensor:
+    """The sum, in the type of the shift."""
+    return torch.as_tensor(start, dtype=shift.dtype, device=shift.device) + shift
+
+
+def _numbers(value: torch.Tensor) -> Any:
+    """A float, or an array in float64."""
+    array = value.detach().double().cpu().numpy()
+    return array if array.ndim else float(array)
 
 
 def shown(value: Any) -> str:

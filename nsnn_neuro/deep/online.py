@@ -45,7 +45,8 @@ class Tape:
         fired = law.sequence(own, forced, generator, lambda u: potentials.append(u.detach()))
         linked = _Gate.apply(drive if drive.requires_grad else own, self)
         # the last term is 0: it leads the gradient to the drive of the same step
-        x = torch.stack(potentials) - law.theta + (linked - linked.detach())
+        theta = law.theta.detach() if isinstance(law.theta, torch.Tensor) else law.theta
+        x = torch.stack(potentials) - theta + (linked - linked.detach())
         visible = law.fired(x, None if law.level is None else law.level.detach(), fired.detach())
         self.calls.append(_Call(drive, own, fired, visible))
         return visible

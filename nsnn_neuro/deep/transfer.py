@@ -210,6 +210,8 @@ def from_network(
     net: Network,
     *,
     reset_path: str = "exact",
+    learn_beta: bool = False,
+    learn_theta: bool = False,
     learn_noise: bool = False,
     surrogate: Family | None = None,
     dtype: torch.dtype = torch.float64,
@@ -224,7 +226,7 @@ def from_network(
     ----------
     net : an input `Relay`, then layers of `NSNNNeuron`s, as `feedforward` and `convolutional` make it; a constant stimulus of a
         layer becomes its bias
-    reset_path, learn_noise : of the `NoisySpike`s
+    reset_path, learn_beta, learn_theta, learn_noise : of the `NoisySpike`s
     surrogate : the family whose density is the surrogate gradient of layers without noise; needed if there are any
     dtype : of the weights; in torch.float64 nothing is rounded
 
@@ -246,7 +248,9 @@ def from_network(
     for post, name in zip(net.populations[1:], between, strict=True):
         projection = net.projection(name)
         linear, shape = write(projection, given[name], net.connections(name), shape, dtype)
-        spike = _spikes(post, shape, reset_path, learn_noise, surrogate)
+        learned = {"learn_beta": learn_beta, "learn_theta": learn_theta}
+        learned["learn_noise"] = learn_noise and post.noise is not None
+        spike = _spikes(post, shape, surrogate, reset_path=reset_path, **learned)
         if post.stimulus is not None:
             linear[-1] = _with_bias(linear[-1], _channels(post.stimulus, shape, post.name), name)
         layers.append({f"to_{post.name}": each_step(linear), post.name: spike.to(dtype)})
@@ -296,9 +300,7 @@ def _with_bias(module: nn.Module, bias: Any, name: str) -> nn.Module:
     return module
 
 
-def _spikes(
-    post: Population, shape: Shape, reset_path: str, learn_noise: bool, surrogate: Family | None
-) -> NoisySpike:
+def _spikes(post: Population, shape: Shape, surrogate: Family | None, **options: Any) -> NoisySpike:
     noise = post.noise
     if noise is None and surrogate is None:
         raise NsnnError(
@@ -312,10 +314,9 @@ def _spikes(
         beta=neuron.beta,
         theta=neuron.theta,
         reset=neuron.reset,
-        reset_path=reset_path,
         noisy=noise is not None,
-        learn_noise=learn_noise and noise is not None,
         axis=1 if len(shape) == 3 else -1,
+        **options,
     )
 
 
