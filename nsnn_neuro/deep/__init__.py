@@ -1,6 +1,7 @@
 """The noisy neuron as a torch module, with noise-driven learning as its backward pass; needs torch.
 
-`expressions` evaluates Brian2 text on tensors, `encode` that of encoders. `neuron` has `NoisySpike`, `residual` skip connections.
+`expressions` evaluates Brian2 text on tensors, `encode` that of encoders. `neuron` has `NoisySpike`, `delays` learned delays,
+`residual` skip connections.
 `transfer` converts nets to Brian2 networks and back (`linear_maps`: their linear parts), `files` saves weights, `exchange` writes
 and reads NIR graphs (`nir_nodes`, `nir_files`). `classifier` takes images to scores, `fit` trains it on the package's losses
 (`objective`), and `spike_fit` fits a network to recorded spikes (`module_trainer`: what both share). `online` computes the gradient
@@ -16,6 +17,7 @@ with needs_package("torch", "nsnn_neuro.deep"):
     from .attacks import fgsm, pgd, sphere, square
     from .certificate import certified_radius, smoothed_radius
     from .classifier import Classifier, accuracy
+    from .delays import Delays
     from .exchange import from_nir, to_nir
     from .feedback_alignment import RandomFeedback
     from .files import load, save
@@ -30,6 +32,7 @@ with needs_package("torch", "nsnn_neuro.deep"):
 
 __all__ = [
     "Classifier",
+    "Delays",
     "Diverged",
     "EachStep",
     "Fit",

@@ -32,6 +32,7 @@ from ..core.errors import NsnnError
 from ..core.warn import warn
 from ..models.convolution import AveragePooling
 from ..models.escape import EscapeNoise, Family
+from .delays import Delays
 from .feedback_alignment import RandomFeedback
 from .linear_maps import each_step, pair
 from .neuron import NoisySpike
@@ -185,6 +186,10 @@ def _layers(module: Any) -> Iterator[nn.Module]:
     for _, layer in opened(module):
         if isinstance(layer, RandomFeedback):
             yield layer.layer
+        elif isinstance(layer, Delays):
+            raise NsnnError(
+                "module has Delays: expected none, to_nir writes no delays; fold whole steps into the input"
+            )
         elif not isinstance(layer, nn.Identity):
             yield layer
 

@@ -1,4 +1,4 @@
-"""Learned beta, theta and noise: gradients against sums over all spike patterns and differences; bounds, files, conversion."""
+"""Learned beta, theta, noise and delays: gradients against sums over all spike patterns and differences; bounds, files."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def random_problem(seed: int) -> tuple[np.ndarray, np.ndarray, Any, dict[str, An
     return rng.normal(0.3, 0.6, (n_in, n)), rng.random((n_steps, n_in)), family, told | {"reset": reset}
 
 
-def expectation(net: nn.Sequential, x: np.ndarray) -> Any:
-    """E[L] of a layer from the probabilities of all its spike patterns, with a gradient."""
-    n_steps, n = len(x), net[0].out_features
+def expectation(net: nn.Sequential, x: np.ndarray, n: int) -> Any:
+    """E[L] of a layer of n neurons from the probabilities of all its spike patterns, with a gradient."""
+    n_steps = len(x)
     (patterns,) = reference.patterns([np.zeros((x.shape[1], n))], n_steps)
     every = torch.tensor(patterns, dtype=torch.float64).transpose(0, 1)
     drive = torch.tensor(x)[:, None].expand(-1, every.shape[1], -1)
@@ -67,7 +67,7 @@ def expectation(net: nn.Sequential, x: np.ndarray) -> Any:
 
 def test_the_example_of_one_step_has_its_digits() -> None:
     net = dense(W, nsnn.Gaussian(0.4), theta=np.full(3, 0.5), **LEARNED)
-    mean = expectation(net, X)
+    mean = expectation(net, X, 3)
     mean.backward()
     assert mean.item() == pytest.approx(MEAN, abs=1e-9)
     np.testing.assert_allclose(net[0].weight.grad.T, GRADIENT, atol=6e-7)
@@ -83,7 +83,7 @@ def test_gradients_of_beta_and_theta_are_those_of_the_enumerated_loss(seed: int)
     """The gradient of the logit is beta (1 - beta) times that of beta; arrays one place at a time."""
     w, x, family, told = random_problem(seed)
     net = dense(w, family, **told, **LEARNED)
-    expectation(net, x).backward()
+    expectation(net, x, w.shape[1]).backward()
     for name, shift in (("beta", net[1].beta_shift), ("theta", net[1].theta_shift)):
         start = np.asarray(told[name])
         for place in np.ndindex(start.shape):
@@ -228,6 +228,99 @@ def test_fit_learns_them_and_resumes(tmp_path: Any) -> None:
     assert (whole.neuron.beta, whole.neuron.theta) == (again.neuron.beta, again.neuron.theta)
 
 
+# ---------------------------------------------------------------------------------------------------------------- delays
+
+
+def delayed(x: np.ndarray, delay: np.ndarray) -> np.ndarray:
+    """x (T, n) later by delays (n,) in steps, 0 before."""
+    at = np.arange(len(x))
+    return np.stack([np.interp(at - d, at, column, left=0) for d, column in zip(delay, x.T, strict=True)], 1)
+
+
+def late_mean(w: np.ndarray, x: np.ndarray, delay: np.ndarray, family: Any, told: dict[str, Any]) -> float:
+    """The enumerated loss with a delay of each input, (pre,), or of each synapse, (post, pre)."""
+    x = np.concatenate([np.zeros((1, x.shape[1])), x])  # np.interp knows the ramp from 0 to the first step
+    if delay.ndim == 1:
+        return reference.enumerate([w], delayed(x, delay)[1:], squared, family, **told)[0]
+    wide = np.concatenate([np.where(np.arange(len(delay)) == j, w, 0) for j in range(len(delay))])
+    late = np.concatenate([delayed(x, row) for row in delay], axis=1)
+    return reference.enumerate([wide], late[1:], squared, family, **told)[0]
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_gradients_of_delays_are_those_of_the_enumerated_loss(seed: int) -> None:
+    """Of inputs and of synapses; also those of the weights, beta and theta behind the delays."""
+    w, x, family, told = random_problem(seed)
+    rng = np.random.default_rng(seed)
+    most = len(x) - 1
+    shape = w.shape[:1] if seed % 3 else w.shape[::-1]
+    delay = (rng.integers(0, most, shape) + rng.uniform(0.01, 0.99, shape)).astype(np.float32).astype(float)
+    net = dense(w, family, **told, **LEARNED)
+    if seed % 3:
+        late = nn.Sequential(deep.Delays(len(w), most, initial=delay).double(), *net)
+    else:
+        late = nn.Sequential(deep.Delays(net[0], most, initial=delay).double(), net[1])
+    expectation(late, x, w.shape[1]).backward()
+    for place in np.ndindex(shape):
+        unit = np.zeros(shape)
+        unit[place] = 1
+        expected = slope(lambda h, step=unit: late_mean(w, x, delay + h * step, family, told))
+        assert float(late[0].delay.grad[place]) == pytest.approx(float(expected), abs=1e-10)
+
+
+def test_delays_of_whole_steps_shift_and_those_of_channels_and_synapses_agree() -> None:
+    x = torch.randn(6, 4, 3, 2, 2, dtype=torch.float64)
+    module = deep.Delays(3, 5, initial=[0, 2, 5], axis=1).double()
+    out = module(x)
+    for channel, lag in enumerate((0, 2, 5)):
+        assert torch.equal(out[lag:, :, channel], x[: 6 - lag, :, channel])
+        assert not out[:lag, :, channel].any()
+    linear = nn.Linear(3, 2).double()
+    flat = x[..., 0, 0]
+    each = deep.Delays(linear, 5, initial=[[0, 2, 5]] * 2).double()
+    torch.testing.assert_close(each(flat), linear(deep.Delays(3, 5, initial=[0, 2, 5]).double()(flat)))
+    half = deep.Delays(1, 3, initial=1.5)
+    assert half.round_().delay.item() == 2
+    drawn = deep.Delays(1000, 4).delay
+    assert 0 <= drawn.min() < 0.1
+    assert 3.9 < drawn.max() <= 4
+
+
+def test_delays_stay_within_their_bounds_and_come_back() -> None:
+    """Beyond a bound the gradient passes only where descent leads back."""
+    ramp = torch.arange(8.0)[:, None]
+    for start, sign, passes in (
+        (-0.5, 1, False),
+        (-0.5, -1, True),
+        (0.0, 1, True),
+        (4.0, 1, True),
+        (4.5, -1, False),
+    ):
+        module = deep.Delays(1, 4)
+        module.delay.data.fill_(start)
+        assert 0 <= module.steps.item() <= 4
+        (-sign * module(ramp)[5:].sum()).backward()  # later is less: the slope in the delay has this sign
+        assert (module.delay.grad.item() * sign > 0) == passes
+
+
+def test_delays_are_learned_and_saved(tmp_path: Any) -> None:
+    def net() -> Any:
+        return nn.Sequential(deep.Delays(nn.Linear(2, 3), 2), deep.NoisySpike(nsnn.Gaussian(0.4)))
+
+    first = net()
+    deep.save(first, tmp_path / "net.pt")
+    x = torch.rand(4, 5, 2)
+    loaded = deep.load(net(), tmp_path / "net.pt")
+    assert torch.equal(deep.passes(first, x, 1, seed=1), deep.passes(loaded, x, 1, seed=1))
+    other = nn.Sequential(deep.Delays(nn.Linear(2, 3), 3), deep.NoisySpike(nsnn.Gaussian(0.4)))
+    with pytest.raises(nsnn.NsnnError, match="max_steps"):
+        deep.load(other, tmp_path / "net.pt")
+    data = np.random.default_rng(0).random((30, 2)), np.arange(30) % 3
+    classifier = deep.Classifier(first, n_steps=4)
+    fit = deep.fit(classifier, data, loss=losses.rate_mse, epochs=1, validation=0, seed=1)
+    assert (fit.module.module[0].delay != first[0].delay).any()
+
+
 def test_errors_name_the_argument() -> None:
     def neurons(**options: Any) -> Any:
         return deep.NoisySpike(nsnn.Gaussian(0.4), **options)
@@ -238,5 +331,16 @@ def test_errors_name_the_argument() -> None:
         (lambda: neurons(theta=np.nan, learn_theta=True), "theta", ""),
         (lambda: neurons(beta=np.full(4, 0.5), learn_beta=True)(torch.zeros(2, 3)), "beta has 4 values", ""),
         (lambda: neurons(theta=np.ones(4), learn_theta=True)(torch.zeros(2, 3)), "theta has 4 values", ""),
+        (lambda: deep.Delays(0, 3), "n = 0", ""),
+        (lambda: deep.Delays(2, 0), "max_steps = 0", ""),
+        (lambda: deep.Delays(2, 3, initial=4), "initial = 4", "0 to 3"),
+        (lambda: deep.Delays(2, 3, initial=[1, np.nan]), "initial", "0 to 3"),
+        (lambda: deep.Delays(2, 3, initial=[1, 2, 3]), "initial has shape (3,)", "(2,)"),
+        (lambda: deep.Delays(nn.Linear(2, 2), 3, axis=1), "axis = 1", "-1"),
+        (lambda: deep.Delays(2, 3)(torch.zeros(3, 1, 2)), "max_steps = 3", "trial of 3 steps"),
+        (lambda: deep.Delays(2, 3)(torch.zeros(5, 1, 3)), "x is", "2 along axis -1"),
+        (lambda: deep.Delays(2, 3, axis=1)(torch.zeros(5, 2)), "x is", "axis 1"),
+        (lambda: deep.to_nir([deep.Delays(2, 3), nn.Linear(2, 2), neurons()]), "Delays", ""),
+        (lambda: deep.to_network([deep.Delays(2, 3), nn.Linear(2, 2), neurons()]), "Delays at '0'", ""),
     ]
     assert_refused(rows)
