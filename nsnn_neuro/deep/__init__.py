@@ -1,12 +1,12 @@
 """The noisy neuron as a torch module, with noise-driven learning as its backward pass; needs torch.
 
 `expressions` evaluates Brian2 text on tensors, `encode` that of encoders. `neuron` has `NoisySpike`, `delays` learned delays,
-`residual` skip connections.
-`transfer` converts nets to Brian2 networks and back (`linear_maps`: their linear parts), `files` saves weights, `exchange` writes
-and reads NIR graphs (`nir_nodes`, `nir_files`). `classifier` takes images to scores, `fit` trains it on the package's losses
-(`objective`), and `spike_fit` fits a network to recorded spikes (`module_trainer`: what both share). `online` computes the gradient
-without signals from the future, `feedback_alignment` has fixed random feedback weights. `attacks`, `worst_case` and `perturbations`
-test robustness, `certificate` proves some of it (`first_layer`, `operator_norm`). `rng` seeds torch.
+`residual` skip connections. `transfer` converts nets to Brian2 networks and back (`linear_maps`: their linear parts), `files`
+saves weights, `exchange` writes and reads NIR graphs (`nir_nodes`, `nir_files`). `classifier` takes images to scores, `fit`
+trains it on the package's losses (`objective`), and `spike_fit` fits a network to recorded spikes (`module_trainer`: what both
+share). `online` computes the gradient without signals from the future, `estimators` unbiased ones, `feedback_alignment` has
+fixed random feedback weights. `attacks`, `worst_case` and `perturbations` test robustness, `certificate` proves some of it
+(`first_layer`, `operator_norm`). `rng` seeds torch.
 
 Arguments and tensors that don't fit raise `NsnnError`, which names the argument, its value and what was expected.
 """
@@ -18,6 +18,7 @@ with needs_package("torch", "nsnn_neuro.deep"):
     from .certificate import certified_radius, smoothed_radius
     from .classifier import Classifier, accuracy
     from .delays import Delays
+    from .estimators import backward
     from .exchange import from_nir, to_nir
     from .feedback_alignment import RandomFeedback
     from .files import load, save
@@ -44,6 +45,7 @@ __all__ = [
     "Times",
     "WorstCase",
     "accuracy",
+    "backward",
     "bound_norm",
     "certified_radius",
     "disturbed",

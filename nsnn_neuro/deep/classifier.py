@@ -71,14 +71,18 @@ class Classifier(nn.Module):
         self.module, self.encoder, self.n_steps = module, encoder, int(n_steps)
         self.decoder, self.passes = decoder, int(passes)
 
-    def spikes(self, x: torch.Tensor) -> torch.Tensor:
-        """Output spikes (n_steps, batch, classes) of one pass."""
+    def encoded(self, x: torch.Tensor) -> torch.Tensor:
+        """What the module receives in one pass, (n_steps, batch, ...)."""
         if not isinstance(x, torch.Tensor) or not x.is_floating_point() or x.ndim < 2 or not x.numel():
             raise NsnnError(f"x is {shown(x)}: expected a tensor of floats (batch, ...)")
         low, high = x.detach().aminmax()  # NaN if there is one
         if not (low >= 0 and high <= 1):
             raise NsnnError(f"x has values {_values(x)}: expected values from 0 to 1, e.g. x / x.max()")
-        out = self.module(encode(self.encoder, x, self.n_steps))
+        return encode(self.encoder, x, self.n_steps)
+
+    def spikes(self, x: torch.Tensor) -> torch.Tensor:
+        """Output spikes (n_steps, batch, classes) of one pass."""
+        out = self.module(self.encoded(x))
         if not isinstance(out, torch.Tensor) or out.ndim != 3 or out.shape[:2] != (self.n_steps, len(x)):
             raise NsnnError(f"module gives {shown(out)}: expected ({self.n_steps}, {len(x)}, classes)")
         return out

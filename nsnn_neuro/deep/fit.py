@@ -12,10 +12,12 @@ import pandas as pd
 import torch
 
 from ..core.aliases import Progress
-from ..core.checks import one_of
+from ..core.checks import one_of, whole
+from ..core.errors import NsnnError
 from ..learning.loop import Diverged, Outcome, Scores, TrainingLoop
 from ..learning.losses import Loss
 from .classifier import Classifier, checked, evaluated, evaluating, measured, on_its_device
+from .estimators import GRADIENTS, added
 from .module_trainer import ModuleTrainer
 from .objective import check_loss, signal_in_time, values
 from .online import taped
@@ -62,6 +64,8 @@ def fit(
     loss: Loss,
     epochs: int,
     algorithm: str = "bptt",
+    gradient: str = "ndl",
+    draws: int = 1,
     batch: int = 64,
     optimizer: Any = None,
     eta: float = 0.01,
@@ -88,6 +92,9 @@ def fit(
     algorithm : "bptt": backpropagation through time with do/du = f, along all paths. "online": the signal of a hidden layer comes
         from the same step above, that of the output from the steps so far, as in `reference.ndl(..., future=False)`, in as much
         memory as "bptt". Modules that mix steps, as batch norm does in training, still do
+    gradient : "ndl", "local_expectation" or "score_function", as of `backward`, which says what they cost; the last two are
+        unbiased at any depth, and need algorithm="bptt" and noise in all neurons
+    draws : of input spikes and noise, for each sample of a batch, whose gradients are averaged
     batch : samples in a batch; the last batch of an epoch may have fewer
     optimizer : `SGD()`, `Momentum()`, `Adam()` of the package, or a function of (parameters, eta) that returns a
         torch.optim.Optimizer, such as torch.optim.AdamW; None: `Adam()`
@@ -121,7 +128,9 @@ def fit(
     loop = TrainingLoop(
         epochs=epochs, seed=seed, schedule=schedule, patience=patience, keep=keep, checkpoint=checkpoint
     )
-    trainer = _Trainer(loop, net, data, loss, algorithm, optimizer, eta)
+    one_of(gradient, GRADIENTS, "gradient")
+    estimator = (gradient, whole(draws, 1, "draws"))
+    trainer = _Trainer(loop, net, data, loss, algorithm, estimator, optimizer, eta)
     trainer.divide(validation, batch)
     return loop.run(trainer.learned(), lambda: contextlib.nullcontext(trainer), trainer.fit, progress)
 
@@ -130,10 +139,20 @@ class _Trainer(ModuleTrainer):
     """`ModuleTrainer` for classifiers: X are images, targets are labels."""
 
     def __init__(
-        self, loop: TrainingLoop, net: Any, data: Any, loss: Any, algorithm: str, optimizer: Any, eta: float
+        self,
+        loop: TrainingLoop,
+        net: Any,
+        data: Any,
+        loss: Any,
+        algorithm: str,
+        estimator: Any,
+        optimizer: Any,
+        eta: float,
     ) -> None:
-        self.algorithm = one_of(algorithm, ("bptt", "online"), "algorithm")
-        self.online = algorithm == "online"
+        self.algorithm, self.estimator = one_of(algorithm, ("bptt", "online"), "algorithm"), estimator
+        self.online, self.plain = algorithm == "online", estimator == ("ndl", 1)
+        if self.online and not self.plain:
+            raise NsnnError('algorithm = "online": expected gradient="ndl" and draws=1, or algorithm="bptt"')
         self.loss = check_loss(loss, online=self.online)
         super().__init__(loop, net, data, checked, optimizer, eta, "net")
         if self.online:  # refuses what it can't do before an epoch has begun
@@ -149,6 +168,8 @@ class _Trainer(ModuleTrainer):
             "algorithm": self.algorithm,
             "batch": self.batch,
         }
+        if not self.plain:
+            described["estimator"] = list(self.estimator)
         self.loop.identify(described, self.X.numpy(), self.targets)
 
     def fit(self, outcome: Outcome) -> Fit:
@@ -163,12 +184,17 @@ class _Trainer(ModuleTrainer):
                 out = self.net.spikes(x)
             tape.backward(out, signal_in_time(self.loss, out, y) / len(y))
             value = values(self.loss, out.detach(), y)
+        elif not self.plain:
+            gradient, draws = self.estimator
+            given = self.net.encoded(x.repeat(draws, *[1] * (x.ndim - 1)))
+            each, out = added(self.net.module, given, lambda o: values(self.loss, o, y), gradient, draws)
+            value = each.mean(0)
         else:
             out = self.net.spikes(x)
             value = values(self.loss, out, y)
             value.mean().backward()
         self.optimizer.step()
-        guess = self.net.scores(out.detach()).argmax(-1)
+        guess = self.net.scores(out.detach()).unflatten(0, (-1, len(y))).mean(0).argmax(-1)
         return Scores(value.detach().double().cpu().numpy(), guess.cpu().numpy() == y)
 
     def judged(self, rows: np.ndarray, seed: int) -> Scores:

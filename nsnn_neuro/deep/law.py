@@ -87,18 +87,16 @@ class Law:
             fired.append(state.o)
         return torch.stack(fired)
 
-    def step(
-        self, drive: torch.Tensor, state: State | None, forced: torch.Tensor | None, generator: Any
-    ) -> State:
-        """One step; `forced` are its spikes, None: they are drawn."""
+    def step(self, drive: torch.Tensor, state: State | None, forced: Any, generator: Any) -> State:
+        """One step; `forced` are its spikes, or a function of x = u - theta that returns them; None: they are drawn."""
         u = drive
         if state is not None:
             o = state.o.detach() if self.detached else state.o
             u = drive + self.beta * (state.u * (1 - o) if self.hard else state.u - self.theta * o)
         x = u - self.theta
-        if forced is None:
+        if not isinstance(forced, torch.Tensor):
             with torch.no_grad():
-                forced = self.drawn(x, uniform_of_step(x, generator))
+                forced = self.drawn(x, uniform_of_step(x, generator)) if forced is None else forced(x)
         return State(u, self.fired(x, self.level, forced))
 
     def drawn(self, x: torch.Tensor, uniform: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:

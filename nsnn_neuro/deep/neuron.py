@@ -87,7 +87,7 @@ class NoisySpike(nn.Module):
         if learn_noise and not noisy:
             raise NsnnError("learn_noise = True: expected False with noisy=False, without noise to learn")
         self.reset_path, self.noisy, self.axis = reset_path, bool(noisy), axis
-        self.tape: Any = None  # of `online`, while it learns
+        self.tape: Any = None  # of `online` or `estimators`, while they learn
         self.surrogate_width: float | None = None  # set by `surrogate` during an attack
         starts = [np.asarray(self._neuron.si(name)) for name in ("beta", "theta")]
         if learn_beta and not np.all((starts[0] > 0) & (starts[0] < 1)):
@@ -170,7 +170,7 @@ class NoisySpike(nn.Module):
         """
         if self.tape is not None:
             raise NsnnError(
-                'algorithm = "online": the module calls NoisySpike.step, expected layers called with all steps, or "bptt"'
+                'algorithm = "online" or unbiased gradients: the module calls NoisySpike.step, expected calls with all steps'
             )
         work, forced = self._checked(drive, spikes)
         if state is not None and any(part.shape != work.shape for part in state):
