@@ -12,6 +12,7 @@ stays as it was. The second needs one run, and has a large variance; b is the me
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -130,72 +131,49 @@ class _Tape:
 
     def __init__(self) -> None:
         self.calls: list[_Call] = []
-        self.flipped: tuple[int, torch.Tensor, torch.Tensor] | None = (
-            None  # a call; step and unit for each copy
-        )
-        self.place = 0  # of the next call in a copy
+        self.flips: Any = None  # a call; the step and unit that each copy flips
+        self.place = 0  # of the next call
 
     def sequence(self, law: Law, drive: torch.Tensor, forced: Any, generator: Any) -> torch.Tensor:
         """All spikes of a layer, without a gradient."""
         if not law.noisy:
-            raise NsnnError(
-                'module has neurons with noisy=False: expected noise in all of them, or gradient="ndl"'
-            )
+            raise NsnnError('module has neurons with noisy=False: expected noise, or gradient="ndl"')
         law.detached = True
-        if self.flipped is not None:
-            return self._copied(law, drive)
-        of: dict[str, Any] = {"dtype": drive.dtype, "device": drive.device}
-        uniform = torch.rand(drive.shape, generator=generator, **of) if forced is None else 1 - forced
+        k, self.place = self.place, self.place + 1
+        if self.flips is not None:
+            uniform = self.calls[k].uniform.repeat(1, len(self.flips[1]), *[1] * (drive.ndim - 2))
+        elif forced is not None:
+            uniform = 1 - 2 * forced
+        else:
+            uniform = torch.rand(drive.shape, generator=generator, dtype=drive.dtype, device=drive.device)
         state, states = None, []
         for t, now in enumerate(drive):
-            drawn = _draw(law, uniform[t]) if forced is None else forced[t]
-            state = law.step(now, state, drawn, None)
+            state = law.step(now, state, functools.partial(self._drawn, law, uniform[t], (k, t)), None)
             states.append(state)
         fired = torch.stack([state.o for state in states])
-        with torch.no_grad():
-            p = torch.stack([law.probability(state.u - law.theta) for state in states])
-        self.calls.append(_Call(uniform, fired, p))
+        if self.flips is None:
+            with torch.no_grad():
+                p = torch.stack([law.probability(state.u - law.theta) for state in states])
+            self.calls.append(_Call(uniform, fired, p))
         return fired.detach()
 
-    def _copied(self, law: Law, drive: torch.Tensor) -> torch.Tensor:
-        assert self.flipped is not None
-        call, (flipped, steps, units) = self.calls[self.place], self.flipped
-        copies, is_flipped = len(steps), self.place == flipped
-        self.place += 1
-        state, fired = None, []
-        for t, now in enumerate(drive):
-            o = _draw(law, call.uniform[t].repeat(copies, *[1] * (now.ndim - 1)))
-            if is_flipped:
-                rows = torch.nonzero(steps == t)[:, 0]
-                other = 1 - call.fired[t].flatten(1)[:, units[rows]].T
-                o = _flip(o, (copies, len(call.fired[t]), -1), rows, units[rows], other)
-            state = law.step(now, state, o, None)
-            fired.append(state.o)
-        return torch.stack(fired)
-
-
-def _draw(law: Law, uniform: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Spikes of a step as a function of x = u - theta."""
-    return lambda x: law.drawn(x, lambda p: uniform.clone())
-
-
-def _flip(draw: Any, shape: Any, rows: Any, units: Any, other: Any) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The same with spikes `other` (rows, batch) of these copies and units."""
-
-    def drawn(x: torch.Tensor) -> torch.Tensor:
-        o: torch.Tensor = draw(x)
-        o.view(shape)[rows, :, units] = other
+    def _drawn(
+        self, law: Law, uniform: torch.Tensor, place: tuple[int, int], x: torch.Tensor
+    ) -> torch.Tensor:
+        o = uniform.lt(law.probability(x)).to(x.dtype)
+        if self.flips is not None and self.flips[0] == place[0]:
+            _, steps, units = self.flips
+            rows = torch.nonzero(steps == place[1])[:, 0]
+            every = o.view(len(steps), -1, x[0].numel())
+            every[rows, :, units[rows]] = 1 - every[rows, :, units[rows]]
         return o
-
-    return drawn
 
 
 def _scores(value: torch.Tensor, call: _Call) -> torch.Tensor:
     """(L - b) (o - p) / (p (1 - p)) of each spike; value (draws, batch)."""
-    others = value if len(value) > 1 else value.T  # leave one out along the first axis
-    n = len(others)
-    centred = (others - others.mean(0)) * (n / (n - 1)) if n > 1 else others
-    loss = (centred if len(value) > 1 else centred.T).flatten()
+    rows = value if len(value) > 1 else value.T  # the baseline is the mean of the others along the first axis
+    others = (rows.sum(0) - rows) / max(len(rows) - 1, 1)
+    loss = (value - (others if len(value) > 1 else others.T)).flatten()
     by_p = torch.where(call.fired == 1, 1 / call.p, -1 / (1 - call.p))
     return by_p * loss.to(by_p).reshape(-1, *[1] * (by_p.ndim - 2))
 
@@ -210,8 +188,8 @@ def _differences(
     at_once = max(1, _VALUES // sum(other.uniform.numel() for other in tape.calls))
     for flips in torch.arange(len(gain) * n_units, device=x.device).split(at_once):
         steps, units = flips // n_units, flips % n_units
-        tape.flipped, tape.place = (k, steps, units), 0
+        tape.flips, tape.place = (k, steps, units), 0
         out = module(x.repeat(1, len(flips), *[1] * (x.ndim - 2)))
         gain[steps, :, units] = (value - losses(out).reshape(len(flips), -1)).to(gain)
-    tape.flipped = None
+    tape.flips = None
     return gain.view(call.uniform.shape) * (2 * call.fired - 1)
