@@ -31,8 +31,8 @@ class Delays(nn.Module):
         torch's generator
     axis : the axis of a step's input along which delays vary: -1, or 1 for the channels of images
 
-    The parameter `delay`, (n,) or (outputs, inputs), is learned in steps; `steps` are the delays in use, which stay within 0 and
-    max_steps: beyond these only a gradient that leads back has an effect.
+    The parameter `delay`, (n,) or (outputs, inputs), is learned, in steps; `steps` are those in use, from 0 to max_steps. Beyond
+    these bounds only a gradient that leads back has an effect.
 
     Raises
     ------
@@ -58,16 +58,15 @@ class Delays(nn.Module):
             raise NsnnError(
                 f"axis = {axis!r}: expected a whole number, -1 for the last axis and an nn.Linear"
             )
-        self.delay = nn.Parameter(torch.rand(shape) * max_steps)
-        if initial is None:
-            return
-        values = np.asarray(initial)
-        if values.dtype.kind not in "iuf" or not np.all((values >= 0) & (values <= max_steps)):
-            raise NsnnError(f"initial = {initial!r}: expected numbers of steps from 0 to {max_steps}")
-        if values.shape not in ((), shape):
-            raise NsnnError(f"initial has shape {values.shape}: expected a number, or {shape}")
-        with torch.no_grad():
-            self.delay.copy_(torch.as_tensor(values, dtype=self.delay.dtype))
+        start = torch.rand(shape) * max_steps
+        if initial is not None:
+            values = np.asarray(initial)
+            if values.dtype.kind not in "iuf" or not np.all((values >= 0) & (values <= max_steps)):
+                raise NsnnError(f"initial = {initial!r}: expected numbers of steps from 0 to {max_steps}")
+            if values.shape not in ((), shape):
+                raise NsnnError(f"initial has shape {values.shape}: expected a number, or {shape}")
+            start = torch.as_tensor(np.broadcast_to(values, shape).copy(), dtype=start.dtype)
+        self.delay = nn.Parameter(start)
 
     @property
     def steps(self) -> torch.Tensor:
@@ -99,7 +98,7 @@ class Delays(nn.Module):
         first = delays.detach().floor().clamp(max=most - 1)
         late = delays - first
         padded = torch.cat([x.new_zeros(most, *x.shape[1:]), x])
-        arrives: Any = 0
+        arrives: Any = 0 if self.layer is None or self.layer.bias is None else self.layer.bias
         for k in range(most + 1):
             part = (first == k) * (1 - late) + (first == k - 1) * late
             past = padded[most - k : most - k + len(x)]
@@ -109,7 +108,7 @@ class Delays(nn.Module):
                 arrives = arrives + past * part.reshape(
                     -1, *[1] * (-axis - 1 if axis < 0 else x.ndim - axis - 1)
                 )
-        return arrives if self.layer is None or self.layer.bias is None else arrives + self.layer.bias
+        return torch.as_tensor(arrives)
 
     def get_extra_state(self) -> dict[str, Any]:
         """What belongs to the delays in a state_dict."""

@@ -217,15 +217,11 @@ class _AllSteps(torch.autograd.Function):
 
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any,
-        drive: torch.Tensor,
-        level: Any,
-        beta: Any,
-        theta: Any,
-        forced: Any,
-        generator: Any,
-        law: Law,
+        ctx: Any, drive: torch.Tensor, level: Any, *rest: Any
     ) -> torch.Tensor:
+        *_, forced, generator, law = (
+            rest  # beta and theta are in `law`; here they only ask for their gradient
+        )
         learns = any(ctx.needs_input_grad)
         u, o = _like(drive, len(drive) if learns else min(len(drive), 2)), _like(drive, len(drive))
         parts = law.parts(drive[0])
