@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import importlib
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -265,3 +268,18 @@ def test_errors_name_the_argument() -> None:
         (lambda: fitted(gradient="score_function", algorithm="online"), 'algorithm = "online"', "gradient"),
     ])  # fmt: skip
     assert run(norm.eval()).shape == (1, 4)
+
+
+def test_a_row_of_the_table_of_biases_can_be_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/gradient_bias.json: what comes from sums over patterns; local expectations agree with the exact gradient."""
+    docs = Path(__file__).resolve().parents[2] / "docs"
+    monkeypatch.syspath_prepend(str(docs))
+    script = importlib.import_module("gradient_bias")
+    monkeypatch.setattr(script, "RUNS", 3)
+    stored = json.loads(script.RESULTS.read_text())
+    rows = [script.measure(script.KINDS["no hidden layer"], seed) for seed in range(stored["networks"])]
+    for key in ("bias", "cosine", "sd_ndl", "sd_score_function"):
+        median = np.median([row[key] for row in rows])
+        assert stored["median"]["no hidden layer"][key] == pytest.approx(median, rel=1e-3)
+    assert all(row["z_local_expectation"] < 1.6 for row in stored["median"].values())
+    assert set(stored["median"]) == set(script.KINDS)
