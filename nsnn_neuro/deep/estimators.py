@@ -112,9 +112,10 @@ def added(
                 gains = [
                     _differences(module, x, losses, value.flatten(), tape, k) for k in range(len(tape.calls))
                 ]
-    heads = [(call.fired, gain / x.shape[1]) for call, gain in zip(tape.calls, gains, strict=True)]
-    heads = [(head, gain) for head, gain in [(value.mean(), None), *heads] if head.requires_grad]
-    torch.autograd.backward(*(list(part) for part in zip(*heads, strict=True)))
+    heads: list[Any] = [(value.mean(), None)]
+    heads += [(call.fired, gain / x.shape[1]) for call, gain in zip(tape.calls, gains, strict=True)]
+    learned = [pair for pair in heads if pair[0].requires_grad]
+    torch.autograd.backward([head for head, _ in learned], [slope for _, slope in learned])
     return value.detach(), out.detach()
 
 

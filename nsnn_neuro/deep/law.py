@@ -259,7 +259,7 @@ class _AllSteps(torch.autograd.Function):
         if ctx.fused:
             law.run_back(g, u, o, law.parts(u[0]), by_drive)
             return by_drive, *[None] * 6
-        learned = [
+        learned: list[Any] = [
             v if needed else None
             for v, needed in zip((level, law.beta, law.theta), ctx.needs_input_grad[1:4], strict=True)
         ]
