@@ -54,15 +54,15 @@ MOST_LINES = {
     "perturb": 324,
     "datasets": 1337,
     "plotting": 2507,
-    "learning": 3531,
-    "likelihood": 14016,
-    "deep": 4997,
+    "learning": 3579,
+    "likelihood": 14026,
+    "deep": 5478,
     "sweep": 1591,
     "certify": 1356,
     "explore": 707,
-    "cli": 1803,
+    "cli": 1808,
 }
-MOST_LINES_BESIDE = {"tests": 59_051, "analysis": 17_061}
+MOST_LINES_BESIDE = {"tests": 60_000, "analysis": 17_463}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.
