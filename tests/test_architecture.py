@@ -46,7 +46,7 @@ MOST_ROOMS, MOST_LAYERS = 18, 7
 MOST_LINES = {
     "core": 2650,
     "models": 6083,
-    "io": 8860,
+    "io": 8859,
     "theory": 3103,
     "measures": 20183,
     "reference": 924,
