@@ -81,7 +81,7 @@ def test_python_prints_the_rate_and_has_ten_lines():
 @pytest.mark.parametrize(("name", "kind"), WITH_THEORY)
 def test_simulated_rates_are_those_of_theory(name, kind):
     """At the state and along the f-I curve."""
-    duration = (2 if kind == "WhiteNoise" else 0.5) * second  # a rate that is off by 1 % is seen in white noise
+    duration = (2 if kind == "WhiteNoise" else 0.5) * second  # white noise: a rate off by 1 % is seen
     state = State.of(NEURONS[name], noise_for(NEURONS[name], kind), duration=duration, seed=2)
     if kind == "ThresholdNoise":
         state = dataclasses.replace(state, stimulus=nsnn.Constant(40 * mV))
