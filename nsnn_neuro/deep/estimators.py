@@ -65,10 +65,10 @@ def backward(
     (other draws as baseline)
 
     >>> from nsnn_neuro import Uniform
-    >>> net = nn.Sequential(nn.Linear(1, 1), NoisySpike(Uniform(2.0)))
+    >>> net = nn.Sequential(nn.Linear(1, 1), NoisySpike(Uniform(4.0)))
     >>> lost = backward(net, torch.ones(1, 5, 1), lambda o: (o - 1).square().sum((0, 2)), draws=3, seed=1)
     >>> lost.shape, net[0].bias.grad.tolist()  # exact: f (0 - 1)
-    (torch.Size([3, 5]), [-0.25])
+    (torch.Size([3, 5]), [-0.125])
     """
     one_of(gradient, GRADIENTS, "gradient")
     whole(draws, 1, "draws")
