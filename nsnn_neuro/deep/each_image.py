@@ -15,7 +15,7 @@ from .neuron import EachStep, NoisySpike
 from .residual import Residual, Times
 
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 # in `eval` mode: these treat each image alone, inside and outside an `EachStep`
 _ANYWHERE = (
     *(nn.Linear, nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout),
@@ -24,7 +24,7 @@ _ANYWHERE = (
 )
 # in an `EachStep`, where images and steps are the first axis
 _IN_A_STEP = (
-    *(nn.Conv2d, nn.Conv3d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool2d, nn.AvgPool3d, *_NORMS),
+    *(nn.Conv2d, nn.Conv3d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool2d, nn.AvgPool3d, *NORMS),
     *(nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d),
 )
 _ENCODERS, _DECODERS = (Direct, Bernoulli), (Count, FirstSpike, LeakyReadout)
@@ -52,7 +52,7 @@ def refuse_hidden_effects(net: nn.Module) -> None:
             raise NsnnError(
                 f"module stays in training mode {place}: expected one that `eval()` switches, as votes have to be independent"
             )
-        if isinstance(module, _NORMS) and module.running_mean is None:
+        if isinstance(module, NORMS) and module.running_mean is None:
             raise NsnnError(
                 f"module has batch statistics {place}: they mix images, expected running ones, track_running_stats=True"
             )

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..core.checks import one_of, whole
 from ..core.errors import NsnnError
+from .each_image import NORMS
 from .law import Law
 from .neuron import NoisySpike, replaced, shown
 from .rng import seeded
@@ -97,7 +97,7 @@ def added(
         value.mean().backward()
         return value.detach(), out.detach()
     for name, part in module.named_modules():
-        if isinstance(part, _BatchNorm) and (part.training or part.running_mean is None):
+        if isinstance(part, NORMS) and (part.training or part.running_mean is None):
             raise NsnnError(
                 f'gradient = "{gradient}": module has batch statistics at {name!r}, which mix samples: expected `eval` mode'
             )
