@@ -84,6 +84,7 @@ def to_block(
     | source | trials and neurons | t_stop if not given |
     |---|---|---|
     | nested list `[trial][neuron]` of arrays, in seconds or with a unit | as nested | needed |
+    | array or list of times, in seconds or with a unit | one neuron in one trial | needed |
     | list of neo.SpikeTrain, SpikeTrainList or neo.Segment | one trial, a neuron per train | of the trains |
     | list `[trial][neuron]` of neo.SpikeTrain; elephant.trials.Trials | as given | of the trains |
     | dict {unit: times}, such as `SpikeMonitor.spike_trains()` | one trial | needed |
@@ -93,7 +94,7 @@ def to_block(
     | SpikeInterface sorting | a trial per segment | of the recording, where it is registered |
     | SpikeInterface SortingAnalyzer; its quality metrics become columns of "units" | a trial per segment | of the recording |
     | counts (n_trials, n_neurons, n_bins) with `bin_width` | as the axes | t_start + n_bins bin_width |
-    | pandas DataFrame with the columns unit, time (s) and, for several trials, trial | by value | needed |
+    | pandas DataFrame with the columns time (s) and, where there are several, unit and trial | by value | needed |
     | NEST's spike recorder: dict or DataFrame with senders, times (ms), or dict {population: dict} | one trial | needed |
 
     A list of dicts, Segments, tables, TsGroups or sortings has their trials, one after the other. Ids and names of units become
@@ -129,8 +130,6 @@ def to_block(
     >>> block = to_block(table, t_stop=0.5*pq.s)
     >>> block.annotations["units"], [len(segment.spiketrains[0]) for segment in block.segments]
     ({'id': ['a', 'b']}, [1, 1])
-    >>> len(to_block([0.1, 0.3], t_stop=0.5*pq.s).segments[0].spiketrains)
-    1
     """
     spikes = packages.read(source, t_start, t_stop, bin_width)
     conditions = [] if labels is None else plain_labels(labels, "labels", spikes.n_trials)
