@@ -110,12 +110,12 @@ def measure(kind: Kind, seed: int) -> dict[str, float]:
     )
     assert np.allclose(score, exact, atol=1e-8)
     net = nn.Sequential(*(part for w in W for part in _layer(w, family)))
-    inputs, found = torch.tensor(x)[:, None].expand(-1, DRAWS, -1), []
+    inputs, slopes_drawn = torch.tensor(x)[:, None].expand(-1, DRAWS, -1), []
     for k in range(RUNS):
         net.zero_grad()
         deep.backward(net, inputs, loss.torch, seed=k)
-        found.append(np.concatenate([layer.weight.grad.T.numpy().ravel() for layer in list(net)[::2]]))
-    local_variance = DRAWS * float(np.var(found, 0, ddof=1).sum())
+        slopes_drawn.append(np.concatenate([layer.weight.grad.T.numpy().ravel() for layer in list(net)[::2]]))
+    local_variance = DRAWS * float(np.var(slopes_drawn, 0, ddof=1).sum())
     norm, bias = float(np.linalg.norm(exact)), float(np.linalg.norm(ndl - exact))
     passes = 1 + sum(sizes[1:]) * kind.steps
     return {
@@ -125,7 +125,7 @@ def measure(kind: Kind, seed: int) -> dict[str, float]:
         "sd_local_expectation": local_variance**0.5 / norm,
         "sd_score_function": score_variance**0.5 / norm,
         "z_local_expectation": float(
-            np.linalg.norm(np.mean(found, 0) - exact) / (local_variance / DRAWS / RUNS) ** 0.5
+            np.linalg.norm(np.mean(slopes_drawn, 0) - exact) / (local_variance / DRAWS / RUNS) ** 0.5
         ),
         "draws": max(local_variance - ndl_variance, 0) / bias**2,
         "passes_local_expectation": max(passes * local_variance - ndl_variance, 0) / bias**2,

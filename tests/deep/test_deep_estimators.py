@@ -83,7 +83,7 @@ class Problem:
 
     def gradient(self) -> np.ndarray:
         """dE[L] in the order of the net's parameters, by fourth-order differences."""
-        h, found = 1e-3, []
+        h, estimates = 1e-3, []
         for name, layer, value in (("delay", 0, self.start["delay"]), *(
             (name, k, self.start[name][k]) for k in range(2) for name in ("w", "beta", "theta", "level")
         )):  # fmt: skip
@@ -98,8 +98,8 @@ class Problem:
                 part[place] = (8 * near - far) / (12 * h)
             if name == "beta":
                 part = part * value * (1 - value)
-            found.append(part.T.ravel())
-        return np.concatenate(found)
+            estimates.append(part.T.ravel())
+        return np.concatenate(estimates)
 
 
 def gradient_of(net: Any) -> np.ndarray:
@@ -143,16 +143,16 @@ def test_the_mean_over_draws_is_the_gradient(seed: int, gradient: str, draws: in
     x = torch.tensor(problem.x)[:, None].expand(-1, 600, -1)
 
     def batches(**options: Any) -> np.ndarray:
-        found = []
+        estimates = []
         for k in range(16):
             net.zero_grad()
             deep.backward(net, x, squared, seed=k, **options)
-            found.append(gradient_of(net))
-        return np.array(found)
+            estimates.append(gradient_of(net))
+        return np.array(estimates)
 
-    found = batches(gradient=gradient, draws=draws)
-    error = found.std(0, ddof=1) / np.sqrt(16)
-    assert np.abs((found.mean(0) - exact) / error).max() < 6
+    estimates = batches(gradient=gradient, draws=draws)
+    error = estimates.std(0, ddof=1) / np.sqrt(16)
+    assert np.abs((estimates.mean(0) - exact) / error).max() < 6
     assert error.max() < precise * np.abs(exact).max()
     biased = batches(gradient="ndl")
     assert np.abs((biased.mean(0) - exact) / (biased.std(0, ddof=1) / np.sqrt(16) + 1e-12)).max() > 10
@@ -196,15 +196,15 @@ def test_residual_convolutional_and_readout_layers_have_their_gradients() -> Non
         deep.Residual(nn.Sequential(nn.Linear(3, 3), deep.NoisySpike(nsnn.Logistic(0.3)))), nn.Linear(3, 2),
     )  # fmt: skip
     x = torch.rand(2, 1, 1, 3, 3).expand(2, 200, 1, 3, 3)
-    found = {}
+    estimates = {}
     for gradient in ("local_expectation", "score_function"):
         each = []
         for k in range(16):
             net.zero_grad()
             deep.backward(net, x, lambda o: o.sum(0).square().sum(-1), gradient=gradient, draws=4, seed=k)
             each.append(gradient_of(net))
-        found[gradient] = np.mean(each, 0), np.var(each, 0, ddof=1) / 16
-    (one, error), (other, wide) = found.values()
+        estimates[gradient] = np.mean(each, 0), np.var(each, 0, ddof=1) / 16
+    (one, error), (other, wide) = estimates.values()
     assert (np.abs(one - other) < 5 * np.sqrt(error + wide) + 1e-6).all()
     assert np.sqrt(wide.sum()) < 0.2 * np.linalg.norm(one)
     assert error.sum() < wide.sum()

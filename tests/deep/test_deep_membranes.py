@@ -49,10 +49,10 @@ def random_problem(seed: int) -> tuple[np.ndarray, np.ndarray, Any, dict[str, An
     rng = np.random.default_rng(seed)
     n_in, n, n_steps = *rng.integers(1, 4, 2), rng.integers(2, 4)
     size = n if seed % 2 else None
-    told = {"beta": rng.uniform(0.2, 0.9, size), "theta": rng.uniform(0.4, 1.2, size)}
+    args = {"beta": rng.uniform(0.2, 0.9, size), "theta": rng.uniform(0.4, 1.2, size)}
     reset = ["hard", "subtract"][seed // 2 % 2]
     family = FAMILIES[seed % len(FAMILIES)]
-    return rng.normal(0.3, 0.6, (n_in, n)), rng.random((n_steps, n_in)), family, told | {"reset": reset}
+    return rng.normal(0.3, 0.6, (n_in, n)), rng.random((n_steps, n_in)), family, args | {"reset": reset}
 
 
 def expectation(net: nn.Sequential, x: np.ndarray, n: int) -> Any:
@@ -81,21 +81,21 @@ def test_the_example_of_one_step_has_its_digits() -> None:
 @pytest.mark.parametrize("seed", range(50))
 def test_gradients_of_beta_and_theta_are_those_of_the_enumerated_loss(seed: int) -> None:
     """The gradient of the logit is beta (1 - beta) times that of beta; arrays one place at a time."""
-    w, x, family, told = random_problem(seed)
-    net = dense(w, family, **told, **LEARNED)
+    w, x, family, args = random_problem(seed)
+    net = dense(w, family, **args, **LEARNED)
     expectation(net, x, w.shape[1]).backward()
     for name, shift in (("beta", net[1].beta_shift), ("theta", net[1].theta_shift)):
-        start = np.asarray(told[name])
+        start = np.asarray(args[name])
         for place in np.ndindex(start.shape):
             unit = np.zeros(start.shape)
             unit[place] = 1
 
             def mean(h: float, name: str = name, step: Any = unit) -> float:
-                return reference.enumerate([w], x, squared, family, **told | {name: told[name] + h * step})[0]
+                return reference.enumerate([w], x, squared, family, **args | {name: args[name] + h * step})[0]
 
             factor = start[place] * (1 - start[place]) if name == "beta" else 1
-            found = float(shift.grad[place])
-            assert found == pytest.approx(float(slope(mean)) * factor, abs=1e-10)
+            slope_now = float(shift.grad[place])
+            assert slope_now == pytest.approx(float(slope(mean)) * factor, abs=1e-10)
 
 
 def smooth(
@@ -124,9 +124,9 @@ def test_the_backward_pass_of_all_steps_is_that_of_autograd(
     hard, detached, many = seed % 2 == 0, seed // 2 % 2 == 0, seed // 4 == 0
     size = 3 if many else None
     family = nsnn.Gaussian(rng.uniform(0.3, 0.6, size))
-    told = {"beta": rng.uniform(0.2, 0.9, size), "theta": rng.uniform(0.4, 1.2, size)}
+    args = {"beta": rng.uniform(0.2, 0.9, size), "theta": rng.uniform(0.4, 1.2, size)}
     cell = deep.NoisySpike(
-        family, **told, reset="hard" if hard else "subtract", reset_path="detached" if detached else "exact",
+        family, **args, reset="hard" if hard else "subtract", reset_path="detached" if detached else "exact",
         axis=1, learn_noise=True, **LEARNED,
     ).double()  # fmt: skip
     drive = torch.tensor(rng.normal(0.5, 0.5, (5, 6, 3, 2)), requires_grad=True)
@@ -137,7 +137,7 @@ def test_the_backward_pass_of_all_steps_is_that_of_autograd(
     def of(value: Any) -> Any:
         return torch.tensor(value, dtype=torch.float64).reshape(shape)
 
-    leaves = [of(told["beta"]), of(told["theta"]), torch.zeros(shape, dtype=torch.float64)]
+    leaves = [of(args["beta"]), of(args["theta"]), torch.zeros(shape, dtype=torch.float64)]
     for leaf in leaves:
         leaf.requires_grad_()
     expected = torch.autograd.grad(
@@ -150,16 +150,16 @@ def test_the_backward_pass_of_all_steps_is_that_of_autograd(
         state = cell.step(now, state, spikes=given)
         fired.append(state.o)
     for out in (cell(drive, spikes=spikes), torch.stack(fired)):
-        found = torch.autograd.grad((out * weight).sum(), parameters)
+        pairs = torch.autograd.grad((out * weight).sum(), parameters)
         wanted = [expected[0], expected[1] * beta * (1 - beta), *expected[2:]]
-        for a, b in zip(found, wanted, strict=True):
+        for a, b in zip(pairs, wanted, strict=True):
             torch.testing.assert_close(a, b.reshape(a.shape), rtol=1e-10, atol=1e-12)
 
 
 def test_online_gradients_of_an_output_layer_are_those_of_bptt() -> None:
     net = dense(W, nsnn.Gaussian(0.4), learn_noise=True, **LEARNED)
     x, y = torch.rand(6, 4, 2, dtype=torch.float64), np.array([0, 1, 2, 1])
-    found = []
+    pairs = []
     for online in (False, True):
         net.zero_grad()
         torch.manual_seed(1)
@@ -169,8 +169,8 @@ def test_online_gradients_of_an_output_layer_are_those_of_bptt() -> None:
             tape.backward(out, signal_in_time(losses.cross_entropy_step, out, y) / 4)
         else:
             values(losses.cross_entropy_step, net(x), y).mean().backward()
-        found.append([p.grad for p in net.parameters()])
-    for a, b in zip(*found, strict=True):
+        pairs.append([p.grad for p in net.parameters()])
+    for a, b in zip(*pairs, strict=True):
         assert a.abs().max() > 1e-4
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-14)
 
@@ -237,25 +237,25 @@ def delayed(x: np.ndarray, delay: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(at - d, at, column, left=0) for d, column in zip(delay, x.T, strict=True)], 1)
 
 
-def late_mean(w: np.ndarray, x: np.ndarray, delay: np.ndarray, family: Any, told: dict[str, Any]) -> float:
+def late_mean(w: np.ndarray, x: np.ndarray, delay: np.ndarray, family: Any, args: dict[str, Any]) -> float:
     """The enumerated loss with a delay of each input, (pre,), or of each synapse, (post, pre)."""
     x = np.concatenate([np.zeros((1, x.shape[1])), x])  # np.interp knows the ramp from 0 to the first step
     if delay.ndim == 1:
-        return reference.enumerate([w], delayed(x, delay)[1:], squared, family, **told)[0]
+        return reference.enumerate([w], delayed(x, delay)[1:], squared, family, **args)[0]
     wide = np.concatenate([np.where(np.arange(len(delay)) == j, w, 0) for j in range(len(delay))])
     late = np.concatenate([delayed(x, row) for row in delay], axis=1)
-    return reference.enumerate([wide], late[1:], squared, family, **told)[0]
+    return reference.enumerate([wide], late[1:], squared, family, **args)[0]
 
 
 @pytest.mark.parametrize("seed", range(50))
 def test_gradients_of_delays_are_those_of_the_enumerated_loss(seed: int) -> None:
     """Of inputs and of synapses; also those of the weights, beta and theta behind the delays."""
-    w, x, family, told = random_problem(seed)
+    w, x, family, args = random_problem(seed)
     rng = np.random.default_rng(seed)
     most = len(x) - 1
     shape = w.shape[:1] if seed % 3 else w.shape[::-1]
     delay = (rng.integers(0, most, shape) + rng.uniform(0.01, 0.99, shape)).astype(np.float32).astype(float)
-    net = dense(w, family, **told, **LEARNED)
+    net = dense(w, family, **args, **LEARNED)
     if seed % 3:
         late = nn.Sequential(deep.Delays(len(w), most, initial=delay).double(), *net)
     else:
@@ -264,7 +264,7 @@ def test_gradients_of_delays_are_those_of_the_enumerated_loss(seed: int) -> None
     for place in np.ndindex(shape):
         unit = np.zeros(shape)
         unit[place] = 1
-        expected = slope(lambda h, step=unit: late_mean(w, x, delay + h * step, family, told))
+        expected = slope(lambda h, step=unit: late_mean(w, x, delay + h * step, family, args))
         assert float(late[0].delay.grad[place]) == pytest.approx(float(expected), abs=1e-10)
 
 
