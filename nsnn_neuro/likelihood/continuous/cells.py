@@ -176,16 +176,18 @@ def enough(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> Gri
 def automatic(membrane: Membrane, parts: Stretches, sigma: float, dt: float, n_cells: int | None) -> Grid:
     """A grid whose error of the survival is about 1e-4: without cells, if none are asked for and the membrane is linear."""
     points, bottom = _range(membrane, parts, sigma, dt)
-    deviation, time = crossings(_path(membrane, parts, points, dt), sigma**2)
     n_parts = _parts(membrane, parts, points, sigma, dt)
-    if n_cells is None and _steady(membrane, sigma, dt):
+    if n_cells is not None:
+        return Grid(n_cells, n_parts)
+    deviation, time = crossings(_path(membrane, parts, points, dt), sigma**2)
+    if _steady(membrane, sigma, dt):
         memory = MEMORY * membrane.tau / dt if membrane.leaky else np.inf
         rise = float(np.median(membrane.threshold - parts.start)) ** 2 * membrane.tau / (6 * sigma**2)
         many = max(_short(deviation, dt, _SHORT), _odd(dt / max(_SHORT_RISE * rise, dt / _MOST_PARTS)))
         n = parts.n_steps * float(many)
         if (n * np.minimum(n, many * memory)).sum() / 2 < _MOST_PAIRS:
             return Grid(None, many, integral=True)
-    elif n_cells is None and _changing(membrane) and np.any(deviation < _REGULAR * time):
+    elif _changing(membrane) and np.any(deviation < _REGULAR * time):
         n_cells = max(_per_sigma(membrane, bottom, sigma), _narrow(membrane, deviation, time, _PER_CV))
         n_parts = max(n_parts, _short(deviation, dt, _SHORT_CELLS))
     return Grid(n_cells, n_parts)

@@ -117,6 +117,8 @@ def log_likelihoods(
     if isinstance(rows[0][1], EscapeNoise):
         known: dict[Any, Any] = {}
         return np.stack([_escape_logs(parts, trials, dt, known) for parts in rows])
+    if n_jobs == 1 or len(rows) == 1:
+        return _diffusion_logs(rows, trials, dt, grid)
     chunks = [rows[k::n_jobs] for k in range(min(n_jobs, len(rows)))]
     with ThreadPoolExecutor(len(chunks)) as pool:
         result = list(pool.map(lambda chunk: _diffusion_logs(chunk, trials, dt, grid), chunks))
@@ -172,8 +174,9 @@ def probabilities(
     elif grid.n_parts is None:
         grid = automatic(path, free, path.sigma(noise), dt, grid.n_cells)
         check_resolved(grid, dt)
-    chance = np.zeros((1, len(trial.o) * ((grid.n_parts or 1) if in_parts else 1)))
-    _march([given(grid.n_parts or 1)], [noise], trial, dt, grid, chance)
+    n_parts = grid.n_parts or 1
+    chance = np.zeros((1, len(trial.o) * (n_parts if in_parts else 1)))
+    _march([(path, free) if n_parts == 1 else given(n_parts)], [noise], trial, dt, grid, chance)
     return chance[0]
 
 
