@@ -224,6 +224,21 @@ def independent_pgd(weights, X, y, sigma, strength, restarts=2, steps=10, draws=
     return best
 
 
+@pytest.mark.parametrize("noisy", [False, True])
+def test_images_that_are_settled_are_spared_and_the_attack_is_no_weaker(noisy):
+    net, (X, y) = spiking(0.3, noisy=noisy), images(80)
+    made = {"strength": 0.15, "widths": [0.3, 1.0], "draws": [5], "steps": 4, "restarts": 2}
+    every, some = (deep.worst_case(net, (X, y), settled=k, **made) for k in (None, 4))
+    assert (every.table.attacked == 80).all()
+    attacked = some.table.attacked.to_numpy()
+    assert attacked[0] == 80
+    assert attacked[-1] < 0.6 * 80
+    assert some.accuracy <= every.accuracy + (0.25 / 80) ** 0.5
+    assert some.right[some.each.any(axis=0) < 1].sum() == 0
+    if not noisy:
+        assert attacked[1] == some.each[0].sum()  # those that are wrong without an attack are settled
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_the_attack_is_no_weaker_than_an_independent_one(seed):
     """Of five noisy and five deterministic nets; both judged by the same 200 passes, within the error of the difference."""
@@ -316,6 +331,7 @@ def test_errors_name_the_argument():
         ({"losses": [nsnn.losses.VanRossum(1.0)]}, "loss = VanRossum", "labels"),
         ({"passes": 0}, "passes = 0", "at least 1"),
         ({"judge_passes": 0.5}, "judge_passes = 0.5", "at least 1"),
+        ({"settled": -1}, "settled = -1", "expected"),
         (
             {"sources": {"flat": linear(weight=WEIGHT[:2])}, "widths": [0.3]},
             "sources['flat'] has no NoisySpike",
