@@ -8,8 +8,8 @@ from typing import ClassVar
 from ..harness import StudyConfig
 
 CLAIM = (
-    "On natural images noise in use protects a spiking network against attacks, learning with noise adds less than 2 points, and "
-    "noisy images in training protect more against noisy pixels"
+    "On natural images noise in use protects a spiking network against attacks, learning with noise adds less than 3 points, noisy "
+    "images in training protect more against noisy pixels, and noise protects more than its mean and besides adversarial training"
 )
 PAPER = "On natural images (CIFAR-10) NSNNs are as accurate as deterministic networks, and more robust"
 PAPER_NUMBER = (
@@ -21,7 +21,7 @@ PAPER_NUMBER = (
 SET = "cifar10_16k"
 SABOTAGES = {"labels shuffled": "the noisy network is trained on shuffled labels"}
 ALPHA = 0.05
-CLEAN_MARGIN, NOISE_ON_MARGIN, INSIDE_MARGIN = 0.01, 0.02, 0.02
+CLEAN_MARGIN, NOISE_ON_MARGIN, INSIDE_MARGIN = 0.02, 0.03, 0.02
 LEARNED = 0.60
 """accuracy that the networks must reach"""
 
@@ -38,8 +38,6 @@ class Arm:
     """whether noise is counted twice, as in the published code"""
     pixels: float = 0.0
     """standard deviation of the noise on pixels in training"""
-    seeds: int | None = None
-    """number of seeds, if fewer than in other arms"""
     mean_field: bool = False
     """whether neurons emit the probability of a spike in place of draws; `sigma` is 0, `width` that of the probability"""
 
@@ -52,26 +50,20 @@ class Arm:
         return Arm(width=self.sigma or self.width)
 
 
-D3, N3, PAPER_NOISE, NOISY_INPUT, D7, MEAN_FIELD = "D3", "N3", "N-paper", "D3aug", "D7", "MF3"
+D3, N3, PAPER_NOISE, NOISY_INPUT, MEAN_FIELD = "D3", "N3", "N-paper", "D3aug", "MF3"
 D3_ATTACKED, N3_ATTACKED = "D3adv", "N3adv"
 TRAINED = {
     D3: Arm(),
     N3: Arm(sigma=0.3),
     PAPER_NOISE: Arm(sigma=0.3, twice=True),
     NOISY_INPUT: Arm(pixels=0.1),
-    D7: Arm(width=0.5**0.5, seeds=2),
     MEAN_FIELD: Arm(mean_field=True),
     D3_ATTACKED: Arm(adversarial=2),
     N3_ATTACKED: Arm(sigma=0.3, adversarial=2),
 }
 """arms that are trained"""
-NOISE_ON, NOISE_OFF, HALF, DOUBLE = "D3 noise on", "N3 noise off", "N3 sigma .15", "N3 sigma .6"
-IN_USE = {
-    NOISE_ON: (D3, Arm(sigma=0.3)),
-    NOISE_OFF: (N3, Arm(width=0.3)),
-    HALF: (N3, Arm(sigma=0.15)),
-    DOUBLE: (N3, Arm(sigma=0.6)),
-}
+NOISE_ON, NOISE_OFF = "D3 noise on", "N3 noise off"
+IN_USE = {NOISE_ON: (D3, Arm(sigma=0.3)), NOISE_OFF: (N3, Arm(width=0.3))}
 """arms of networks that were trained otherwise: name -> trained arm, and the neurons in use"""
 
 CLEAN, PIXELS, OCCLUSION = "clean", "pixel noise", "occlusion"
@@ -83,10 +75,10 @@ WORST, ONE_STEP, SPHERE, ATTACK = "worst PGD", "FGSM, one draw", "sphere, Adam",
 class Config(StudyConfig):
     """Configuration of a run."""
 
-    seed: int = 101
+    seed: int = 201
     seeds: int = 5
-    rates: tuple[float, ...] = (1e-3, 3e-3)
-    """learning rates, a factor: none is chosen"""
+    rates: tuple[float, ...] = (3e-3,)
+    """learning rates, a factor: none is chosen by what comes out"""
     epochs: int = 9
     batch: int = 100
     attack_steps: int = 3
@@ -101,8 +93,10 @@ class Config(StudyConfig):
     """test images without a disturbance"""
     disturbed: int = 250
     """test images for disturbances, the first ones"""
-    images: int = 1000
-    """test images for attacks, the first ones"""
+    skip: int = 250
+    """test images that attacks leave out: those that the first run attacked"""
+    images: int = 500
+    """test images for attacks, the next ones"""
     passes: int = 10
     """passes of every arm; results of 1 pass are means over them"""
     judge_passes: int = 100
@@ -114,9 +108,9 @@ class Config(StudyConfig):
     both: tuple[float, ...] = (0.05, 0.1)
     membrane: tuple[float, ...] = (0.3, 0.6)
     weights: tuple[float, ...] = (0.1, 0.3)
-    strengths: tuple[float, ...] = (2, 4)
+    strengths: tuple[float, ...] = (2,)
     """largest change of a pixel by PGD, in 1/255"""
-    one_step: tuple[float, ...] = (2, 4, 8)
+    one_step: tuple[float, ...] = (2, 4)
     """change of a pixel by FGSM with one draw, in 1/255"""
     radii: tuple[float, ...] = (0.25, 0.5)
     """L2 norm of the change by direct optimisation on a sphere"""
@@ -127,17 +121,19 @@ class Config(StudyConfig):
     draws: tuple[int, ...] = (5,)
     losses: tuple[str, ...] = ("cross_entropy", "margin")
     restarts: int = 5
+    settled: float = 4.0
+    """standard errors by which a vote is so wrong that its image is not attacked again"""
     jobs: int = 0
     """networks at a time, each in its own process; 0: one per core"""
 
     QUICK: ClassVar[dict[str, object]] = {
         "seeds": 2, "rates": (3e-3,), "epochs": 1, "channels": (8, 16), "train": 400, "test": 100, "disturbed": 20, "images": 10,
+        "skip": 0,
         "passes": 4, "pixels": (0.1,), "squares": (8,), "lost": (0.2,), "added": (0.05,), "both": (0.05,), "membrane": (0.3,),
         "weights": (0.1,), "strengths": (2,), "one_step": (2,), "radii": (0.5,), "steps": 2, "widths": (0.3, 1.2), "draws": (1, 5),
         "restarts": 1, "judge_passes": 20, "sphere_steps": 3, "jobs": 1,
     }  # fmt: skip
 
-    def seeds_of(self, arm: str) -> range:
-        """The seeds of a trained arm."""
-        few = TRAINED[arm].seeds
-        return range(self.seed, self.seed + min(self.seeds, few or self.seeds))
+    def all_seeds(self) -> range:
+        """The seeds of every arm."""
+        return range(self.seed, self.seed + self.seeds)

@@ -23,7 +23,7 @@ import pandas as pd
 from nsnn_neuro import FormatError, NsnnError, provenance
 
 from ..harness import replacing
-from .config import N3, Config
+from .config import Config
 
 FOLDER = Path(__file__).with_name("kept")
 _NOT_OF_A_BLOCK = ("seed", "seeds", "rates", "jobs")
@@ -97,7 +97,7 @@ def read_all(config: Config) -> pd.DataFrame:
     ------
     NsnnError : none is there
     """
-    blocks = [read(config, rate, seed) for seed, rate in itertools.product(config.seeds_of(N3), config.rates)]
+    blocks = [read(config, rate, seed) for seed, rate in itertools.product(config.all_seeds(), config.rates)]
     there = [table for table in blocks if table is not None]
     if not there:
         raise NsnnError(

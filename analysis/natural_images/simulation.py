@@ -75,7 +75,7 @@ def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> 
     with contextlib.nullcontext(out) if out else tempfile.TemporaryDirectory() as folder:
         blocks = [
             _block(config, Path(folder), out is not None, rate, seed, progress)
-            for seed, rate in itertools.product(config.seeds_of(c.N3), config.rates)
+            for seed, rate in itertools.product(config.all_seeds(), config.rates)
         ]
     table = pd.concat(blocks, ignore_index=True)
     progress("attacks:\n" + attack_lists(table).to_string(index=False))
@@ -89,7 +89,7 @@ def _block(
     if (table := kept.read(config, rate, seed, out)) is not None:
         progress(f"seed {seed}, rate {rate:g}: kept table")
         return table
-    cells = [Cell(arm, rate, seed) for arm in TRAINED if seed in config.seeds_of(arm)]
+    cells = [Cell(arm, rate, seed) for arm in TRAINED]
     uses = [Use(cell.arm, cell) for cell in cells]
     uses += [
         Use(name, cell) for cell in cells for name, (trained, _) in c.IN_USE.items() if trained == cell.arm
@@ -295,12 +295,18 @@ def _worst(config: Config, net: Any, use: Use, strength: float, **options: Any) 
     from nsnn_neuro import deep, losses
 
     gains = {"cross_entropy": losses.CrossEntropyMean(1.0)}  # scores are those of a linear readout
-    X, y = images_of("test")
     return deep.worst_case(
-        net, (X[: config.images], y[: config.images]), strength=strength * _PIXEL, widths=config.widths, draws=config.draws,
+        net, _attacked(config), strength=strength * _PIXEL, widths=config.widths, draws=config.draws,
         losses=[gains.get(name, name) for name in config.losses], restarts=config.restarts, steps=config.steps,
-        momentum=config.momentum, passes=config.passes, seed=use.cell.seed, **options,
+        momentum=config.momentum, passes=config.passes, settled=config.settled, seed=use.cell.seed, **options,
     )  # fmt: skip
+
+
+def _attacked(config: Config) -> tuple[np.ndarray, np.ndarray]:
+    """Images that are attacked, and their labels."""
+    X, y = images_of("test")
+    some = slice(config.skip, config.skip + config.images)
+    return X[some], y[some]
 
 
 def _judged(given: tuple[Config, Path, bool, list[Use]], use: Use) -> list[dict[str, Any]]:
@@ -313,7 +319,7 @@ def _judged(given: tuple[Config, Path, bool, list[Use]], use: Use) -> list[dict[
         from nsnn_neuro import deep
 
         net, result = _network((config, out, keeps), use), []
-        X, y = (values[: config.images] for values in images_of("test"))
+        X, y = _attacked(config)
         row = functools.partial(_row, use.name, use.cell)
         candidates: dict[str, Any] = {}
         for strength in config.strengths:
