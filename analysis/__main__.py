@@ -51,7 +51,9 @@ def main(argv: list[str] | None = None) -> int:
         help="write the verdict of this full run into analysis/full_runs.json",
     )
     parser.add_argument(
-        "--from-table", action="store_true", help="verdicts from the study's kept tables, without a run"
+        "--from-table",
+        action="store_true",
+        help="verdicts from the kept table of the study's full run, without a run",
     )
     try:
         return run(parser.parse_args(argv))
@@ -235,17 +237,19 @@ def _run(study, arguments: argparse.Namespace) -> harness.Outcome:
 
 
 def _from_table(names: list[str], arguments: argparse.Namespace) -> int:
-    """Print the verdicts of a study from its kept tables; 1 if a central claim fails."""
+    """Print the verdicts of a study from its kept table; 1 if a central claim fails."""
+    if len(names) != 1 or names == ["all"]:
+        raise NsnnError(f"--from-table with {', '.join(names)}: expected a single study")
     study = harness.find(names[0])
-    if len(names) != 1 or not hasattr(study, "kept_table"):
-        raise NsnnError(
-            f"--from-table with {', '.join(names)}: expected a single study that keeps tables, natural_images"
-        )
-    table = study.kept_table(_config(study, arguments))
+    if hasattr(study, "kept_table"):
+        table = study.kept_table(_config(study, arguments))
+    else:
+        table, run = full_runs.table(names[0])
+        print(f"Full run of {run['finished'][:10]}, revision {run['revision']}\n")
     claims = study.claims(table)
-    for title, rows in study.tables(table).items():
+    for title, rows in study.tables(table).items() if hasattr(study, "tables") else ():
         print(f"{title}:\n{rows.to_string(index=False)}\n")
-    _show(study.summary(table), claims)
+    _show(study.summary(table) if hasattr(study, "summary") else table, claims)
     return 0 if all(claim.holds for claim in claims if claim.central) else 1
 
 

@@ -2,14 +2,17 @@
 
 `python -m analysis NAME --keep-verdict` writes the verdict of a full run of committed code. The overview page, the site, the
 notebooks and the README show these verdicts, so that a quick run never stands for a full one. `python -m analysis.full_runs` writes
-the README's table of the paper's claims from them.
+the README's table of the paper's claims from them. The table of such a run is kept in `tables`, from which `--from-table` computes
+the verdicts anew.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import json
+import lzma
 import re
 import sys
 from collections.abc import Iterator
@@ -26,6 +29,8 @@ from . import listing
 from .harness import Claim, Outcome, replacing
 
 PATH = Path(__file__).with_name("full_runs.json")
+TABLES = "tables"
+"""folder beside `PATH` of the tables of full runs"""
 README = Path(__file__).resolve().parents[1] / "README.md"
 _HEAD = "| claim | study | verdict | full run | central number, and what limits it |\n|---|---|---|---|---|\n"
 
@@ -88,7 +93,7 @@ def check(name: str, config: dict[str, Any], revision: str | None) -> None:
 
 
 def keep(outcome: Outcome, path: Path = PATH) -> None:
-    """Write the verdict of a run into `path`, in place of the study's earlier one.
+    """Write the verdict of a run into `path`, in place of the study's earlier one, and its table into `tables` beside it.
 
     Studies that finish at the same time wait for each other, so that no verdict is lost.
 
@@ -104,11 +109,40 @@ def keep(outcome: Outcome, path: Path = PATH) -> None:
         "seconds": run["seconds"],
         "claims": [dataclasses.asdict(claim) for claim in outcome.claims],
     }
+    head = json.dumps({key: verdict[key] for key in ("finished", "revision")}) + "\n"
+    table = lzma.compress((head + (outcome.folder / "table.csv").read_text(encoding="utf-8")).encode())
     with _locked(path):
+        file = _table_file(outcome.name, path)
+        file.parent.mkdir(exist_ok=True)
+        with replacing(file) as temporary:
+            temporary.write_bytes(table)
         kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         kept[outcome.name] = verdict
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _table_file(name: str, path: Path) -> Path:
+    return path.with_name(TABLES) / f"{name}.csv.xz"
+
+
+def table(name: str, path: Path = PATH) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The table of a study's kept full run, and {"finished", "revision"} of this run.
+
+    Raises
+    ------
+    NsnnError : none is kept, or the file is damaged
+    """
+    file = _table_file(name, path)
+    if not file.is_file():
+        raise NsnnError(
+            f"{name}: no table of a full run is kept: `python -m analysis {name} --keep-verdict` keeps one"
+        )
+    try:
+        head, _, text = lzma.decompress(file.read_bytes()).decode().partition("\n")
+        return pd.read_csv(io.StringIO(text)), json.loads(head)
+    except (ValueError, lzma.LZMAError) as error:
+        raise NsnnError(f"{file}: not a kept table ({error}): restore the file") from None
 
 
 @contextlib.contextmanager

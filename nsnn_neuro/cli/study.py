@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from-table",
         action="store_true",
-        help="verdicts from the tables that the study has kept, without a run",
+        help="verdicts from the kept table of the study's full run, without a run",
     )
     add_output(parser)
 

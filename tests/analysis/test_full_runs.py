@@ -23,6 +23,7 @@ from nsnn_neuro import NsnnError
 
 README_PATH = full_runs.README
 README = README_PATH.read_text(encoding="utf-8")
+TABLES = full_runs.PATH.with_name(full_runs.TABLES)
 PAPER = [name for name in listing.studies() if "PAPER" in listing.constants(name)]
 
 
@@ -36,6 +37,7 @@ def outcome(name: str, folder: Path) -> Outcome:
         "seconds": 1.0,
     }
     (folder / name / "run.json").write_text(json.dumps(run))
+    (folder / name / "table.csv").write_text(f"study,value\n{name},0.1\n")
     return Outcome(name, folder / name, [Claim(f"claim of {name}", True, "1 ± 0")], 1.0, pd.DataFrame())  # fmt: skip
 
 
@@ -60,6 +62,10 @@ def test_studies_that_finish_at_the_same_time_lose_no_verdict(tmp_path, monkeypa
     kept = full_runs.read(tmp_path / "full_runs.json")
     assert sorted(kept) == [f"study{k}" for k in range(6)]
     assert all(kept[name]["claims"][0].text == f"claim of {name}" for name in kept)
+    for name in kept:
+        table, run = full_runs.table(name, tmp_path / "full_runs.json")
+        assert table.to_dict("list") == {"study": [name], "value": [0.1]}
+        assert run == {"finished": "2026-01-01T00:00:00", "revision": "a" * 10}
 
     def refuse(self, *_, **__):
         raise NotImplementedError
@@ -68,6 +74,31 @@ def test_studies_that_finish_at_the_same_time_lose_no_verdict(tmp_path, monkeypa
     monkeypatch.setattr(full_runs.FileLock, "acquire", refuse)  # as on some network file systems
     full_runs.keep(outcome("study", tmp_path), tmp_path / "full_runs.json")
     assert "study" in full_runs.read(tmp_path / "full_runs.json")
+
+
+@pytest.mark.parametrize("name", sorted(path.name.partition(".")[0] for path in TABLES.glob("*.csv.xz")))
+def test_kept_verdicts_are_those_of_the_kept_table(name, capsys):
+    """Claims, criteria and numbers are computed anew, without a run."""
+    study, run = harness.find(name), full_runs.read()[name]
+    if needs := harness.missing(study):
+        pytest.skip(f"needs {needs}")
+    table, head = full_runs.table(name)
+    assert head == {key: run[key] for key in ("finished", "revision")}
+    assert study.claims(table) == run["claims"]
+    holds = all(claim.holds for claim in run["claims"] if claim.central)
+    assert command.main([name, "--from-table"]) == int(not holds)
+    assert all(claim.evidence in capsys.readouterr().out for claim in run["claims"][:1])
+
+
+def test_tables_that_are_not_there_or_damaged_are_named(tmp_path, capsys):
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "study.csv.xz").write_bytes(b"no table")
+    for name, cure in (("other", "--keep-verdict"), ("study", "restore")):
+        with pytest.raises(NsnnError, match=cure):
+            full_runs.table(name, tmp_path / "full_runs.json")
+    assert command.main(["threshold_bridge", "robustness", "--from-table"]) == 2
+    assert "a single study" in capsys.readouterr().err
+    assert sum(path.stat().st_size for path in TABLES.glob("*")) < 2e6
 
 
 @pytest.mark.parametrize(
