@@ -51,7 +51,7 @@ SABOTAGES = {
     "evidence off": "no current into the neurons that are given",
 }
 STEP = 1e-3  # s; has no effect on results
-BLOCK, CLAMP = 200.0, 40.0  # inhibition that prevents a spike, and the current of evidence, in units of u
+BLOCK, CLAMP = 2000.0, 40.0  # inhibition that prevents a spike, and the current of evidence, in units of u
 Given = dict[int, int] | None  # neuron -> given state
 EVIDENCE: Given = {0: 1, 1: 0}
 SMALL = 1e-3  # nat; a limit of KL within it is 0
