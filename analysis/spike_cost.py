@@ -308,14 +308,15 @@ def plot(table: pd.DataFrame) -> Figure:
         for ax, values in ((left, own.sigma), (middle, own.theta)):
             ax.plot(x, values, marker, ls=line, color=colour, ms=4, lw=1.2, label=f"{k:.0f}")
     most = int(learned.units.max())
-    right.plot(x, [bound(most, c) for c in costs], "-.", color=GREEN, label="different thresholds, no noise")
+    right.plot(x, [bound(most, c) for c in costs], "-.", color=GREEN, label="no noise, different thresholds")
     right.plot(x, own.value, "o-", color=BLUE, ms=4, label="learned noise")
-    right.plot(x, noiseless(1, costs), "--", color=BLACK, label="single unit, no noise")
-    right.plot(x, noiseless(most, costs), ":", color=GREY, label="no noise")
-    names = ("learned noise sigma", "learned threshold theta", f"information - cost, {most} units (bit)")
+    right.plot(x, noiseless(1, costs), "--", color=BLACK, label="no noise, a single unit")
+    right.plot(x, noiseless(most, costs), ":", color=GREY, label="no noise, one threshold")
+    names = ("learned noise (SD)", "learned threshold (SD)", f"information - cost, {most} units (bit)")
     for ax, letter, name in zip((left, middle, right), "ABC", names, strict=True):
         log_axis(ax, x)
         ax.set_xticks(x, [f"{c:g}" for c in costs])
         legend = {} if letter == "C" else {"title": "units", "title_fontsize": 8}
         finish(ax, letter, legend=legend, xlabel="cost of a spike (bit)", ylabel=name, ylim=(0, None))
+    right.set_ylim(0, 1.4 * bound(most, 0.0))
     return figure
