@@ -218,7 +218,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     _, low, high = np.array([interval(v) for v in right.values()]).T
     rates = where(table, part="rate")
     free = rates[(rates.name == "network") | ~rates.x.isin(EVIDENCE)].groupby(["name", "x"])
-    z = max(abs(_z(own.value.to_numpy(), own.exact.iloc[0])) for _, own in free)
+    z = max(abs(_z(group.value.to_numpy(), group.exact.iloc[0])) for _, group in free)
     exact = rates[~rates.x.isin(EVIDENCE)].groupby(["name", "x"]).exact.first()
     moved = (exact["posterior"] - exact["network"]).abs().max()
     most, last = max(kl["network"]), {name: values[max(values)].mean() for name, values in kl.items()}
@@ -282,8 +282,8 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Limits of KL, estimated and enumerated."""
     rows = [
-        (name, x, interval_text(own.value, "nat", digits=5), own.exact.iloc[0])
-        for (name, x), own in where(table, part="limit").groupby(["name", "x"], sort=False)
+        (name, x, interval_text(group.value, "nat", digits=5), group.exact.iloc[0])
+        for (name, x), group in where(table, part="limit").groupby(["name", "x"], sort=False)
     ]
     return pd.DataFrame(rows, columns=["network", "scale of noise, or tau", "limit of KL", "enumerated"])
 

@@ -304,12 +304,12 @@ def plot(table: pd.DataFrame) -> Figure:
     learned = where(table, part="learned").sort_values("cost")
     costs = np.array(sorted(learned.cost.unique()))
     x = np.where(costs > 0, costs, costs[1] / 2.5)  # the place of 0 on a logarithmic axis
-    for (k, own), (colour, marker, line) in zip(learned.groupby("units"), STYLES, strict=False):
-        for ax, values in ((left, own.sigma), (middle, own.theta)):
+    for (k, pool), (colour, marker, line) in zip(learned.groupby("units"), STYLES, strict=False):
+        for ax, values in ((left, pool.sigma), (middle, pool.theta)):
             ax.plot(x, values, marker, ls=line, color=colour, ms=4, lw=1.2, label=f"{k:.0f}")
     most = int(learned.units.max())
     right.plot(x, [bound(most, c) for c in costs], "-.", color=GREEN, label="no noise, different thresholds")
-    right.plot(x, own.value, "o-", color=BLUE, ms=4, label="learned noise")
+    right.plot(x, pool.value, "o-", color=BLUE, ms=4, label="learned noise")
     right.plot(x, noiseless(1, costs), "--", color=BLACK, label="no noise, a single unit")
     right.plot(x, noiseless(most, costs), ":", color=GREY, label="no noise, one threshold")
     names = ("learned noise (SD)", "learned threshold (SD)", f"information - cost, {most} units (bit)")

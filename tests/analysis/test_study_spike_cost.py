@@ -57,6 +57,7 @@ def test_closed_forms_without_noise_are_maxima() -> None:
         assert study.bound(n_units, cost) == pytest.approx(-p @ np.log2(p) - cost * p @ n, rel=1e-12)
     assert study.bound(1, 0.3) == pytest.approx(study.noiseless(1, 0.3))
     assert study.equal_deviations(1) == pytest.approx(1 - 1 / (2 * np.log(2)), rel=1e-14)
+    assert study.equal_deviations(63) == pytest.approx(2.4206, abs=5e-5)  # of the package's docstring
 
 
 def test_information_and_spikes_by_adaptive_quadrature() -> None:
