@@ -19,9 +19,9 @@ distribution. Noise of scale s has the spike probabilities of another Boltzmann 
 Hypotheses, fixed before the run. The limit of KL is 0 without and with evidence. With tau = 1 the network is a Gibbs sampler; with
 tau = 10 it needs more updates, since a neuron keeps its state for longer. Other noise gives the enumerated other distribution, and
 without noise the network stays in one state. The error of parallel updates falls with tau, as 1 / tau^2. Gaussian noise of nearly
-the same shape does nearly the same. Known before: the theorem; rates of another network, which agreed with enumeration; and a quick
-run with 5 neurons, in which Gibbs was as good as independent samples, so that it need not be worse, and Gaussian noise missed its
-criterion.
+the same shape does nearly the same. Known before: the theorem; rates of another network, which agreed with enumeration; and quick
+runs with 5 neurons. After the first, Gibbs, as good there as independent samples, need not be worse; no noise is compared with the
+enumerated state, not with every noise; and quick runs became longer, to resolve the limits. Gaussian noise missed its criterion.
 """
 
 from __future__ import annotations

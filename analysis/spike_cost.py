@@ -16,7 +16,8 @@ learned noise is better than every pool without noise whose thresholds are equal
 less different thresholds would gain. Known before: the optima at theta = 0 without a cost; the closed forms; and that for K >= 2 a
 little noise cannot harm, since information gains sigma log(1 / sigma) there while E[n] changes with sigma^2 only. A quick run, with
 2 and 8 units, contradicted three hypotheses: the noise rose with the cost, a single unit was better at the larger costs, and the
-share of different thresholds grew. They are kept. The two claims marked "after the quick run" were then added.
+share of different thresholds grew. They are kept. Then threshold and noise, so far in one claim, which failed, became two, and the
+two claims marked "after the quick run" were added.
 """
 
 from __future__ import annotations
