@@ -23,6 +23,8 @@ from brian2 import Function
 from .kernels import Layer, step_function, step_number
 from .layers import Changing, family_of
 
+_WIDEST = 1e3  # times its first scale: learned noise beyond has run away, or collapsed; so has theta
+
 
 class LayerParameter:
     """A parameter of layer k's neurons, one for all or one for each: `values`, in the layer's text the variable `label`.
@@ -57,6 +59,10 @@ class LayerParameter:
     def begin(self, eta: float, factor: float) -> None:
         """Set factors of the learning rate and of the noise for the next run."""
         self.group.eta = eta * self.rate
+
+    def runaway(self) -> str:
+        """Why its values have run away, or ""."""
+        return ""
 
     def saved(self) -> dict[str, np.ndarray]:
         """The arrays that resuming needs, by their names in a checkpoint."""
@@ -154,6 +160,16 @@ class Level(LayerParameter):
             for name, power in powers.items()
         }
 
+    def runaway(self) -> str:
+        """Beyond a factor of its first scale either way; NaN too."""
+        wrong = self.free[~(np.abs(self.free) <= np.log(_WIDEST))]
+        if not wrong.size:
+            return ""
+        return (
+            f"the noise of {self.changing.projection.post.name!r} is exp({wrong[0]:.4g}) times its first scale, expected "
+            f"1/{_WIDEST:g} to {_WIDEST:g} times, a smaller eta_noise"
+        )
+
     def texts(self, reset: str, held: str) -> tuple[str, str]:
         """-x and the membrane's part of the derivative."""
         return "-(u - theta)", held
@@ -164,9 +180,20 @@ class Theta(LayerParameter):
 
     line = "value = w"
 
+    def runaway(self) -> str:
+        """Beyond any potential: neurons that are silent, or fire in each step, whatever their input; NaN too."""
+        most = _WIDEST * max(1.0, float(np.abs(self.changing.first()).max()))
+        wrong = self.free[~(np.abs(self.free) <= most)]
+        name = self.changing.projection.post.name
+        return (
+            f"theta of {name!r} is {wrong[0]:.4g}, expected {-most:g} to {most:g}, a smaller eta_theta"
+            if wrong.size
+            else ""
+        )
+
     def texts(self, reset: str, held: str) -> tuple[str, str]:
         """For either reset."""
-        return "-1", "beta * (1 - o)"
+        return "-1.0", "beta * (1 - o)"
 
 
 class Beta(LayerParameter):
@@ -182,7 +209,7 @@ class Beta(LayerParameter):
     def texts(self, reset: str, held: str) -> tuple[str, str]:
         """By the membrane that the step before left after its reset."""
         kept = "u * (1 - o)" if reset == "hard" else "(u - theta * o)"
-        return f"beta * (1 - beta) * {kept}", "0"
+        return f"beta * (1 - beta) * {kept}", "0.0"
 
 
 KINDS: dict[str, type[LayerParameter]] = {"noise": Level, "beta": Beta, "theta": Theta}

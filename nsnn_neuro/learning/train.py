@@ -30,7 +30,6 @@ from .loop import NOISE, Diverged, Epoch, Outcome, Scores, TrainingLoop, check_f
 from .losses import Loss
 from .online import OnlineLearner
 
-_WIDEST = 1e3  # times its first scale: learned noise beyond has run away, or collapsed
 _FEEDBACK = 3  # the first number of the path from the seed to the fixed feedback weights
 _LEARNERS: dict[str, Any] = {"fast": Learner, "online": OnlineLearner}
 
@@ -81,8 +80,8 @@ def train(
     encoder : how X becomes input; None: `coding.Bernoulli()`, which leaves input spikes, 0 or 1, as they are
     validation : held-out samples: a share of each label (of all samples, with target spikes), drawn from the seed; 0 for none; or
         other data (X, y)
-    formulation : "fast" or "online". Online, layers are not recurrent, the loss is a mean over steps (`Loss.averaged`), noise is
-        fixed, and the signal isn't "reward"
+    formulation : "fast" or "online". Online, layers are not recurrent, the loss is a mean over steps (`Loss.averaged`), noise,
+        beta and theta are fixed, and the signal isn't "reward"
     schedule : "constant" learning rates, or "cosine": from eta to 0 over the epochs
     noise_schedule : factors of the noise scale of all layers: a list with one for each epoch, or a pair (first, last) for a
         geometric sequence, e.g. (2.0, 0.5). None: 1. A scale that is learned (`NDL(..., eta_noise=...)`) is multiplied, too.
@@ -97,8 +96,8 @@ def train(
     Raises
     ------
     NsnnError : a network, data or an option that doesn't fit; a checkpoint of another configuration
-    Diverged : an NsnnError: weights that aren't finite any more, or noise outside 1/1000 to 1000 times its first scale. The
-        checkpoint and the error's `fit` are those of the epoch before
+    Diverged : an NsnnError: weights that aren't finite any more, noise outside 1/1000 to 1000 times its first scale, or theta
+        beyond 1000 times its first value. The checkpoint and the error's `fit` are those of the epoch before
     FormatError : a damaged checkpoint
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
@@ -279,12 +278,8 @@ class _Trainer:
         """Refuse noise that has run away and weights that aren't finite; the parameters' means over neurons."""
         levels = self.learner.levels
         for level in levels:
-            wrong = level.free[~(np.abs(level.free) <= np.log(_WIDEST))]  # of NaN too
-            if wrong.size and level.changing.kind == "noise":
-                raise Diverged(
-                    f"the noise of {level.changing.projection.post.name!r} is exp({wrong[0]:.4g}) times its first scale, "
-                    f"expected 1/{_WIDEST:g} to {_WIDEST:g} times, a smaller eta_noise"
-                )
+            if message := level.runaway():
+                raise Diverged(message)
         projections = self.training.net.projection_names
         check_finite({f"weights of {n!r}": w for n, w in zip(projections, self.learner.weights, strict=True)})
         check_finite({f"values of {level.changing.signal!r}": level.free for level in levels})

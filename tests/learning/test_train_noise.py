@@ -478,8 +478,6 @@ def test_mistakes_are_named(net, change, message):
 def test_a_rule_that_cannot_learn_the_noise_says_so():
     with pytest.raises(NsnnError, match=r"eta_noise = -0\.1: expected zero or a positive value"):
         nsnn.NDL(0.1, eta_noise=-0.1)
-    with pytest.raises(NsnnError, match=r'eta_noise = 0\.1: signal = "reward" has no gradient for the noise'):
-        nsnn.NDL(0.1, eta_noise=0.1, signal="reward")
     group = NeuronGroup(1, "u : 1\no : 1\nL : 1", threshold="o > 0", namespace={}, name="cells")
     with pytest.raises(
         NsnnError, match=r"eta_noise = 0\.1: these synapses cannot change the noise of the target"
