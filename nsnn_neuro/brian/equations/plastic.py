@@ -91,11 +91,10 @@ def plastic_synapses(
     6
     """
     names = {"u": membrane, "o": spike} | {"L": learning_signal or rule.signal_name}
-    for name in ("eta_noise", "eta_beta", "eta_theta"):
-        if rate := getattr(rule, name, 0):
-            what = name.removeprefix("eta_")
+    for what in ("noise", "beta", "theta"):
+        if rate := getattr(rule, f"eta_{what}", 0):
             raise NsnnError(
-                f"{name} = {rate}: these synapses cannot change the {what} of the target, expected 0 (`train` learns it)"
+                f"eta_{what} = {rate}: these synapses cannot change the {what} of the target, expected 0 (`train` learns it)"
             )
     for group, end in ((source, "source"), (target, "target")):
         instance(group, SpikeSource, end, "a Brian2 group such as a NeuronGroup")
