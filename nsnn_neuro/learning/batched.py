@@ -171,7 +171,7 @@ class Learner(LayeredLearner):
             functions = {f"{level.label}_now": level.read()}
             if level.rate:
                 functions[f"keep_{level.label}"] = level.keep()
-                here, later = level.texts(projection.post.neuron.reset, held)
+                here, later = level.texts(held)
                 line = f"kept_{level.label} = keep_{level.label}(i, step, {here}, {later})"
                 code.insert(code.index("drive = arrived") if level.before else len(code), line)
             text.namespace |= functions

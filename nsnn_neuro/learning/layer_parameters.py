@@ -75,7 +75,7 @@ class LayerParameter:
         """Names in a layer's text -> what they become."""
         return {self.changing.kind: self.label}
 
-    def texts(self, reset: str, held: str) -> tuple[str, str]:
+    def texts(self, held: str) -> tuple[str, str]:
         """`here` and `later` in a layer's text; held : du(t+1)/du(t) with the spike held fixed."""
         raise NotImplementedError
 
@@ -170,7 +170,7 @@ class Level(LayerParameter):
             f"1/{_WIDEST:g} to {_WIDEST:g} times, a smaller eta_noise"
         )
 
-    def texts(self, reset: str, held: str) -> tuple[str, str]:
+    def texts(self, held: str) -> tuple[str, str]:
         """-x and the membrane's part of the derivative."""
         return "-(u - theta)", held
 
@@ -191,7 +191,7 @@ class Theta(LayerParameter):
             else ""
         )
 
-    def texts(self, reset: str, held: str) -> tuple[str, str]:
+    def texts(self, held: str) -> tuple[str, str]:
         """For either reset."""
         return "-1.0", "beta * (1 - o)"
 
@@ -206,9 +206,10 @@ class Beta(LayerParameter):
         """Logits."""
         return np.asarray(np.log(self.values) - np.log1p(-self.values))
 
-    def texts(self, reset: str, held: str) -> tuple[str, str]:
+    def texts(self, held: str) -> tuple[str, str]:
         """By the membrane that the step before left after its reset."""
-        kept = "u * (1 - o)" if reset == "hard" else "(u - theta * o)"
+        neuron: Any = self.changing.projection.post.neuron
+        kept = "u * (1 - o)" if neuron.reset == "hard" else "(u - theta * o)"
         return f"beta * (1 - beta) * {kept}", "0.0"
 
 

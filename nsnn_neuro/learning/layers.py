@@ -217,9 +217,10 @@ def rate_of(projection: Projection, kind: str) -> float:
     rate = rule.si(f"eta_{kind}") if hasattr(rule, f"eta_{kind}") else 0.0
     if rate and kind == "noise":
         family_of(projection, f"eta_noise = {rate}")
-    if rate and kind == "beta" and not np.all((neuron.si("beta") > 0) & (neuron.si("beta") < 1)):
+    beta = neuron.si("beta") if rate and kind == "beta" else 0.5
+    if not np.all((beta > 0) & (beta < 1)):
         raise NsnnError(
-            f"beta = {neuron.beta} of {projection.post.name!r}: expected above 0 and below 1 with eta_beta = {rate}, such as 0.5"
+            f"beta = {beta} of {projection.post.name!r}: expected above 0 and below 1 with eta_beta = {rate}, such as 0.5"
         )
     return float(rate)
 

@@ -272,8 +272,13 @@ def noise_scale(
     >>> noise_scale([[[0.5]]], [[1.0]], [[[1]]], lambda o: o[0].sum(), Uniform(1.0), **layer)[0].tolist()
     [0.25]
     """
-    options = {"recurrent": recurrent, "signal": signal, "future": future, "feedback": feedback}
-    neuron = {"beta": beta, "theta": theta, "reset": reset, "reset_path": reset_path}
+    options: dict[str, Any] = {
+        "recurrent": recurrent,
+        "signal": signal,
+        "future": future,
+        "feedback": feedback,
+    }
+    neuron: dict[str, Any] = {"beta": beta, "theta": theta, "reset": reset, "reset_path": reset_path}
     return membranes(W, x, spikes, loss, family, **neuron, **options)["noise"]
 
 
