@@ -38,6 +38,7 @@ class LayerParameter:
     """
 
     before: ClassVar[bool] = False
+    free_name: ClassVar[str] = "free"  # in a checkpoint
     line: ClassVar[str]
     slope: np.ndarray
 
@@ -138,6 +139,7 @@ cdef double {name}(int i, int64_t step, double here, double later) {{
 class Level(LayerParameter):
     """The noise level: a factor of its family's scale, learned as a logarithm and multiplied by a factor from outside."""
 
+    free_name = "log"
     line = "value = factor * exp(w)"
 
     def start(self) -> np.ndarray:

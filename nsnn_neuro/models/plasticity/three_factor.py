@@ -94,8 +94,8 @@ def _optimizer() -> Any:
     return checked(check, default_factory=SGD, kw_only=True)
 
 
-def _rate() -> Any:
-    return parameter("1", bound="non-negative", default=0.0, kw_only=True)
+def _rate(added: bool = True) -> Any:
+    return parameter("1", bound="non-negative", added=added, default=0.0, kw_only=True)
 
 
 def _without_dimension(family: Family) -> None:
@@ -165,7 +165,7 @@ class NDL(_ThreeFactor):
     )
     reset_path: Literal["exact", "detached"] = choice("exact", "detached", default="exact", kw_only=True)
     optimizer: Optimizer = _optimizer()
-    eta_noise: Any = _rate()
+    eta_noise: Any = _rate(added=False)
     eta_beta: Any = _rate()
     eta_theta: Any = _rate()
 
