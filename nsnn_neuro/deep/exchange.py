@@ -7,7 +7,8 @@ is the noiseless `NoisySpike`:
 
 with tau = dt / (1 - beta), r = 1 / (1 - beta), v_leak = v_reset = 0 and v_threshold = theta. With beta = 1 it is an `IF`,
 dv/dt = r I with r = 1 / dt. NIR has neither noise nor a reset by subtraction. Both, and beta itself, are in the metadata of the
-node, as a text in JSON under the key "nsnn_neuro". Needs nir.
+node, as a text in JSON under the key "nsnn_neuro". `Delays` of inputs are a `Delay` in seconds; their step and longest delay are in
+the metadata of the graph, since nir reads none of a Delay. Needs nir.
 
 Source: Pedersen et al. 2024, doi 10.1038/s41467-024-52259-9
 """
@@ -37,15 +38,15 @@ from .feedback_alignment import RandomFeedback
 from .linear_maps import each_step, pair
 from .neuron import NoisySpike
 from .nir_files import read_file
-from .nir_nodes import KEY, Reading, chain, nir_package, shape_after, shape_of
+from .nir_nodes import KEY, Reading, about_graph, chain, nir_package, shape_after, shape_of
 from .residual import Times
 from .transfer import opened
 
 Shape = tuple[int, ...]
 _STEP = 1 * pq.ms
 _EXPECTED = (
-    "expected nn.Linear, nn.Conv2d, nn.AvgPool2d, nn.Flatten, Times and NoisySpike in an nn.Sequential; fold a batch norm into the "
-    "weights before it"
+    "expected nn.Linear, nn.Conv2d, nn.AvgPool2d, nn.Flatten, Times, Delays and NoisySpike in an nn.Sequential; fold a batch norm "
+    "into the weights before it"
 )
 
 
@@ -58,9 +59,10 @@ def to_nir(module: Any, *, image: Any = None, dt: Time = _STEP) -> Any:
 
     Parameters
     ----------
-    module : nn.Sequential, or a list of modules, of nn.Linear, nn.Conv2d, nn.AvgPool2d, nn.Flatten, `Times` and `NoisySpike`;
-        Sequentials and `EachStep`s within are opened, nn.Identity left out
-    image : (channels, height, width) of the input, where the first module is not an nn.Linear
+    module : nn.Sequential, or a list of modules, of nn.Linear, nn.Conv2d, nn.AvgPool2d, nn.Flatten, `Times`, `NoisySpike` with
+        what it has learned, and `Delays` of inputs (not of the synapses of an nn.Linear); Sequentials and `EachStep`s within are
+        opened, nn.Identity left out
+    image : (channels, height, width) of the input, where the first module is neither an nn.Linear nor `Delays` before one
     dt : time of a step of the program that reads the graph, always 0.1*ms for snnTorch. Default: 1 ms, with a warning
 
     Returns
@@ -88,17 +90,23 @@ def to_nir(module: Any, *, image: Any = None, dt: Time = _STEP) -> Any:
     shape: Shape | None = None if image is None else AveragePooling(1, image=image).post_image
     first = shape
     nodes: dict[str, Any] = {}
+    longest: dict[str, int] = {}
+    between = 0
     lost = {"noise": 0, "a reset by subtraction": 0}
     for layer in _layers(module):
         if shape is None:
-            if not isinstance(layer, nn.Linear):
+            if not isinstance(layer, nn.Linear | Delays) or getattr(layer, "axis", -1) != -1:
                 raise NsnnError(
                     f"image = None: expected (channels, height, width) of the input, which {type(layer).__name__} takes"
                 )
-            first = shape = (layer.in_features,)
+            first = shape = (layer.in_features if isinstance(layer, nn.Linear) else layer.delay.shape[-1],)
         node, shape = _node(nir, layer, shape, step)
-        nodes[f"{len(nodes)}_{type(node).__name__.lower()}"] = node
-        if isinstance(layer, NoisySpike):
+        name = f"{len(nodes)}_{type(node).__name__.lower()}"
+        nodes[name] = node
+        if isinstance(layer, Delays):
+            longest[name] = layer.max_steps
+            between += bool((layer.steps % 1).any())
+        elif isinstance(layer, NoisySpike):
             lost["noise"] += layer.noisy
             lost["a reset by subtraction"] += layer.neuron.reset == "subtract"
     if not nodes:
@@ -106,13 +114,16 @@ def to_nir(module: Any, *, image: Any = None, dt: Time = _STEP) -> Any:
     if any(lost.values()):
         what = " and ".join(f"{name} of {n} layer{'s' * (n > 1)}" for name, n in lost.items() if n)
         warn(f"NIR has no way to state {what}: only the metadata hold it, and other simulators run without")
-    if dt is _STEP and any(type(node) is nir.LIF for node in nodes.values()):
+    if between:
+        warn("Delays between whole steps, which other simulators may round: `round_` them and train on")
+    if dt is _STEP and any(type(node) in (nir.LIF, nir.Delay) for node in nodes.values()):
         warn("dt not given: took 1 ms; pass the step of the program that reads it, for snnTorch dt=0.1*ms")
     nodes = {
         "input": nir.Input({"input": np.array(first)}), **nodes, "output": nir.Output({"output": np.array(shape)})
     }  # fmt: skip
     names = list(nodes)
-    return nir.NIRGraph(nodes, [*itertools.pairwise(names)], metadata={})
+    about = {KEY: json.dumps({"dt": step, "max_steps": longest})} if longest else {}
+    return nir.NIRGraph(nodes, [*itertools.pairwise(names)], metadata=about)
 
 
 @suggest_keywords
@@ -122,14 +133,17 @@ def from_nir(
     dt: Time | None = None,
     noise: Family | EscapeNoise | None = None,
     surrogate: Family | None = None,
+    learn_beta: bool = False,
+    learn_theta: bool = False,
+    learn_noise: bool = False,
     dtype: torch.dtype | None = None,
     max_bytes: float | None = None,
 ) -> nn.Sequential:
     """Convert a NIR graph to a torch module from drive (T, batch, ...) to the last layer's output.
 
-    The graph is a chain of Affine, Linear, Conv2d, AvgPool2d, SumPool2d, Flatten, Scale and LIF, IF or Threshold nodes. A graph of
-    `to_nir` gives the network back, with identical outputs and the noise of its metadata. A gain of a neuron, r dt / tau, other
-    than 1 becomes a `Times` before it.
+    The graph is a chain of Affine, Linear, Conv2d, AvgPool2d, SumPool2d, Flatten, Scale, Delay and LIF, IF or Threshold nodes. A
+    graph of `to_nir` gives the network back, with identical outputs and the noise of its metadata. A gain of a neuron, r dt / tau,
+    other than 1 becomes a `Times` before it; a Delay becomes `Delays`, `max_steps` its longest unless the metadata have another.
 
     Parameters
     ----------
@@ -138,6 +152,7 @@ def from_nir(
     dt : time of a step, a quantity; None: that of the metadata, which graphs of other programs lack
     noise : family of all neurons, such as Gaussian(0.4); None: that of the metadata
     surrogate : family whose density is the surrogate gradient of neurons without metadata, which are deterministic
+    learn_beta, learn_theta, learn_noise : of the `NoisySpike`s, from the values of the graph on
     dtype : of the weights; None: that of the graph
     max_bytes : memory that reading the file may take; None: 512 MiB, or 32 times its size if that is more
 
@@ -161,23 +176,31 @@ def from_nir(
     own = noise.family if isinstance(noise, EscapeNoise) else noise
     for name, family in (("noise", own), ("surrogate", surrogate)):
         instance(family, Family | None, name, "a family such as Gaussian(0.4), or None")
-    reading = Reading(None if dt is None else positive(dt, "s", "dt"), own, surrogate)
     graph = read_file(nir, Path(source), max_bytes) if isinstance(source, str | os.PathLike) else source
     if not isinstance(graph, nir.NIRGraph):
         raise NsnnError(f"source is {type(source).__name__}: expected a nir.NIRGraph, or the path of a file")
     (name, first), *inner, _ = chain(graph)
+    learned = {"learn_beta": learn_beta, "learn_theta": learn_theta, "learn_noise": learn_noise}
+    reading = Reading(
+        None if dt is None else positive(dt, "s", "dt"), own, surrogate, learned, about_graph(graph)
+    )
     given = first.input_type
     shape = shape_of(f"node {name!r}", given.get("input") if isinstance(given, dict) else None)
     made: list[nn.Module] = []
     linear: list[nn.Module] = []
     for name, node in inner:
         modules, shape = reading.module(name, node, shape)
-        linear += [module for module in modules if not isinstance(module, NoisySpike)]
-        if modules and isinstance(modules[-1], NoisySpike):
+        in_time = isinstance(modules[-1], NoisySpike | Delays) if modules else False
+        linear += modules[:-1] if in_time else modules
+        if in_time:
             made += [*([each_step(linear)] if linear else []), modules[-1]]
             linear = []
     if linear:
         made.append(each_step(linear))
+    types = [p.dtype for part in made if not isinstance(part, Delays) for p in part.parameters()]
+    for part in made:
+        if isinstance(part, Delays):
+            part.to(types[0] if types else torch.float32)
     module = nn.Sequential(*made)
     return module if dtype is None else module.to(dtype)
 
@@ -186,10 +209,6 @@ def _layers(module: Any) -> Iterator[nn.Module]:
     for _, layer in opened(module):
         if isinstance(layer, RandomFeedback):
             yield layer.layer
-        elif isinstance(layer, Delays):
-            raise NsnnError(
-                "module has Delays: expected none, to_nir writes no delays; fold whole steps into the input"
-            )
         elif not isinstance(layer, nn.Identity):
             yield layer
 
@@ -200,6 +219,13 @@ def _node(nir: Any, layer: nn.Module, shape: Shape, dt: float) -> tuple[Any, Sha
     match layer:
         case NoisySpike():
             return _neurons(nir, layer, shape, dt), shape
+        case Delays():
+            if layer.layer is not None:
+                raise NsnnError(
+                    "module has Delays of an nn.Linear: expected Delays(n, max_steps) before it, NIR has no delay of each synapse"
+                )
+            steps = layer.steps.detach().double().cpu().numpy()
+            return nir.Delay(dt * _each(steps, layer, shape)), shape
         case nn.Linear():
             if shape != (layer.in_features,):
                 raise NsnnError(f"{label} takes {layer.in_features}: expected {shape}, as before it")
@@ -233,22 +259,21 @@ def _node(nir: Any, layer: nn.Module, shape: Shape, dt: float) -> tuple[Any, Sha
     raise NsnnError(f"module has {label}: {_EXPECTED}")
 
 
+def _each(value: Any, layer: NoisySpike | Delays, shape: Shape) -> np.ndarray:
+    """Values of all, or along the layer's axis, for each of a step's inputs."""
+    values = np.asarray(value, dtype=float)
+    label, axis = type(layer).__name__, layer.axis - 1 if layer.axis > 0 else len(shape) + layer.axis
+    if values.ndim and axis:
+        raise NsnnError(f"axis = {layer.axis} of a {label} for images: expected 1, values of channels")
+    if values.ndim and len(values) != shape[0]:
+        raise NsnnError(f"{label} takes {len(values)}: expected {shape}, as before it")
+    return np.broadcast_to(values.reshape(-1, *[1] * (len(shape) - 1)), shape).copy()
+
+
 def _neurons(nir: Any, layer: NoisySpike, shape: Shape, dt: float) -> Any:
-    axis = layer.axis - 1 if layer.axis > 0 else len(shape) + layer.axis
-
-    def each(value: Any) -> np.ndarray:
-        values = np.asarray(value, dtype=float)
-        if values.ndim:
-            along = [1] * len(shape)
-            along[axis] = -1
-            values = values.reshape(along)
-        return np.broadcast_to(values, shape).copy()
-
-    beta, theta = each(layer.neuron.si("beta")), each(layer.neuron.si("theta"))
-    numbers = [layer.neuron.si(name) for name in ("beta", "theta")]
-    numbers += [layer.family.si(field.name) for field in layer.family.parameter_fields()]
-    if axis and any(np.ndim(value) for value in numbers):
-        raise NsnnError(f"axis = {layer.axis} of a NoisySpike for images: expected 1, values of channels")
+    beta, theta = (_each(layer.neuron.si(name), layer, shape) for name in ("beta", "theta"))
+    for field in layer.family.parameter_fields():
+        _each(layer.family.si(field.name), layer, shape)
     about = {
         "beta": np.asarray(layer.neuron.si("beta")).tolist(),
         "dt": dt,

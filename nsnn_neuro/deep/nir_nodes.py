@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import nn
 from ..core.errors import FormatError, NsnnError, needs_package
 from ..models import escape
 from ..models.escape import Family
+from .delays import Delays
 from .neuron import NoisySpike
 from .residual import Times
 
@@ -27,7 +28,8 @@ _FAMILIES: dict[str, type[Family]] = {
 }  # fmt: skip
 _CLOSE = 1e-6  # relative, of numbers that passed through single precision
 _MOST_TEXT = 10**6
-_KNOWN = "expected Affine, Linear, Conv2d, AvgPool2d, SumPool2d, Flatten, Scale, LIF, IF or Threshold"
+_MOST_STEPS = 10**6
+_KNOWN = "expected Affine, Linear, Conv2d, AvgPool2d, SumPool2d, Flatten, Scale, Delay, LIF, IF or Threshold"
 
 
 def nir_package() -> Any:
@@ -69,11 +71,14 @@ def chain(graph: Any) -> list[tuple[str, Any]]:
 
 
 class Reading(NamedTuple):
-    """How nodes become modules. dt: time of a step in s, None: as in the metadata; noise, surrogate: families or None."""
+    """How nodes become modules. dt: time of a step in s, None: as in the metadata; noise, surrogate: families or None; learned:
+    options of `NoisySpike`; graph: our metadata of the graph."""
 
     dt: float | None
     noise: Family | None
     surrogate: Family | None
+    learned: dict[str, bool]
+    graph: dict[str, Any]
 
     def module(self, name: str, node: Any, shape: Shape) -> tuple[list[nn.Module], Shape]:
         """The modules of a node for input of this shape, and the shape of their output."""
@@ -90,9 +95,30 @@ class Reading(NamedTuple):
                 return _flatten(label, node, shape)
             case "Scale":
                 return [Times(_numbers(label, "scale", node.scale, shape))], shape
+            case "Delay":
+                return [self.delays(name, label, node, shape)], shape
             case "LIF" | "IF" | "Threshold":
                 return self.neurons(label, kind, node, shape), shape
         raise FormatError(f"{label}: {_KNOWN}")
+
+    def delays(self, name: str, label: str, node: Any, shape: Shape) -> Delays:
+        """Delays in steps, whole where they are so to rounding; in double precision."""
+        dt = self.graph.get("dt") if self.dt is None else self.dt
+        if dt is None:
+            raise FormatError(f"dt = None: {label} has no metadata with it, expected a time such as 1*ms")
+        steps = _numbers(label, "delay", node.delay, shape).astype(float) / dt
+        if np.any(steps < 0) or np.any(steps > _MOST_STEPS):
+            raise FormatError(
+                f"{label}: delay from {steps.min():g} to {steps.max():g} steps, expected from 0 to {_MOST_STEPS}"
+            )
+        steps = np.where(
+            np.abs(steps - np.round(steps)) < _CLOSE * np.maximum(steps, 1), np.round(steps), steps
+        )
+        most = max(1, math.ceil(steps.max()), self.graph.get("max_steps", {}).get(name, 1))
+        values, axis = _along(label, "delay", steps, shape), 1 if len(shape) == 3 else -1
+        delays = Delays(shape[0], most, initial=0, axis=axis).double()
+        delays.delay.data += torch.as_tensor(values)
+        return delays
 
     def neurons(self, label: str, kind: str, node: Any, shape: Shape) -> list[nn.Module]:
         """A `NoisySpike`, with a factor of its drive before it where r isn't that of `to_nir`."""
@@ -116,6 +142,7 @@ class Reading(NamedTuple):
             reset_path=about.get("reset_path", "exact"),
             noisy=noisy,
             axis=1 if len(shape) == 3 else -1,
+            **self.learned,
         )
         if np.allclose(gain, 1, rtol=_CLOSE, atol=0):
             return [spike]
@@ -260,15 +287,32 @@ def _along(label: str, field: str, values: np.ndarray, shape: Shape) -> Any:
 
 
 def _about(label: str, node: Any) -> dict[str, Any]:
-    """Our metadata of a node, checked; empty without."""
+    """Our metadata of neurons, checked; empty without."""
+
+    def is_sound(about: Any) -> bool:
+        known = about["reset"] in ("hard", "subtract") and about["reset_path"] in ("exact", "detached")
+        return known and isinstance(about["noisy"], bool)
+
+    return _stored(label, node, is_sound)
+
+
+def about_graph(graph: Any) -> dict[str, Any]:
+    """Our metadata of a graph: dt and max_steps, the longest delays by the names of their nodes; empty without."""
+
+    def is_sound(about: Any) -> bool:
+        return all(type(most) is int and 1 <= most <= _MOST_STEPS for most in about["max_steps"].values())
+
+    return _stored("graph", graph, is_sound)
+
+
+def _stored(label: str, node: Any, is_sound: Callable[[Any], bool]) -> dict[str, Any]:
     try:
         text = (node.metadata or {}).get(KEY)
         if text is None:
             return {}
         about = json.loads(text) if len(text) <= _MOST_TEXT else {}
         dt = about["dt"]
-        sound = about["reset"] in ("hard", "subtract") and about["reset_path"] in ("exact", "detached")
-        sound = sound and isinstance(dt, float) and 0 < dt < math.inf and isinstance(about["noisy"], bool)
+        sound = isinstance(dt, float) and 0 < dt < math.inf and is_sound(about)
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         sound = False
     if not sound:

@@ -8,9 +8,9 @@ import numpy as np
 from brian2 import Function
 
 from .kernels import BLAS, Layer, step_function, step_number
+from .layer_parameters import LayerParameter
 from .learner import Teacher
 from .losses import Loss
-from .noise_scale import Level
 
 
 class Sweep(Teacher):
@@ -23,8 +23,8 @@ class Sweep(Teacher):
     earlier in the run.
     """
 
-    levels: tuple[Level, ...] = ()
-    """of layers whose noise is learned"""
+    levels: tuple[LayerParameter, ...] = ()
+    """those that are learned"""
 
     def __init__(
         self, layers: list[Layer], loss: Loss, feedback: list[np.ndarray] | None, signal: str

@@ -20,16 +20,16 @@ from ..models.populations import Projection
 from .backward_pass import Sweep
 from .coding import Encoder
 from .kernels import Layer, Loop, product
-from .layers import Layers
+from .layer_parameters import KINDS, LayerParameter
+from .layers import Changing, Layers
 from .learner import LayeredLearner, LayerText, optimizer_text
 from .losses import Loss
-from .noise_scale import Level
 
 
 class Learner(LayeredLearner):
     """`LayeredLearner` of `batch` copies.
 
-    levels : of layers whose noise is learned; of all where `scheduled`
+    levels : of what is learned beside the weights, and of all layers' noise where `scheduled`
 
     >>> from nsnn_neuro import NDL, EscapeNoise, Gaussian, coding, feedforward, losses
     >>> from nsnn_neuro.brian import running
@@ -69,8 +69,8 @@ class Learner(LayeredLearner):
         # the weights first: the other functions read them
         self.learning = []
         self.states = [self._weights(k, p) for k, p in enumerate(net.projections, 1)]
-        self.levels = {k: self._level(k, p) for k, p in given.changing.items()}
-        self.teacher.levels = tuple(level for level in self.levels.values() if level.rate)
+        self.levels = [self._level(changing) for changing in given.changing]
+        self.teacher.levels = tuple(level for level in self.levels if level.rate)
         for w, first in zip(self.weights, given.weights, strict=True):
             w[:] = first.reshape(w.shape)
         self._plan(1, np.zeros(self.layers[0].n), np.zeros(1))
@@ -113,16 +113,17 @@ class Learner(LayeredLearner):
         self.learning.append(group)
         return {s: group.variables[s].get_value() for s in rule.optimizer.states}
 
-    def _level(self, k: int, projection: Projection) -> Level:
-        """The level of a layer's noise and, where it is learned, the group of its logarithm, which learns as weights do."""
-        level = Level(k, self.layers[k], projection)
+    def _level(self, changing: Changing) -> LayerParameter:
+        """A parameter that changes and, where it is learned, its group, which learns as weights do."""
+        level = KINDS[changing.kind](changing, self.layers[changing.k])
         if not level.rate:
             return level
-        optimizer = projection.plasticity.optimizer
-        names = ("w", "g", "due", "level")
+        optimizer = changing.projection.plasticity.optimizer
+        names, first, start = ("w", "g", "due", "value"), level.values, level.start()
         equations = [*(f"{v} : 1" for v in names), *(f"{v} : 1 (shared)" for v in ("eta", "factor"))]
-        group = self._slow_group(f"level_{k}", level.n, optimizer, equations, "level = factor * exp(w)")
-        level.log, level.slope, level.values = (group.variables[v].get_value() for v in ("w", "g", "level"))
+        group = self._slow_group(level.label, level.n, optimizer, equations, level.line)
+        level.free, level.slope, level.values = (group.variables[v].get_value() for v in ("w", "g", "value"))
+        level.free[:], level.values[:] = start, first
         level.states = {s: group.variables[s].get_value() for s in optimizer.states}
         level.group = group
         return level
@@ -163,15 +164,17 @@ class Learner(LayeredLearner):
             *moves,
             f"carried = {carried}",
         ]
-        level = self.levels.get(k)
-        if level:
-            text.namespace[f"level_{k}"] = level.read()
-            code.insert(1, f"level = level_{k}(i)")
-        if level and level.rate:
-            text.namespace[f"keep_level_{k}"] = level.keep()
-            # du(t+1)/du(t) with the spike held fixed: without the factor, through which the reset depends on the membrane
-            held = substitute(carried, {"f": "0"})
-            code.append(f"kept = keep_level_{k}(i, step, u - theta, {held})")
+        # without the factor, through which the reset depends on the membrane
+        held = substitute(carried, {"f": "0"})
+        for level in (v for v in self.levels if v.k == k):
+            functions = {f"{level.label}_now": level.read()}
+            if level.rate:
+                functions[f"keep_{level.label}"] = level.keep()
+                here, later = level.texts(held)
+                line = f"kept_{level.label} = keep_{level.label}(i, step, {here}, {later})"
+                code.insert(code.index("drive = arrived") if level.before else len(code), line)
+            text.namespace |= functions
+            code = [f"{level.label} = {level.label}_now(i)", *(substitute(v, level.names()) for v in code)]
         group = self._hold(k, self._group(k, self._vectorised(code), text, k))
         self.layers[k].arrived = group.variables["arrived"].get_value()
         return group

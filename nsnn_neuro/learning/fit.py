@@ -37,10 +37,11 @@ class Fit:
     history : DataFrame, a row for each epoch: epoch (from 1), loss and accuracy (means over the training samples, each when it was
         learned from), val_loss and val_accuracy (after the epoch; NaN without validation), seconds. Accuracies are NaN where y are
         target spikes. Where the noise of a layer is learned or scheduled, "noise of NAME": its scale after the epoch, relative to
-        the given network, averaged over neurons
-    network : a copy of the network with the learned weights and noise; `simulate` runs it
+        the given network, averaged over neurons; "mean beta of NAME" and "mean theta of NAME" where these are learned
+    network : a copy of the network with the learned weights, noise, beta and theta; `simulate` runs it
     block : neo.Block: the history's columns as signals by epoch; "weight of NAME" before training and as returned, in the network's
-        own time; "level of NAME" of each neuron's noise, likewise; annotations seed, parameters, versions
+        own time; likewise "level of NAME" of each neuron's noise, "beta of NAME", "theta of NAME"; annotations seed, parameters,
+        versions
     best_epoch : the epoch whose weights the network has
 
     >>> from nsnn_neuro import NDL, EscapeNoise, Gaussian, feedforward, losses, train

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from ..models.plasticity import NDL, Optimizer
 from ..models.populations import Projection
 from .losses import Loss
 
+LEARNED = ("noise", "beta", "theta")
+"""what a rule's eta_noise, eta_beta and eta_theta change"""
 Text = tuple[str, str, dict[str, Any]]
 
 
@@ -33,7 +35,7 @@ class Layers:
     forward : the projections from each layer to the next, input first
     loops : for each layer after the input its projection to itself, or None
     signal : of the projections' learning rules
-    changing : number of a layer, from 1 -> the projection to it, where its noise is learned or has a schedule
+    changing : what changes beside the weights: noise that is learned or has a schedule, and beta and theta that are learned
     weights : for each of the network's projections
     """
 
@@ -53,7 +55,12 @@ class Layers:
             _check_forced(self.forward[-1], loss)
         if online:
             self._check_online(loss, scheduled)
-        self.changing = {k: p for k, p in enumerate(self.forward, 1) if scheduled or eta_noise(p)}
+        self.changing = [
+            Changing(kind, k, p, rate)
+            for kind in LEARNED
+            for k, p in enumerate(self.forward, 1)
+            if (rate := rate_of(p, kind)) or (scheduled and kind == "noise")
+        ]
         for name, projection in zip(net.projection_names, net.projections, strict=True):
             delay = net.connections(projection).delay
             if not isinstance(projection.rule, AllToAll) or projection.release < 1 or np.any(delay):
@@ -79,9 +86,12 @@ class Layers:
             raise NsnnError(
                 f'net = {self.net!r}: {online} is for layers without recurrent projections, expected "fast"'
             )
-        if scheduled or any(eta_noise(p) for p in self.forward):
+        rates = {f"eta_{kind}": rate_of(p, kind) for p in self.forward for kind in LEARNED}
+        learned = [f"{name} = {rate}" for name, rate in rates.items() if rate]
+        if scheduled or learned:
             raise NsnnError(
-                f'{online} leaves the noise as it is, expected no noise_schedule and eta_noise, or "fast"'
+                f"{', '.join(learned) or 'noise_schedule'}: {online} leaves the noise, beta and theta as they are, expected "
+                '0 and no noise_schedule, or "fast"'
             )
         if self.signal == "reward":
             raise NsnnError(f'{online} has no signal = "reward", expected "fast", or NDL(...).synapses')
@@ -153,7 +163,8 @@ def _check_rule(projection: Projection, name: str) -> None:
         raise NsnnError(
             f"noise = {noise}: a hazard has no density per step, expected a family such as Gaussian(0.4)"
         )
-    eta_noise(projection)
+    for kind in LEARNED:
+        rate_of(projection, kind)
     layer_text(projection)
 
 
@@ -200,12 +211,18 @@ def layer_text(projection: Projection, detached: bool = False) -> Text:
     return factor, substitute(lines["carried"], {"trace": "1"}), own
 
 
-def eta_noise(projection: Projection) -> float:
-    """The learning rate of the target's noise, 0 for none."""
-    rate = projection.plasticity.si("eta_noise") if hasattr(projection.plasticity, "eta_noise") else 0.0
-    if rate:
+def rate_of(projection: Projection, kind: str) -> float:
+    """The learning rate of the target's "noise", "beta" or "theta"; 0 for none."""
+    rule, neuron = projection.plasticity, projection.post.neuron
+    rate = rule.si(f"eta_{kind}") if hasattr(rule, f"eta_{kind}") else 0.0
+    if rate and kind == "noise":
         family_of(projection, f"eta_noise = {rate}")
-    return rate
+    beta = neuron.si("beta") if rate and kind == "beta" else 0.5
+    if not np.all((beta > 0) & (beta < 1)):
+        raise NsnnError(
+            f"beta = {beta} of {projection.post.name!r}: expected above 0 and below 1 with eta_beta = {rate}, such as 0.5"
+        )
+    return float(rate)
 
 
 def family_of(projection: Projection, reason: str) -> Family:
@@ -219,8 +236,33 @@ def family_of(projection: Projection, reason: str) -> Family:
     return noise.family
 
 
-def n_levels(projection: Projection) -> int:
-    """How many factors the target's noise has: one, or, where it is learned and differs between neurons, one for each neuron."""
-    family = family_of(projection, "the level of the noise")
-    one_per_neuron = eta_noise(projection) and any(np.ndim(family.si(name)) for name in family.scale_powers())
-    return projection.post.n if one_per_neuron else 1
+class Changing(NamedTuple):
+    """A parameter of a layer's neurons that changes: "noise", "beta" or "theta" of layer k, by the rule of the projection to it."""
+
+    kind: str
+    k: int
+    projection: Projection
+    rate: float
+
+    @property
+    def label(self) -> str:
+        """Its name in generated code and in checkpoints."""
+        return f"{'level' if self.kind == 'noise' else self.kind}_{self.k}"
+
+    @property
+    def column(self) -> str:
+        """Its column of a history, a mean over neurons."""
+        return f"{'noise' if self.kind == 'noise' else 'mean ' + self.kind} of {self.projection.post.name}"
+
+    @property
+    def signal(self) -> str:
+        """Its signal in a Block, of all neurons."""
+        return f"{'level' if self.kind == 'noise' else self.kind} of {self.projection.post.name}"
+
+    def first(self) -> np.ndarray:
+        """The values before training: of the noise factors; one, or one for each neuron where it differs between neurons."""
+        if self.kind != "noise":
+            return np.array(self.projection.post.neuron.si(self.kind), float, ndmin=1)
+        family = family_of(self.projection, "the level of the noise")
+        each = self.rate and any(np.ndim(family.si(name)) for name in family.scale_powers())
+        return np.ones(self.projection.post.n if each else 1)

@@ -19,9 +19,9 @@ from ..models.plasticity import Optimizer
 from ..models.populations import Projection
 from .coding import Encoder
 from .kernels import Layer, compiled, forced, pixel, step_function
+from .layer_parameters import LayerParameter
 from .layers import layer_text
 from .losses import Loss
-from .noise_scale import Level
 
 _MEMBERS = """
 unit : integer (constant)
@@ -114,7 +114,7 @@ class LayeredLearner:
     weights : for each of the network's projections an array (n_pre, n_post), or without autapses (n - 1, n) in the order of
         synapses; views: what is written into them counts
     states : for each projection the optimizer's states by name, views likewise
-    levels : layer -> `Level`, of layers whose noise is learned or scheduled
+    levels : of the noise that is learned or scheduled, and of beta and theta that are learned
 
     A subclass sets these, `teacher`, `members` (groups of the layers), `trainer` (the teacher's group), `learning` (for each
     projection the group or synapses that hold its weights), `changes` (their steps) and `objects`.
@@ -141,7 +141,7 @@ class LayeredLearner:
         self.weights: list[np.ndarray] = []
         self.states: list[dict[str, np.ndarray]] = []
         self.changes: list[Any] = []
-        self.levels: dict[int, Level] = {}
+        self.levels: list[LayerParameter] = []
         self.data: dict[str, np.ndarray] = {}
         self.sizes: tuple[int, ...] = ()
         self.steps_done, self.prepared = 0, False
@@ -198,7 +198,6 @@ class LayeredLearner:
         factor, carried, numbers = layer_text(projection, detached=is_forced)
         for name, value in numbers.items():
             text.number(name, value)
-        level = self.levels[k].names() if k in self.levels else {}
         family = noise.family if isinstance(noise, EscapeNoise) else None
         names = {} if family is None else text.model(family, "noise_")
         if is_forced and family is not None:
@@ -212,7 +211,7 @@ class LayeredLearner:
             spike = [f"o = 1.0 * int({_draw(Stream.ESCAPE)} < {chance})", f"f = {factor}"]
         else:
             spike = ["o = 1.0 * int(u > theta)", f"f = {factor}"]
-        return [neuron.updates[neuron.reset], *(substitute(line, level) for line in spike)], carried
+        return [neuron.updates[neuron.reset], *spike], carried
 
     def _trainer(self, name: str, function: Function, call: str, order: int) -> NeuronGroup:
         """A group of one that calls the teacher's `function` in each step, in generated code by the name `call`."""
@@ -271,7 +270,7 @@ class LayeredLearner:
         self.trainer.origin = self.steps_done
         for holder, projection in zip(self.learning, self.net.projections, strict=True):
             holder.eta = eta * projection.plasticity.si("eta")
-        for level in self.levels.values():
+        for level in self.levels:
             level.begin(eta, noise)
         steps = n * self.n_steps * (self.batch // self.copies)
         # weights that overflow are found by the caller

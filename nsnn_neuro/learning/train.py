@@ -24,13 +24,12 @@ from .coding import Bernoulli, Encoder
 from .data import batches, check_data
 from .fit import STEP, Fit
 from .fit_files import signal
-from .layers import Layers, family_of, n_levels
+from .layers import Changing, Layers, family_of
 from .learner import LayeredLearner
 from .loop import NOISE, Diverged, Epoch, Outcome, Scores, TrainingLoop, check_finite, rng
 from .losses import Loss
 from .online import OnlineLearner
 
-_WIDEST = 1e3  # times its first scale: learned noise beyond has run away, or collapsed
 _FEEDBACK = 3  # the first number of the path from the seed to the fixed feedback weights
 _LEARNERS: dict[str, Any] = {"fast": Learner, "online": OnlineLearner}
 
@@ -81,8 +80,8 @@ def train(
     encoder : how X becomes input; None: `coding.Bernoulli()`, which leaves input spikes, 0 or 1, as they are
     validation : held-out samples: a share of each label (of all samples, with target spikes), drawn from the seed; 0 for none; or
         other data (X, y)
-    formulation : "fast" or "online". Online, layers are not recurrent, the loss is a mean over steps (`Loss.averaged`), noise is
-        fixed, and the signal isn't "reward"
+    formulation : "fast" or "online". Online, layers are not recurrent, the loss is a mean over steps (`Loss.averaged`), noise,
+        beta and theta are fixed, and the signal isn't "reward"
     schedule : "constant" learning rates, or "cosine": from eta to 0 over the epochs
     noise_schedule : factors of the noise scale of all layers: a list with one for each epoch, or a pair (first, last) for a
         geometric sequence, e.g. (2.0, 0.5). None: 1. A scale that is learned (`NDL(..., eta_noise=...)`) is multiplied, too.
@@ -97,8 +96,8 @@ def train(
     Raises
     ------
     NsnnError : a network, data or an option that doesn't fit; a checkpoint of another configuration
-    Diverged : an NsnnError: weights that aren't finite any more, or noise outside 1/1000 to 1000 times its first scale. The
-        checkpoint and the error's `fit` are those of the epoch before
+    Diverged : an NsnnError: weights that aren't finite any more, noise outside 1/1000 to 1000 times its first scale, or theta
+        beyond 1000 times its first value. The checkpoint and the error's `fit` are those of the epoch before
     FormatError : a damaged checkpoint
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
@@ -142,8 +141,7 @@ class _Training:
         self.scheduled = noise_schedule is not None
         self.noise = _factors(noise_schedule, loop.epochs)
         layers = Layers(net, loss, online=formulation == "online", scheduled=self.scheduled)
-        # layer -> its population, where the noise changes
-        self.levels = {k: p.post.name for k, p in layers.changing.items()}
+        self.changing = {changing.label: changing for changing in layers.changing}
         for p in layers.forward if self.scheduled else []:
             family_of(p, f"noise_schedule = {noise_schedule}")
         if target not in ("cython", "numpy"):
@@ -152,14 +150,14 @@ class _Training:
         if self.engine == "cython" and not loss.code:
             raise NsnnError(f'loss = {loss!r}: it has no C text `code`, expected one, or engine="numpy"')
         self.loop, self.net, self.formulation = loop, net, formulation
-        loop.columns += [f"noise of {name}" for name in self.levels.values()]
+        loop.columns += [changing.column for changing in layers.changing]
         self.settings: dict[str, Any] = {
             "encoder": encoder,
             "loss": loss,
             "feedback": _feedback(layers, loop.seed),
         }
         self.start = {f"weights_{k}": w for k, w in enumerate(layers.weights)}
-        self.start |= {f"level_{k}_values": np.ones(n_levels(p)) for k, p in layers.changing.items()}
+        self.start |= {f"{label}_values": changing.first() for label, changing in self.changing.items()}
         self.schedules = {
             "schedule": loop.schedule,
             "engine": self.engine,
@@ -209,14 +207,14 @@ class _Training:
     def _fit(self, outcome: Outcome) -> Fit:
         names = [f"weights_{k}" for k in range(len(self.net.projections))]
         learned = [outcome.arrays[name].reshape(self.start[name].shape) for name in names]
-        levels = {k: outcome.arrays[f"level_{k}_values"] for k in self.levels}
-        network = _with_noise(self.net, levels)
+        levels = {label: outcome.arrays[f"{label}_values"] for label in self.changing}
+        network = _changed(self.net, [(self.changing[label], values) for label, values in levels.items()])
         network.set_weights(learned)
         block = self._block(outcome.history, learned, levels)
         return Fit(outcome.history, network, block, outcome.best_epoch, self.settings, self.engine)
 
     def _block(
-        self, table: pd.DataFrame, learned: list[np.ndarray], levels: dict[int, np.ndarray]
+        self, table: pd.DataFrame, learned: list[np.ndarray], levels: dict[str, np.ndarray]
     ) -> neo.Block:
         batch = self.settings["batch"]
         n = -(-self.loop.trained.size // batch) + -(-self.loop.held_out.size // batch)
@@ -230,7 +228,7 @@ class _Training:
             values = table[column].to_numpy(float)[:, None]
             segment.analogsignals.append(signal(values, 1 / epoch, column, epoch))
         names = [f"weight of {name}" for name in self.net.projection_names]
-        names += [f"level of {self.levels[k]}" for k in levels]
+        names += [self.changing[label].signal for label in levels]
         ends = zip(names, self.start.values(), [*learned, *levels.values()], strict=True)
         for name, before, after in ends:
             values = np.stack([before.ravel(), after.ravel()])
@@ -277,28 +275,25 @@ class _Trainer:
         return learned_from, scores(~learns)
 
     def check(self) -> dict[str, float]:
-        """Refuse noise that has run away and weights that aren't finite; the noise's mean scales."""
-        names, levels = self.training.levels, self.learner.levels
-        for k, level in levels.items():
-            wrong = level.log[~(np.abs(level.log) <= np.log(_WIDEST))]  # of NaN too
-            if wrong.size:
-                raise Diverged(
-                    f"the noise of {names[k]!r} is exp({wrong[0]:.4g}) times its first scale, expected "
-                    f"1/{_WIDEST:g} to {_WIDEST:g} times, a smaller eta_noise"
-                )
+        """Refuse noise that has run away and weights that aren't finite; the parameters' means over neurons."""
+        levels = self.learner.levels
+        for level in levels:
+            if message := level.runaway():
+                raise Diverged(message)
         projections = self.training.net.projection_names
         check_finite({f"weights of {n!r}": w for n, w in zip(projections, self.learner.weights, strict=True)})
-        return {f"noise of {names[k]}": float(level.values.mean()) for k, level in levels.items()}
+        check_finite({f"values of {level.changing.signal!r}": level.free for level in levels})
+        return {level.changing.column: float(level.values.mean()) for level in levels}
 
     def learned(self) -> dict[str, np.ndarray]:
-        """Weights and noise levels."""
+        """Weights, and the parameters that change."""
         weights = {f"weights_{k}": w for k, w in enumerate(self.learner.weights)}
-        return weights | {f"level_{k}_values": level.values for k, level in self.learner.levels.items()}
+        return weights | {f"{level.label}_values": level.values for level in self.learner.levels}
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """The optimizers' states, of weights and of levels."""
+        """The optimizers' states."""
         arrays = {f"state_{k}_{name}": v for k, s in enumerate(self.learner.states) for name, v in s.items()}
-        for level in self.learner.levels.values():
+        for level in self.learner.levels:
             arrays |= level.saved()
         return arrays, {}
 
@@ -308,13 +303,17 @@ class _Trainer:
             values[:] = checkpoints.array(self.training.loop.path, arrays, name, values.shape)
 
 
-def _with_noise(net: Network, levels: dict[int, np.ndarray]) -> Network:
-    """A copy of a layered network, its layers' noise scaled by `levels`."""
+def _changed(net: Network, parameters: list[tuple[Changing, np.ndarray]]) -> Network:
+    """A copy of a layered network with these values of its layers' parameters, of the noise as factors."""
     new = list(net.populations)
-    for k, level in levels.items():
+    for (kind, k, *_), values in parameters:
+        value: Any = values if values.size > 1 else float(values[0])
         noise: Any = new[k].noise
-        scaled = noise.family.scaled(level if level.size > 1 else float(level[0]))
-        new[k] = dataclasses.replace(new[k], noise=dataclasses.replace(noise, family=scaled))
+        if kind == "noise":
+            change = {"noise": dataclasses.replace(noise, family=noise.family.scaled(value))}
+        else:
+            change = {"neuron": dataclasses.replace(new[k].neuron, **{kind: value})}
+        new[k] = dataclasses.replace(new[k], **change)
     now = {p.name: p for p in new}
     projections = [
         dataclasses.replace(p, pre=now[p.pre.name], post=now[p.post.name]) for p in net.projections

@@ -34,6 +34,8 @@ differs from E[L | o = 1] - E[L | o = 0]:
   drive 0.8 NDL is 1.6 % and 20 % too large);
 - by the curvature of the loss in each spike.
 
+The same rule for a neuron's beta, theta and noise scale is `membranes`, with du/dp in place of e.
+
 Local traces of a recurrent layer omit the paths through its other neurons, an error of the order of the recurrent weights: with six
 neurons, 15 steps and sigma 0.4 it is half of the norm of `bptt` for weights of SD 0.5, and 5 % for weights of SD 0.05.
 
@@ -53,13 +55,14 @@ Titsias & Lazaro-Gredilla 2015, arXiv:1503.01494 (local expectation)
 
 from .gradient_estimators import enumerate, local_expectation, score_function
 from .model import forward, patterns, probability, traces
-from .rules import bptt, ndl, noise_scale, signals
+from .rules import bptt, membranes, ndl, noise_scale, signals
 
 __all__ = [
     "bptt",
     "enumerate",
     "forward",
     "local_expectation",
+    "membranes",
     "ndl",
     "noise_scale",
     "patterns",

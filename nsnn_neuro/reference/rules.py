@@ -265,26 +265,76 @@ def noise_scale(
     future: bool = True,
     feedback: Sequence[Any] | None = None,
 ) -> list[np.ndarray]:
-    """dL/dlog s along given spikes, s the noise scale of each neuron, as if do/dlog s were dF/dlog s = -x f, x = u - theta.
-
-    Forward in time: dL/dlog s = sum_t delta(t) f(t) [e(t) - x(t)], with the trace e(t) = du(t)/dlog s through the reset of the
-    neuron. Hard: e(t) = beta [(1 - o - u f) e + u x f](t-1); subtractive: e(t) = beta [(1 - theta f) e + theta x f](t-1); with
-    reset_path="detached" e = 0. Arguments as for `ndl`. Returns a list of arrays (n,), one per layer.
+    """dL/dlog s along given spikes: "noise" of `membranes`, whose arguments these are.
 
     >>> from nsnn_neuro import Uniform
     >>> layer = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
     >>> noise_scale([[[0.5]]], [[1.0]], [[[1]]], lambda o: o[0].sum(), Uniform(1.0), **layer)[0].tolist()
     [0.25]
     """
+    options: dict[str, Any] = {
+        "recurrent": recurrent,
+        "signal": signal,
+        "future": future,
+        "feedback": feedback,
+    }
+    neuron: dict[str, Any] = {"beta": beta, "theta": theta, "reset": reset, "reset_path": reset_path}
+    return membranes(W, x, spikes, loss, family, **neuron, **options)["noise"]
+
+
+def membranes(
+    W: Sequence[Any],
+    x: Any,
+    spikes: Sequence[Any],
+    loss: Callable[..., Any],
+    family: Any,
+    *,
+    beta: Any,
+    theta: Any,
+    reset: str,
+    reset_path: str = "exact",
+    recurrent: Sequence[Any] | None = None,
+    signal: str = "transport",
+    future: bool = True,
+    feedback: Sequence[Any] | None = None,
+) -> dict[str, list[np.ndarray]]:
+    """dL/dlogit beta, dL/dtheta and dL/dlog s of each neuron along given spikes, s the noise scale, by noise-driven learning.
+
+    Forward in time, as for weights: dL/dp = sum_t delta(t) f(t) [e(t) + a(t)], where a f is the derivative of F(u - theta) with
+    respect to p at a constant u, and the trace e(t) = du(t)/dp is
+
+        e(t) = (du(t)/du(t-1)) e(t-1) + b(t) + beta (dkept/do) f(t-1) a(t-1)
+
+    with the last term for reset_path="exact" only, kept the potential after the reset, and
+
+    - p = log s: a = -(u - theta), b = 0
+    - p = theta: a = -1, b(t) = -beta o(t-1) for a subtractive reset, else 0
+    - p = logit beta: a = 0, b(t) = beta (1 - beta) kept(t-1)
+
+    Arguments as for `ndl`. Returns a dict of "beta", "theta" and "noise", lists of arrays (n,), one per layer.
+
+    >>> from nsnn_neuro import Uniform
+    >>> layer = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
+    >>> found = membranes([[[0.5]]], [[1.0], [1.0]], [[[0], [0]]], lambda o: o[0].sum(), Uniform(1.0), **layer)
+    >>> {name: [g.tolist() for g in gradients] for name, gradients in found.items()}
+    {'beta': [[0.0625]], 'theta': [[-0.9375]], 'noise': [[0.34375]]}
+    """
     net, states = follow(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)
     exact = is_exact(reset_path, "reset_path")
     deltas = _signals(net, states, loss, exact, signal, future, feedback)
-    gradients = []
+    gradients: dict[str, list[np.ndarray]] = {"beta": [], "theta": [], "noise": []}
     for delta, s, m in zip(deltas, states, net, strict=True):
-        e = np.zeros_like(s.u)
-        for t in range(1, s.u.shape[-2]) if exact else []:
-            u, o, f = (a[..., t - 1, :] for a in (s.u, s.o, s.f))
-            by_scale = -(u - m.theta) * f * m.beta * m.reset.by_o(u, o, m.theta)
-            e[..., t, :] = carried(m, s, t, exact) * e[..., t - 1, :] + by_scale
-        gradients.append(np.sum(delta * s.f * (e - (s.u - m.theta)), axis=-2))
+        kept, by_o = (part(s.u, s.o, m.theta) for part in (m.reset.kept, m.reset.by_o))
+        by_theta = m.reset.kept(0 * s.u, s.o, 1.0)  # linear in u and theta: -o, or 0 for a hard reset
+        parts = {
+            "beta": (np.zeros_like(s.u), m.beta * (1 - m.beta) * kept),
+            "theta": (-np.ones_like(s.u), m.beta * by_theta),
+            "noise": (m.theta - s.u, np.zeros_like(s.u)),
+        }
+        for name, (direct, later) in parts.items():
+            e = np.zeros_like(s.u)
+            through = later + m.beta * by_o * s.f * direct if exact else later
+            for t in range(1, s.u.shape[-2]):
+                e[..., t, :] = carried(m, s, t, exact) * e[..., t - 1, :] + through[..., t - 1, :]
+            gradients[name].append(np.sum(delta * s.f * (e + direct), axis=-2))
     return gradients

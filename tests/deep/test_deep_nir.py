@@ -40,6 +40,29 @@ def conv():
     )  # fmt: skip
 
 
+def delayed():
+    """Delays of inputs and of hidden neurons, and what a training may have left in the membranes."""
+    learned = {f"learn_{name}": True for name in ("beta", "theta", "noise")}
+    net = nn.Sequential(
+        deep.Delays(6, 4), nn.Linear(6, 5), deep.NoisySpike(nsnn.Gaussian(0.4), beta=0.3, theta=0.2, **learned),
+        deep.Delays(5, 3, initial=[0, 1, 3, 0.25, 2]), nn.Linear(5, 4),
+        deep.NoisySpike(nsnn.Logistic([0.1, 0.2, 0.3, 0.4]), theta=[0.1, 0.2, -0.1, 0], **learned),
+    )  # fmt: skip
+    with torch.no_grad():
+        for name, value in net.named_parameters():
+            if name.split(".")[-1] in ("beta_shift", "theta_shift", "log_level"):
+                value += 0.3 * torch.rand(value.shape)
+    return net
+
+
+def delayed_channels():
+    return nn.Sequential(
+        deep.Delays(2, 5, axis=1), deep.EachStep(nn.Conv2d(2, 4, 3)), deep.NoisySpike(nsnn.Gaussian(0.4), theta=0.1),
+        deep.Delays(4, 2, initial=1, axis=1), deep.EachStep(nn.Flatten(), nn.Linear(144, 3)),
+        deep.NoisySpike(nsnn.Gaussian(0.4), theta=0.1),
+    )  # fmt: skip
+
+
 def graph_of(module, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
@@ -50,11 +73,17 @@ CASES = {
     "dense": (dense, {}, (6,)),
     "subtract": (lambda: dense(reset="subtract"), {}, (6,)),
     "conv": (conv, {"image": (2, 8, 8)}, (2, 8, 8)),
+    "delayed": (delayed, {}, (6,)),
+    "delayed channels": (delayed_channels, {"image": (2, 8, 8)}, (2, 8, 8)),
 }
 
 
 @pytest.mark.parametrize(
-    ("case", "dtype"), [("dense", torch.float64), ("subtract", torch.float32), ("conv", torch.float32)]
+    ("case", "dtype"),
+    [
+        *(("dense", torch.float64), ("subtract", torch.float32), ("conv", torch.float32)),
+        *(("delayed", torch.float64), ("delayed", torch.float32), ("delayed channels", torch.float32)),
+    ],
 )
 def test_a_file_gives_the_network_back(tmp_path, case, dtype):
     """Identical outputs of the deterministic network, identical noise (the same spikes from the same seed)."""
@@ -74,6 +103,23 @@ def test_a_file_gives_the_network_back(tmp_path, case, dtype):
     assert torch.equal(back(x), noisy)
     assert not torch.equal(noisy, expected)
     assert next(back.parameters()).dtype == dtype
+    ours, theirs = ([m for m in net.modules() if isinstance(m, deep.Delays)] for net in (module, back))
+    assert [m.max_steps for m in ours] == [m.max_steps for m in theirs]
+
+
+def test_delays_of_other_programs_and_membranes_that_go_on_learning():
+    """Seconds become steps, whole ones to the bit, and the longest is `max_steps`; what is learned starts from the graph."""
+    cells = nir.LIF(*(np.full(3, value) for value in (5e-4, 5.0, 0.0, 1.0)))
+    graph = nir.NIRGraph.from_list(nir.Delay(np.array([1e-3, 0.0, 2.5e-4])), nir.Linear(np.eye(3)), cells)
+    options = {"dt": 0.1 * ms, "noise": nsnn.Gaussian(0.4), "learn_beta": True, "learn_theta": True}
+    net = deep.from_nir(graph, **options)
+    assert (net[0].steps.tolist(), net[0].max_steps) == ([10.0, 0.0, 2.5], 10)
+    assert {name for name, _ in net.named_parameters()} >= {"2.beta_shift", "2.theta_shift"}
+    assert net[2].neuron.beta == pytest.approx(0.8, rel=1e-6)
+    again = deep.from_nir(graph_of(net, dt=0.1 * ms))
+    assert again[2].neuron.beta == net[2].neuron.beta
+    with pytest.warns(UserWarning, match="between whole steps"):
+        deep.to_nir(net, dt=0.1 * ms)
 
 
 def test_the_graph_runs_as_nir_defines_it():
@@ -168,6 +214,21 @@ def test_graphs_that_do_not_fit_are_refused():
             deep.from_nir(damaged(change))
 
 
+def test_delays_that_do_not_fit_are_refused():
+    for node, field, value, message in (
+        ("0_delay", "delay", np.full(6, -1e-3), "from -1 to -1 steps, expected from 0"),
+        ("0_delay", "delay", np.full(6, 1e9), "steps, expected from 0"),
+        ("0_delay", "delay", np.zeros(5), "delay has shape"),
+        (None, "metadata", {KEY: '{"dt": 0.001, "max_steps": {"0_delay": 1e300}}'}, "graph: its metadata"),
+        (None, "metadata", {KEY: '{"dt": 0.001, "max_steps": 3}'}, "graph: its metadata"),
+        (None, "metadata", {}, "dt = None: node '0_delay'"),
+    ):
+        graph = graph_of(delayed())
+        setattr(graph.nodes[node] if node else graph, field, value)
+        with pytest.raises(FormatError, match=message):
+            deep.from_nir(graph)
+
+
 def test_convolutions_that_do_not_fit_are_refused():
     for field, value, message in (
         ("groups", 3, "3 groups"),
@@ -202,6 +263,10 @@ def test_modules_that_nir_cannot_state_are_refused():
         (nn.Sequential(nn.Conv2d(2, 1, 3)), {"image": (1, 5, 5)}, "doesn't take images"),
         (nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)), {}, "fold a batch norm"),
         (nn.Sequential(), {}, "no layers"),
+        (nn.Sequential(deep.Delays(nn.Linear(2, 2), 3)), {}, r"Delays\(n, max_steps\) before"),
+        (nn.Sequential(nn.Linear(2, 3), deep.Delays(2, 3)), {}, "Delays takes 2"),
+        (nn.Sequential(deep.Delays(2, 3, axis=1)), {}, "image = None"),
+        (nn.Sequential(deep.Delays(2, 3)), {"image": (1, 2, 2)}, "axis = -1"),
         (
             nn.Sequential(nn.Flatten(), deep.NoisySpike(nsnn.Gaussian(0.4), beta=[0.5, 1.0])),
             {"image": (2, 1, 1)},

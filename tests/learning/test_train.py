@@ -408,13 +408,19 @@ def test_a_learner_runs_again_with_samples_of_another_number():
 @pytest.mark.slow
 @pytest.mark.compile
 def test_compiled_training_gives_the_same_history_and_resumes_bit_for_bit(tmp_path):
-    """Of weights, and of noise that is learned."""
-    path, net = tmp_path / "fit.npz", net_of(rule={"eta_noise": 0.05})
+    """Of weights, and of noise, beta and theta that are learned."""
+    neurons = [
+        nsnn.NSNNNeuron(beta=np.linspace(0.2, 0.8, 12), reset="subtract"),
+        nsnn.NSNNNeuron(theta=[0.9, 1, 1.1]),
+    ]
+    rates = {"eta_noise": 0.05, "eta_beta": 0.05, "eta_theta": 0.05}
+    path, net = tmp_path / "fit.npz", net_of(rule=rates, neuron=neurons)
     numpy, cython = fit_of(net, epochs=4), fit_of(net, epochs=4, engine="cython")
     # rounding differs; no draw of these fell between
     assert largest(cython.network.get_weights(), numpy.network.get_weights()) < 1e-9
-    level = f"noise of {net.populations[1].name}"
-    np.testing.assert_allclose(cython.history[level], numpy.history[level], rtol=1e-9)
+    for kind in ("noise", "mean beta", "mean theta"):
+        level = f"{kind} of {net.populations[1].name}"
+        np.testing.assert_allclose(cython.history[level], numpy.history[level], rtol=1e-9)
     fit_of(net, epochs=2, engine="cython", checkpoint=path)
     assert same(fit_of(net, epochs=4, engine="cython", checkpoint=path), cython)
     assert [p.name for p in tmp_path.iterdir()] == ["fit.npz"]

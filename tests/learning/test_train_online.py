@@ -134,13 +134,13 @@ def test_batches_are_those_of_the_fast_formulation():
     ("change", "message"),
     [
         ({"loss": losses.VanRossum(2.0)}, "needs the mean of something over steps"),
-        ({"noise_schedule": (2.0, 1.0)}, "leaves the noise as it is"),
+        ({"noise_schedule": (2.0, 1.0)}, "leaves the noise, beta and theta as they are"),
         ({"net": nsnn.recurrent(6, 4, 3, noise=nsnn.EscapeNoise(nsnn.Gaussian(0.4)), plasticity=nsnn.NDL(0.1))},
          "without recurrent projections"),
         ({"net": nsnn.feedforward([6, 3], noise=nsnn.EscapeNoise(nsnn.Gaussian(0.4)), plasticity=nsnn.NDL(0.1, signal="reward"))},
          'no signal = "reward"'),
         ({"net": nsnn.feedforward([6, 3], noise=nsnn.EscapeNoise(nsnn.Gaussian(0.4)), plasticity=nsnn.NDL(0.1, eta_noise=0.1))},
-         "leaves the noise as it is"),
+         "leaves the noise, beta and theta as they are"),
         ({"formulation": "slow"}, "expected one of 'fast', 'online'"),
     ],
 )  # fmt: skip

@@ -91,12 +91,13 @@ def plastic_synapses(
     6
     """
     names = {"u": membrane, "o": spike} | {"L": learning_signal or rule.signal_name}
+    for what in ("noise", "beta", "theta"):
+        if rate := getattr(rule, f"eta_{what}", 0):
+            raise NsnnError(
+                f"eta_{what} = {rate}: these synapses cannot change the {what} of the target, expected 0 (`train` learns it)"
+            )
     for group, end in ((source, "source"), (target, "target")):
         instance(group, SpikeSource, end, "a Brian2 group such as a NeuronGroup")
-    if getattr(rule, "eta_noise", 0):
-        raise NsnnError(
-            f"eta_noise = {rule.eta_noise}: these synapses cannot change the noise of the target, expected 0 (`train` learns it)"  # type: ignore[attr-defined]
-        )
     text = _text(rule, neuron, trial)
     unit = text.unit or rule.weight_unit
     if isinstance(neuron.get("mu"), str):

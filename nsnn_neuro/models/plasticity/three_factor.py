@@ -94,6 +94,10 @@ def _optimizer() -> Any:
     return checked(check, default_factory=SGD, kw_only=True)
 
 
+def _rate(added: bool = True) -> Any:
+    return parameter("1", bound="non-negative", added=added, default=0.0, kw_only=True)
+
+
 def _without_dimension(family: Family) -> None:
     if family.x_unit != "1":
         raise NsnnError(
@@ -133,9 +137,10 @@ class NDL(_ThreeFactor):
         terms of their membranes), "random" the same with fixed weights b, "broadcast" sum_k b_k L_k; or "reward"
     reset_path : "exact", or "detached": the trace ignores that a spike resets the membrane; "reward" always holds spikes fixed
     optimizer : `SGD()`, `Momentum()`, `Adam()` or your own
-    eta_noise : number >= 0, for `train` only, not with "reward": learning rate of log s, s the noise scale of the target layer,
-        with the same optimizer, for `SGD` d log s = -eta_noise dL/dlog s. One s for the layer, or one per neuron if the family has
-        an array; the projection from the previous layer sets the rate. 0: constant noise
+    eta_noise, eta_beta, eta_theta : numbers >= 0, for `train` only: learning rates of log s, s the noise scale of the target layer,
+        of the logit of its beta (which stays between 0 and 1) and of its theta, with the same optimizer: for `SGD`
+        d log s = -eta_noise dL/dlog s. One for the layer, or one per neuron if the family or the neuron has an array; the
+        projection from the previous layer sets the rates. 0: constant
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831; the score-function rule: Williams 1992, doi 10.1007/BF00992696
 
@@ -160,14 +165,9 @@ class NDL(_ThreeFactor):
     )
     reset_path: Literal["exact", "detached"] = choice("exact", "detached", default="exact", kw_only=True)
     optimizer: Optimizer = _optimizer()
-    eta_noise: Any = parameter("1", bound="non-negative", default=0.0, kw_only=True)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.eta_noise and self.signal == "reward":
-            raise NsnnError(
-                f'eta_noise = {self.eta_noise}: signal = "reward" has no gradient for the noise, expected 0 or another signal'
-            )
+    eta_noise: Any = _rate(added=False)
+    eta_beta: Any = _rate()
+    eta_theta: Any = _rate()
 
     def text_for(self, noise: Any) -> Any:
         """`text`, or the text of a diffusive membrane for `WhiteNoise`."""
@@ -199,7 +199,7 @@ class SurrogateGradient(_ThreeFactor):
     Parameters
     ----------
     family : a `Family`, dimensionless
-    eta, signal, reset_path, optimizer : as for `NDL`; no "reward"
+    eta, signal, reset_path, optimizer, eta_beta, eta_theta : as for `NDL`; no "reward"
 
     Source: Neftci et al. 2019, doi 10.1109/MSP.2019.2931595; Gygax & Zenke 2025, doi 10.1162/neco_a_01752
 
@@ -215,6 +215,8 @@ class SurrogateGradient(_ThreeFactor):
     )
     reset_path: Literal["exact", "detached"] = choice("exact", "detached", default="exact", kw_only=True)
     optimizer: Optimizer = _optimizer()
+    eta_beta: Any = _rate()
+    eta_theta: Any = _rate()
 
     def __post_init__(self) -> None:
         super().__post_init__()

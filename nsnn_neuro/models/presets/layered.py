@@ -34,7 +34,7 @@ def feedforward(
     sizes: Sequence[int],
     *,
     noise: Noise | Sequence[Noise | None] | None,
-    neuron: Neuron = _NSNN,
+    neuron: Neuron | Sequence[Neuron] = _NSNN,
     plasticity: Plasticity | None = None,
     weights: Sequence[Any] | None = None,
     near_threshold: bool = False,
@@ -49,7 +49,7 @@ def feedforward(
     sizes : numbers of neurons, input first, at least two
     noise : EscapeNoise(Gaussian(0.4)) or the like for all layers except the input, a list with one per layer, or None for
         deterministic neurons
-    neuron : neuron model of all layers except the input
+    neuron : neuron model of all layers except the input, or a list with one per layer
     plasticity : the learning rule of all projections, such as `NDL(0.01)`, or None
     weights : list of arrays of shape (n_pre, n_post), one per layer except the input; None: normal with mean 0 and standard
         deviation theta / sqrt(n_pre) (theta: distance from reset to threshold). For inputs of 0 or 1 with equal probability the
@@ -69,10 +69,10 @@ def feedforward(
         raise NsnnError(
             f"sizes = {shown(sizes)}: expected a list of at least two numbers of neurons, input first"
         )
-    noises = _noises(noise, len(sizes) - 1)
+    models = (_noises(value, len(sizes) - 1, name) for name, value in (("neuron", neuron), ("noise", noise)))
     layers = [Population(sizes[0], Relay(), name="input")]
-    for k, (n, own) in enumerate(zip(sizes[1:], noises, strict=True), 1):
-        layers.append(Population(n, neuron, noise=own, name=f"layer{k}"))
+    for k, (n, cell, own) in enumerate(zip(sizes[1:], *models, strict=True), 1):
+        layers.append(Population(n, cell, noise=own, name=f"layer{k}"))
     projections = _all_to_all(itertools.pairwise(layers), weights, plasticity, near_threshold)
     return Network(layers, projections, seed=seed)
 
@@ -279,12 +279,12 @@ def _all_to_all(
     ]
 
 
-def _noises(noise: Any, n: int) -> list[Any]:
-    """One noise model for each of n layers."""
+def _noises(noise: Any, n: int, name: str = "noise") -> list[Any]:
+    """One noise model, or neuron, for each of n layers."""
     noises = list(noise) if isinstance(noise, list | tuple) else [noise] * n
     if len(noises) != n:
         raise NsnnError(
-            f"noise has {len(noises)} entries: expected one for all layers, or {n}, one per layer except the input"
+            f"{name} has {len(noises)} entries: expected one for all layers, or {n}, one per layer except the input"
         )
     return noises
 
