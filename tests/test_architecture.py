@@ -45,24 +45,24 @@ MOST_ROOMS, MOST_LAYERS = 18, 7
 # of Python in a room, empty ones and docstrings too
 MOST_LINES = {
     "core": 2650,
-    "models": 6083,
-    "io": 8859,
+    "models": 6085,
+    "io": 8858,
     "theory": 3103,
     "measures": 20183,
-    "reference": 924,
-    "brian": 7404,
+    "reference": 977,
+    "brian": 7405,
     "perturb": 324,
     "datasets": 1337,
     "plotting": 2507,
-    "learning": 3579,
-    "likelihood": 14026,
-    "deep": 5478,
+    "learning": 3718,
+    "likelihood": 14031,
+    "deep": 5568,
     "sweep": 1591,
     "certify": 1356,
     "explore": 707,
     "cli": 1808,
 }
-MOST_LINES_BESIDE = {"tests": 60_000, "analysis": 17_463}
+MOST_LINES_BESIDE = {"tests": 60_552, "analysis": 18_162}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.

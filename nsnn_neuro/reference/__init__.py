@@ -55,7 +55,7 @@ Titsias & Lazaro-Gredilla 2015, arXiv:1503.01494 (local expectation)
 
 from .gradient_estimators import enumerate, local_expectation, score_function
 from .model import forward, patterns, probability, traces
-from .rules import bptt, membranes, ndl, noise_scale, signals
+from .rules import bptt, membranes, ndl, signals
 
 __all__ = [
     "bptt",
@@ -64,7 +64,6 @@ __all__ = [
     "local_expectation",
     "membranes",
     "ndl",
-    "noise_scale",
     "patterns",
     "probability",
     "score_function",

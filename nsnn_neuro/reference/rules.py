@@ -249,39 +249,6 @@ def three_factors(delta: np.ndarray, layer: Layer, s: States, exact: bool) -> np
     return np.einsum("...tj,...tj,...tij->...ij", delta, s.f, eligibility(layer, s, exact))
 
 
-def noise_scale(
-    W: Sequence[Any],
-    x: Any,
-    spikes: Sequence[Any],
-    loss: Callable[..., Any],
-    family: Any,
-    *,
-    beta: Any,
-    theta: Any,
-    reset: str,
-    reset_path: str = "exact",
-    recurrent: Sequence[Any] | None = None,
-    signal: str = "transport",
-    future: bool = True,
-    feedback: Sequence[Any] | None = None,
-) -> list[np.ndarray]:
-    """dL/dlog s along given spikes: "noise" of `membranes`, whose arguments these are.
-
-    >>> from nsnn_neuro import Uniform
-    >>> layer = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
-    >>> noise_scale([[[0.5]]], [[1.0]], [[[1]]], lambda o: o[0].sum(), Uniform(1.0), **layer)[0].tolist()
-    [0.25]
-    """
-    options: dict[str, Any] = {
-        "recurrent": recurrent,
-        "signal": signal,
-        "future": future,
-        "feedback": feedback,
-    }
-    neuron: dict[str, Any] = {"beta": beta, "theta": theta, "reset": reset, "reset_path": reset_path}
-    return membranes(W, x, spikes, loss, family, **neuron, **options)["noise"]
-
-
 def membranes(
     W: Sequence[Any],
     x: Any,

@@ -66,9 +66,11 @@ def cases(loss, reset, path, family, W, x, spikes, y, online, **signal):
     one = Causal if online else One
     sums = [0.0, 0.0]
     for b, label in enumerate(y):
-        for k, rule in enumerate((reference.ndl, reference.noise_scale)):
-            found = rule(W, x[b], [o[b] for o in spikes], one(loss, label), family, **told)
-            part = [g / len(y) for g in found]
+        given = W, x[b], [o[b] for o in spikes], one(loss, label), family
+        for k, each in enumerate(
+            (reference.ndl(*given, **told), reference.membranes(*given, **told)["noise"])
+        ):
+            part = [g / len(y) for g in each]
             sums[k] = part if not b else [s + g for s, g in zip(sums[k], part, strict=True)]
     return sums[0], [np.array([g.sum()]) for g in sums[1]]
 

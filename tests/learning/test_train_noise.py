@@ -143,12 +143,12 @@ def test_the_reference_is_the_complex_step(family, case):
     reset, reset_path = case
     W, _, x, spikes, loss = tiny([3, 3, 2, 2], 6, 3)
     neuron = {"beta": 0.8, "theta": 0.9, "reset": reset}
-    found = reference.noise_scale(W, x, spikes, loss, family, reset_path=reset_path, **neuron)
+    found = reference.membranes(W, x, spikes, loss, family, reset_path=reset_path, **neuron)["noise"]
     expected = along_spikes(W, x, spikes, loss, family, 0.8, 0.9, reset, reset_path)
     assert largest(found, expected) < 1e-12
-    shared = reference.noise_scale(
+    shared = reference.membranes(
         W, np.stack([x, x]), [np.stack([o, o]) for o in spikes], loss, family, **neuron
-    )
+    )["noise"]
     assert all(a.shape == (2, w.shape[1]) for a, w in zip(shared, W, strict=True))
 
 
@@ -185,10 +185,10 @@ def gradients(rule, families, reset, loss, kind, *, unfilled, factor):
     expected = [np.zeros(n) for n in SIZES[1:]]
     samples = [b for b in range(BATCH) if order[0, b] >= 0]
     for b in samples:
-        one = reference.noise_scale(
+        one = reference.membranes(
             W, states[0][b], [o[b] for o in states[1:]], One(loss, y[order[0, b]]), [f.scaled(factor) for f in families],
             beta=0.6, theta=0.8, reset=reset, reset_path=rule.reset_path, signal=kind, feedback=feedback,
-        )  # fmt: skip
+        )["noise"]  # fmt: skip
         expected = [e + g / len(samples) for e, g in zip(expected, one, strict=True)]
     return found, expected, learner
 
