@@ -234,6 +234,8 @@ def test_images_that_are_settled_are_spared_and_the_attack_is_no_weaker(noisy):
     assert attacked[0] == 80
     assert attacked[-1] < 0.6 * 80
     assert some.accuracy <= every.accuracy + (0.25 / 80) ** 0.5
+    assert f"{some.accuracy:.3f} " in repr(some)
+    assert "80 images, 8 attacks" in repr(some)
     assert some.right[some.each.any(axis=0) < 1].sum() == 0
     if not noisy:
         assert attacked[1] == some.each[0].sum()  # those that are wrong without an attack are settled

@@ -42,7 +42,7 @@ def conductance_moments(
     independent and not clipped at 0. The moments E[V^n He_a(z_e) He_b(z_i)], z_k = (G_k - g_k) / sigma_k, of n = 1 and 2 each obey
     a linear system in a and b, (n b(z) + a tau_m/tau_e + b tau_m/tau_i) M_n = n c(z) M_(n-1), with b(z) = 1 + G_e + G_i and
     c(z) = mu + G_e e_rev_e + G_i e_rev_i acting as matrices. The order is raised until the results change by less than
-    1e-10. V is not Gaussian.
+    1e-10. V is not Gaussian. Spikes through conductance synapses (`PoissonInput`): `shot_noise_moments`.
 
     Parameters
     ----------
