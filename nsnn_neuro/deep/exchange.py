@@ -99,6 +99,10 @@ def to_nir(module: Any, *, image: Any = None, dt: Time = _STEP) -> Any:
         node, shape = _node(nir, layer, shape, step)
         nodes[f"{len(nodes)}_{type(node).__name__.lower()}"] = node
         if isinstance(layer, NoisySpike):
+            if layer.mean_field:
+                raise NsnnError(
+                    "mean_field = True of a NoisySpike: expected neurons that spike, mean_field=False"
+                )
             lost["noise"] += layer.noisy
             lost["a reset by subtraction"] += layer.neuron.reset == "subtract"
     if not nodes:
