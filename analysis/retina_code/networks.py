@@ -50,7 +50,9 @@ class FittedNetwork:
         return dataclasses.replace(self, draws=draws)
 
 
-def fit(data: Responses, settings: Settings, config: Config, *, noise: bool, seed: int) -> FittedNetwork:
+def fit(
+    data: Responses, settings: Settings, config: Config, *, noise: bool, seed: int, mean_field: bool = False
+) -> FittedNetwork:
     """Fit a network by one draw of the hidden layer at a time, the same number of passes with and without noise."""
     model = NetworkModel(
         dt=BIN,
@@ -60,6 +62,7 @@ def fit(data: Responses, settings: Settings, config: Config, *, noise: bool, see
         family=nsnn.Gaussian(config.sigma),
         noisy=noise,
         own_inputs=True,
+        mean_field=mean_field,
     )
     fitted = fit_windows(
         model,
