@@ -239,7 +239,7 @@ def _from_table(names: list[str], arguments: argparse.Namespace) -> int:
     study = harness.find(names[0])
     if len(names) != 1 or not hasattr(study, "kept_table"):
         raise NsnnError(
-            f"--from-table with {', '.join(names)}: expected a single study that keeps tables, natural_images"
+            f"--from-table with {', '.join(names)}: expected a single study that keeps tables, such as natural_images"
         )
     table = study.kept_table(_config(study, arguments))
     claims = study.claims(table)
