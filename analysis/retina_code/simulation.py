@@ -38,7 +38,7 @@ def tabulated(
         progress(f"the {CNN} is skipped: it needs torch, which is not installed")
         arms.remove(CNN)
     tasks = [
-        _Task(fold, arm)
+        Task(fold, arm)
         for fold in range(config.n_folds)
         for arm in arms
         if arm != ADDED or NOISELESS not in arms  # else scored with the noiseless one, whose weights it has
@@ -54,7 +54,7 @@ def tabulated(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-class _Task(NamedTuple):
+class Task(NamedTuple):
     """An arm on a fold."""
 
     fold: int
@@ -71,7 +71,7 @@ def divided(data: Responses, config: Config, fold: int) -> tuple[Responses, Resp
     return parts[0], parts[1], {"window": np.flatnonzero(test)}
 
 
-def _rows_of(shared: tuple[Responses, Config, Path | None], task: _Task) -> list[dict[str, Any]]:
+def _rows_of(shared: tuple[Responses, Config, Path | None], task: Task) -> list[dict[str, Any]]:
     """Scores of an arm on a fold, with all initial seeds."""
     (data, config, out), (fold, arm) = shared, task
     train, held, numbers = divided(data, config, fold)
