@@ -34,11 +34,12 @@ PAIRS = (
 class Config(first.Config):
     """Configuration of a run; fields that are not here are those of `retina_code`."""
 
+    etas: tuple[float, ...] = (0.03,)
     scales: tuple[float, ...] = (0.0, 0.03, 0.1, 0.3)
     """parameter noise s of the mixtures without hidden noise, 0 first"""
     arms: tuple[str, ...] = FITTED
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "cells": 8, "n_folds": 2, "epochs": (10,), "ridges": (300.0, 3000.0), "etas": (0.03,), "seeds": 1, "scales": (0.0, 0.1),
+        "cells": 8, "n_folds": 2, "epochs": (10,), "ridges": (300.0, 3000.0), "seeds": 1, "scales": (0.0, 0.1),
         "inner_draws": 4, "draws": 16, "jobs": 1,
     }  # fmt: skip
