@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import itertools
 from pathlib import Path
@@ -10,10 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import logsumexp
 
 from nsnn_neuro import NsnnError, datasets
-from nsnn_neuro.likelihood import window_bounds
 
 from ..harness import Progress, part, quiet
 from ..retina_code.networks import FittedNetwork, fit
@@ -27,34 +24,6 @@ from . import config as c
 
 COLUMNS = ["fold", "seed", "arm", "cell", "window", "quantity", "value", "spikes", "setting"]
 FOLDER = Path(__file__).with_name("kept")
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Mixture(FittedNetwork):
-    """A network without draws whose prediction is the mean of `draws` ones, each with weights times 1 + scale N(0, 1)."""
-
-    scale: float = 0.0
-
-    def log_likelihood(self, data: Responses) -> np.ndarray:
-        """(n, n_repeats, n_cells) nats."""
-        if not self.scale:
-            return super().log_likelihood(data)
-        rng = np.random.default_rng([self.seed, 5])
-        logs = []
-        for _ in range(self.draws):
-            moved = [w * (1 + self.scale * rng.standard_normal(w.shape)) for w in self.weights]
-            logs.append(window_bounds(self.model, moved, data.x, data.o))
-        return np.asarray(logsumexp(logs, axis=0) - np.log(self.draws))
-
-
-def mixture(network: FittedNetwork, scale: float, draws: int) -> Mixture:
-    """The mixture of a network's predictions."""
-    return Mixture(network.model, network.weights, draws, network.seed, scale)
-
-
-def used(network: FittedNetwork, **model: bool) -> FittedNetwork:
-    """The same weights with other hidden neurons."""
-    return dataclasses.replace(network, model=dataclasses.replace(network.model, **model))
 
 
 def run(config: c.Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
@@ -109,7 +78,7 @@ def chosen(arm: str, train: Responses, config: c.Config) -> list[dict[str, float
     for (k, settings), (learned, rest) in itertools.product(enumerate(grid), inner_parts(train, config)):
         network = fitted(arm, learned, settings, config, 0)
         for m, scale in enumerate(scales):
-            scores[k, m] += score_of_choice(mixture(network, scale, config.inner_draws), learned, rest)
+            scores[k, m] += score_of_choice(network.scored_by(config.inner_draws, scale), learned, rest)
     k, m = np.unravel_index(int(np.argmax(scores)), scores.shape)
     best = [(int(k), int(m)), (int(np.argmax(scores[:, 0])), 0)]
     return [grid[k]._asdict() | {"scale": scales[m]} for k, m in best]
@@ -140,13 +109,12 @@ def _scored(
     first, single = networks
     arms: dict[str, tuple[FittedNetwork, dict[str, Any]]]
     if arm == c.NOISY:
-        arms = {arm: (first, choices[0]), c.READ: (used(first, mean_field=True), choices[0])}
+        arms = {arm: (first, choices[0]), c.READ: (first.with_noise(mean_field=True), choices[0])}
     else:
-        drawn = used(single, noisy=True, mean_field=False)
         arms = {
-            arm: (mixture(first, choices[0]["scale"], config.draws), choices[0]),
+            arm: (first.scored_by(config.draws, choices[0]["scale"]), choices[0]),
             c.SINGLE.format(arm): (single, choices[1]),
-            c.ADDED if arm == c.NOISELESS else c.DRAWN: (drawn, choices[1]),
+            c.ADDED if arm == c.NOISELESS else c.DRAWN: (single.with_noise(), choices[1]),
         }
     return [
         {"arm": name, "setting": ", ".join(f"{key} {value:g}" for key, value in choice.items())} | row

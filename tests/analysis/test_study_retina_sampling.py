@@ -79,12 +79,12 @@ def test_a_mixture_is_the_mean_probability_of_networks_with_other_weights() -> N
     )
     assert network.model.mean_field
     single = network.log_likelihood(data)
-    assert_allclose(simulation.mixture(network, 0.0, 5).log_likelihood(data), single)
+    assert_allclose(network.scored_by(5).log_likelihood(data), single)
     rng, each = RNG([0, 5]), []
     for _ in range(5):
         moved = tuple(w * (1 + 0.2 * rng.standard_normal(w.shape)) for w in network.weights)
         each.append(np.exp(dataclasses.replace(network, weights=moved).log_likelihood(data)))
-    mixed = simulation.mixture(network, 0.2, 5).log_likelihood(data)
+    mixed = network.scored_by(5, 0.2).log_likelihood(data)
     assert_allclose(mixed, np.log(np.mean(each, axis=0)), rtol=1e-9)
     assert np.abs(mixed - single).max() > 0.01
 
