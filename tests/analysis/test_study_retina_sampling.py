@@ -9,54 +9,36 @@ import pandas as pd
 import pytest
 from helpers.studies import failing
 from numpy.testing import assert_allclose
-from test_study_retina_code import SMALL, drawn
+from test_study_retina_code import SMALL, drawn, made_up
 
 from analysis import retina_sampling as study
 from analysis.retina_code import config as first
 from analysis.retina_code import networks
 from analysis.retina_code.rate_models import Settings
 from analysis.retina_code.responses import Responses
-from analysis.retina_sampling import config, simulation
+from analysis.retina_sampling import config
 from analysis.retina_sampling.config import MEAN, NOISELESS, NOISY, READ, SINGLE
 
 RNG = np.random.default_rng
 SMALL_HERE = SMALL | {"arms": config.FITTED, "scales": (0.0, 0.1)}
 
 
-def made_up(**bits: float) -> pd.DataFrame:
+def table(**bits: float) -> pd.DataFrame:
     """A table on which all claims hold; `bits` replaces means, in bits per spike."""
-    v = {NOISY: 0.5, MEAN: 0.45, NOISELESS: 0.4, "exchanged": -0.5} | bits
-    rng, rows = RNG(1), []
-    for fold, seed, arm in np.ndindex(2, 2, len(config.ARMS)):
-        name = config.ARMS[arm]
-        b = v.get(name, 0.42)
-        values = {"nats": b, first.LEFT_OUT_NATS: v.get(f"{name}, left out", b)}
-        values |= {"nats, exchanged": v["exchanged"]} if name == NOISY else {}
-        for by, quantity in np.ndindex(2, len(values)):
-            kind, value = [*values.items()][quantity]
-            for k in range(12 if by or kind != first.LEFT_OUT_NATS else 0):
-                nats = 50 * (value + 0.05 * np.sin(k) + 0.01 * rng.normal()) * np.log(2)
-                row = {
-                    "fold": fold,
-                    "seed": seed,
-                    "arm": name,
-                    "setting": "a",
-                    "quantity": kind,
-                    "value": nats,
-                }
-                rows.append(row | {"spikes": 50, ("cell", "window")[by]: k})
-    return pd.DataFrame(rows, columns=simulation.COLUMNS)
+    others = dict.fromkeys(config.ARMS, 0.42)
+    rows = made_up(config.ARMS, **others | {NOISY: 0.5, MEAN: 0.45, NOISELESS: 0.4} | bits)
+    return rows[rows.seed.notna()]
 
 
 @pytest.mark.slow
 def test_claims_hold_and_fail_one_by_one() -> None:
-    table = made_up()
-    assert not failing(study, table)
-    every = [claim.text for claim in study.claims(table)]
-    assert [claim.text for claim in study.claims(table) if claim.central] == [config.PRIMARY]
-    assert "mean field less noiseless +0.05" in study.headline(table)
-    assert study.summary(table).arm.tolist() == list(config.ARMS)
-    assert len(study.plot(table).axes) == 1
+    sound = table()
+    assert not failing(study, sound)
+    every = [claim.text for claim in study.claims(sound)]
+    assert [claim.text for claim in study.claims(sound) if claim.central] == [config.PRIMARY]
+    assert "mean field less noiseless +0.05" in study.headline(sound)
+    assert study.summary(sound).arm.tolist() == list(config.ARMS)
+    assert len(study.plot(sound).axes) == 1
     single, smooth, noise, in_use = (text for text, *_ in config.PAIRS)
     changes: list[tuple[dict[str, float], set[str]]] = [
         ({MEAN: 0.51}, {config.PRIMARY, first.EACH_SEED, first.LEFT_OUT}),
@@ -68,7 +50,7 @@ def test_claims_hold_and_fail_one_by_one() -> None:
         ({"exchanged": 0.5}, set(every)),
     ]
     for change, claims in changes:
-        assert set(failing(study, made_up(**change))) == claims, change
+        assert set(failing(study, table(**change))) == claims, change
 
 
 def test_a_mixture_is_the_mean_probability_of_networks_with_other_weights() -> None:
@@ -94,9 +76,9 @@ def test_a_run_on_drawn_responses_and_its_sabotage() -> None:
     """All arms, each with information where there is some; with shuffled windows all claims fail."""
     data, small = drawn(), study.Config(**SMALL_HERE)
     mixed = Responses(data.x[RNG(5).permutation(len(data.x))], data.tiles, data.o)
-    table, shuffled = (study.tabulated(shown, small) for shown in (data, mixed))
-    assert set(table.arm) == set(config.ARMS)
+    result, shuffled = (study.tabulated(shown, small) for shown in (data, mixed))
+    assert set(result.arm) == set(config.ARMS)
     assert len(failing(study, shuffled)) == len(study.claims(shuffled))
-    assert study.summary(table)["bits per spike"].str.startswith("+").all()
-    single = table[table.arm == SINGLE.format(MEAN)].setting.unique()
+    assert study.summary(result)["bits per spike"].str.startswith("+").all()
+    single = result[result.arm == SINGLE.format(MEAN)].setting.unique()
     assert all("scale 0" in text for text in single)
