@@ -79,9 +79,8 @@ def chosen(arm: str, train: Responses, config: c.Config) -> list[dict[str, float
         network = fitted(arm, learned, settings, config, 0)
         for m, scale in enumerate(scales):
             scores[k, m] += score_of_choice(network.scored_by(config.inner_draws, scale), learned, rest)
-    k, m = np.unravel_index(int(np.argmax(scores)), scores.shape)
-    best = [(int(k), int(m)), (int(np.argmax(scores[:, 0])), 0)]
-    return [grid[k]._asdict() | {"scale": scales[m]} for k, m in best]
+    best = [divmod(int(np.argmax(scores)), len(scales)), (int(np.argmax(scores[:, 0])), 0)]
+    return [grid[row]._asdict() | {"scale": scales[column]} for row, column in best]
 
 
 def _rows_of(shared: tuple[Responses, c.Config, Path | None], task: Task) -> list[dict[str, Any]]:
@@ -101,7 +100,8 @@ def _scored(
     arm: str, train: Responses, held: Responses, choices: list[dict[str, Any]], config: c.Config, seed: int
 ) -> list[dict[str, Any]]:
     """Nats of final fits, by cell and by window."""
-    rates, networks = train.o.mean(axis=(0, 1, 2)), []
+    rates = train.o.mean(axis=(0, 1, 2))
+    networks: list[FittedNetwork] = []
     for choice in choices:
         settings = Settings(int(choice["epochs"]), choice["ridge"], choice["eta"])
         same = networks and choice["scale"] == 0 and all(choice[k] == choices[0][k] for k in settings._fields)
