@@ -7,22 +7,16 @@ file that is copied to `kept` in this folder counts in every later run, and `--f
 from __future__ import annotations
 
 import base64
-import dataclasses
-import hashlib
-import io
 import itertools
-import json
-import lzma
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nsnn_neuro import FormatError, NsnnError, provenance
+from nsnn_neuro import NsnnError
 
-from ..harness import replacing
+from ..shared import kept_tables
 from .config import Config
 
 FOLDER = Path(__file__).with_name("kept")
@@ -45,8 +39,7 @@ def unpacked(text: str, images: int) -> np.ndarray:
 
 def identity(config: Config) -> str:
     """A short hash of what a block depends on: the configuration without seeds, rates and number of processes."""
-    values = {k: v for k, v in dataclasses.asdict(config).items() if k not in _NOT_OF_A_BLOCK}
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
+    return kept_tables.identity(config, _NOT_OF_A_BLOCK)
 
 
 def _name(config: Config, rate: float, seed: int) -> str:
@@ -54,17 +47,8 @@ def _name(config: Config, rate: float, seed: int) -> str:
 
 
 def write(table: pd.DataFrame, config: Config, rate: float, seed: int, out: Path) -> Path:
-    """Write the table of a block, after a line with its code and date."""
-    folder = out / "tables"
-    folder.mkdir(exist_ok=True)
-    head = {
-        "revision": provenance()["git_revision"],
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    text = json.dumps(head) + "\n" + table.to_csv(index=False, float_format="%.7g")
-    with replacing(folder / _name(config, rate, seed)) as temporary:
-        temporary.write_bytes(lzma.compress(text.encode()))
-    return folder / _name(config, rate, seed)
+    """Write the table of a block."""
+    return kept_tables.write(table, out / "tables" / _name(config, rate, seed))
 
 
 def read(config: Config, rate: float, seed: int, out: Path | None = None) -> pd.DataFrame | None:
@@ -75,18 +59,12 @@ def read(config: Config, rate: float, seed: int, out: Path | None = None) -> pd.
     FormatError : a file that is no such table
     """
     for folder in (FOLDER, *([] if out is None else [out / "tables"])):
-        path = folder / _name(config, rate, seed)
-        if not path.is_file():
-            continue
-        try:
-            head, _, text = lzma.decompress(path.read_bytes()).decode().partition("\n")
-            table = pd.read_csv(io.StringIO(text))
-            json.loads(head)
-            if set(table.seed) != {seed} or not np.allclose(table.rate, rate):
-                raise ValueError("rows of another seed or rate")
-        except (OSError, ValueError, lzma.LZMAError, KeyError, AttributeError) as error:
-            raise FormatError(f"{path}: no kept table ({error}): delete it, its block runs again") from None
-        return table.fillna({"source": "", "loss": "", "right": ""})
+        table = kept_tables.read(
+            folder / _name(config, rate, seed),
+            lambda rows: set(rows.seed) == {seed} and np.allclose(rows.rate, rate),
+        )
+        if table is not None:
+            return table.fillna({"source": "", "loss": "", "right": ""})
     return None
 
 

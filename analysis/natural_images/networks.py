@@ -104,38 +104,14 @@ class CountedTwice(deep.NoisySpike):
         return super().forward(drive, spikes=spikes, generator=generator)
 
 
-class MeanField(deep.NoisySpike):
-    """The mean-field control: it emits F(u - theta) in place of draws, which tells smoothing from sampling.
-
-    u = beta u (1 - o) + drive, o = F(u - theta). For one step and a linear readout that is the mean over infinitely many draws. In
-    an attack with another surrogate width the gradient is that of F of this width.
-    """
-
-    def forward(
-        self, drive: torch.Tensor, *, spikes: Any = None, generator: torch.Generator | None = None
-    ) -> torch.Tensor:
-        """The probabilities of all steps."""
-        beta, theta = (float(self.neuron.si(name)) for name in ("beta", "theta"))
-        u = o = torch.zeros_like(drive[0])
-        out = []
-        for now in drive:
-            u = beta * u * (1 - o) + now
-            o = torch.special.ndtr((u - theta) / float(self.family.si("sigma")))
-            if self.surrogate_width is not None:
-                other = torch.special.ndtr((u - theta) / self.surrogate_width)
-                o = o.detach() + other - other.detach()
-            out.append(o)
-        return torch.stack(out)
-
-
 def untrained(arm: Arm, config: Config, seed: int) -> deep.Classifier:
     """A network with initial weights drawn from the seed, the same in all arms."""
-    cell = CountedTwice if arm.twice else MeanField if arm.mean_field else deep.NoisySpike
+    cell = CountedTwice if arm.twice else deep.NoisySpike
     conv = HalfConv2d if config.half else nn.Conv2d
     a, b = config.channels
 
     def spiking() -> nn.Module:
-        return cell(nsnn.Gaussian(arm.sigma or arm.width), noisy=arm.sigma > 0)
+        return cell(nsnn.Gaussian(arm.sigma or arm.width), noisy=arm.sigma > 0, mean_field=arm.mean_field)
 
     def layer(
         before: int,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+from scipy.special import logsumexp
 
 import nsnn_neuro as nsnn
 from nsnn_neuro.likelihood import Lags, NetworkModel, Training, fit_windows, window_bounds
@@ -16,16 +17,26 @@ from .responses import Responses
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FittedNetwork:
-    """A network with its weights; likelihoods are bounds of `draws` draws of the hidden layer."""
+    """A network with its weights; likelihoods are bounds of `draws` draws of the hidden layer, or a mixture of predictions.
+
+    With a scale above 0 the mixture is the mean probability of `draws` networks, each with weights times 1 + scale N(0, 1).
+    """
 
     model: NetworkModel
     weights: tuple[np.ndarray, np.ndarray]
     draws: int
     seed: int = 0
+    scale: float = 0.0
 
     def log_likelihood(self, data: Responses) -> np.ndarray:
         """(n, n_repeats, n_cells) nats."""
-        return window_bounds(self.model, self.weights, data.x, data.o, n_draws=self.draws, seed=self.seed)
+        if not self.scale:
+            return window_bounds(self.model, self.weights, data.x, data.o, n_draws=self.draws, seed=self.seed)
+        rng, logs = np.random.default_rng([self.seed, 5]), []
+        for _ in range(self.draws):
+            moved = [w * (1 + self.scale * rng.standard_normal(w.shape)) for w in self.weights]
+            logs.append(window_bounds(self.model, moved, data.x, data.o))
+        return np.asarray(logsumexp(logs, axis=0) - np.log(self.draws))
 
     def sample(self, data: Responses, repeats: int, rng: np.random.Generator) -> np.ndarray:
         """Spikes (n, repeats, n_steps, n_cells)."""
@@ -41,16 +52,19 @@ class FittedNetwork:
             o[:, :, t] = spikes
         return o
 
-    def with_noise(self) -> FittedNetwork:
-        """The same weights with noise in the hidden layer."""
-        return dataclasses.replace(self, model=dataclasses.replace(self.model, noisy=True))
+    def with_noise(self, mean_field: bool = False) -> FittedNetwork:
+        """The same weights with noise in the hidden layer, or its mean field."""
+        model = dataclasses.replace(self.model, noisy=True, mean_field=mean_field)
+        return dataclasses.replace(self, model=model)
 
-    def scored_by(self, draws: int) -> FittedNetwork:
-        """The same network, scored by another number of draws."""
-        return dataclasses.replace(self, draws=draws)
+    def scored_by(self, draws: int, scale: float = 0.0) -> FittedNetwork:
+        """The same network, scored by other draws or predictions."""
+        return dataclasses.replace(self, draws=draws, scale=scale)
 
 
-def fit(data: Responses, settings: Settings, config: Config, *, noise: bool, seed: int) -> FittedNetwork:
+def fit(
+    data: Responses, settings: Settings, config: Config, *, noise: bool, seed: int, mean_field: bool = False
+) -> FittedNetwork:
     """Fit a network by one draw of the hidden layer at a time, the same number of passes with and without noise."""
     model = NetworkModel(
         dt=BIN,
@@ -60,6 +74,7 @@ def fit(data: Responses, settings: Settings, config: Config, *, noise: bool, see
         family=nsnn.Gaussian(config.sigma),
         noisy=noise,
         own_inputs=True,
+        mean_field=mean_field,
     )
     fitted = fit_windows(
         model,

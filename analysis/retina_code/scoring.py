@@ -32,27 +32,34 @@ def gain(logs: np.ndarray, o: np.ndarray, rates: np.ndarray) -> np.ndarray:
 def rows_of_fit(
     fitted: Fitted, test: Responses, rates: np.ndarray, samples: int, seed: Any
 ) -> list[dict[str, Any]]:
-    """Scores of a fit: nats by cell and by window, also with the stimuli of the windows exchanged; and of spikes drawn from it.
+    """Scores of a fit: its nats, also with the stimuli of the windows exchanged, and scores of spikes drawn from it."""
+    rows = rows_of_nats(fitted, test, rates)
+    drawn = fitted.sample(test, samples, np.random.default_rng(seed))
+    rows += _numbered("cell", "PSTH correlation", _correlations(_psth(drawn), _psth(test.o)))
+    rows += _numbered("cell", "excess distance", _distances(test.o, drawn))
+    return rows + _variability(drawn)
+
+
+def rows_of_nats(
+    fitted: Fitted, test: Responses, rates: np.ndarray, *, exchanged: bool = True
+) -> list[dict[str, Any]]:
+    """Nats by cell and by window, also with the stimuli of the windows exchanged.
 
     Of the cells that are left out of all choices there are nats by window of their own.
     """
-    rng = np.random.default_rng(seed)
     n = len(test.o)
     x, tiles = (np.roll(a, max(1, n // 2), axis=0) for a in (test.x, test.tiles))
-    exchanged = Responses(x, tiles, test.o)
+    shown = {"nats": test} | ({"nats, exchanged": Responses(x, tiles, test.o)} if exchanged else {})
     spikes = test.o.sum(axis=(1, 2))  # (n, n_cells)
     rows = []
-    for quantity, shown in (("nats", test), ("nats, exchanged", exchanged)):
-        each = gain(fitted.log_likelihood(shown), test.o, rates).sum(axis=1)
+    for quantity, data in shown.items():
+        each = gain(fitted.log_likelihood(data), test.o, rates).sum(axis=1)
         rows += _numbered("cell", quantity, each.sum(axis=0), spikes.sum(axis=0))
         rows += _numbered("window", quantity, each.sum(axis=1), spikes.sum(axis=1))
         if quantity == "nats":
             odd = slice(1, None, 2)
             rows += _numbered("window", LEFT_OUT_NATS, each[:, odd].sum(axis=1), spikes[:, odd].sum(axis=1))
-    drawn = fitted.sample(test, samples, rng)
-    rows += _numbered("cell", "PSTH correlation", _correlations(_psth(drawn), _psth(test.o)))
-    rows += _numbered("cell", "excess distance", _distances(test.o, drawn))
-    return rows + _variability(drawn)
+    return rows
 
 
 def _numbered(name: str, quantity: str, values: Any, spikes: Any = None) -> list[dict[str, Any]]:

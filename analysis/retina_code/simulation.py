@@ -38,7 +38,7 @@ def tabulated(
         progress(f"the {CNN} is skipped: it needs torch, which is not installed")
         arms.remove(CNN)
     tasks = [
-        _Task(fold, arm)
+        Task(fold, arm)
         for fold in range(config.n_folds)
         for arm in arms
         if arm != ADDED or NOISELESS not in arms  # else scored with the noiseless one, whose weights it has
@@ -47,14 +47,14 @@ def tabulated(
     scored = in_processes(_rows_of, (data, config, out), tasks, jobs=jobs, progress=progress, what="scored")
     rows = []
     for fold in range(config.n_folds):
-        _, held, numbers = _divided(data, config, fold)
-        rows += _placed(rows_of_recording(held, config.samples), numbers, {"part": "score", "fold": fold})
+        _, held, numbers = divided(data, config, fold)
+        rows += placed(rows_of_recording(held, config.samples), numbers, {"part": "score", "fold": fold})
         for task, own in zip(tasks, scored, strict=True):
             rows += own if task.fold == fold else []
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-class _Task(NamedTuple):
+class Task(NamedTuple):
     """An arm on a fold."""
 
     fold: int
@@ -64,19 +64,17 @@ class _Task(NamedTuple):
         return f"{self.arm}, fold {self.fold + 1}"
 
 
-def _divided(
-    data: Responses, config: Config, fold: int
-) -> tuple[Responses, Responses, dict[str, np.ndarray]]:
+def divided(data: Responses, config: Config, fold: int) -> tuple[Responses, Responses, dict[str, np.ndarray]]:
     """Training and test windows of a fold, and the numbers of the test windows in the recording."""
     test = np.arange(len(data.o)) % config.n_folds == fold
     parts = [data.windows(np.flatnonzero(where)) for where in (~test, test)]
     return parts[0], parts[1], {"window": np.flatnonzero(test)}
 
 
-def _rows_of(shared: tuple[Responses, Config, Path | None], task: _Task) -> list[dict[str, Any]]:
+def _rows_of(shared: tuple[Responses, Config, Path | None], task: Task) -> list[dict[str, Any]]:
     """Scores of an arm on a fold, with all initial seeds."""
     (data, config, out), (fold, arm) = shared, task
-    train, held, numbers = _divided(data, config, fold)
+    train, held, numbers = divided(data, config, fold)
     (choice,) = part(out, f"fold {fold} settings {arm}", lambda: [chosen(arm, train, config)._asdict()])
     settings = Settings(int(choice["epochs"]), choice["ridge"], choice["eta"])
     text = f"{settings.epochs} epochs, ridge {settings.ridge:g}, rate {settings.eta:g}"
@@ -85,11 +83,11 @@ def _rows_of(shared: tuple[Responses, Config, Path | None], task: _Task) -> list
         make = functools.partial(_scored, arm, train, held, settings, config, seed)
         scored = part(out, f"fold {fold} scores {arm} {seed}", make)
         here = {"part": "score", "fold": fold, "seed": seed, "setting": text}
-        rows += _placed(scored, numbers, here)
+        rows += placed(scored, numbers, here)
     return rows
 
 
-def _placed(
+def placed(
     rows: list[dict[str, Any]], numbers: dict[str, np.ndarray], here: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """Rows with their place in the study: the numbers of windows are those of the recording."""
@@ -104,16 +102,28 @@ def chosen(arm: str, train: Responses, config: Config) -> Settings:
     grid = [Settings(*point) for point in itertools.product(config.epochs, config.ridges, config.etas)]
     if len(grid) == 1:
         return grid[0]
-    fold = np.arange(len(train.o)) // config.n_folds % config.inner_folds
     scores = np.zeros(len(grid))
-    for (k, settings), inner in itertools.product(enumerate(grid), range(config.inner_folds)):
-        part, rest = (train.windows(np.flatnonzero(where)) for where in (fold != inner, fold == inner))
-        result = fitted(arm, part, settings, config, 0)
+    for (k, settings), (learned, rest) in itertools.product(enumerate(grid), inner_parts(train, config)):
+        result = fitted(arm, learned, settings, config, 0)
         if isinstance(result, networks.FittedNetwork):
             result = result.scored_by(config.inner_draws)
-        each = gain(result.log_likelihood(rest), rest.o, part.o.mean(axis=(0, 1, 2)))
-        scores[k] += each[..., ::2].sum()
+        scores[k] += score_of_choice(result, learned, rest)
     return grid[int(np.argmax(scores))]
+
+
+def inner_parts(train: Responses, config: Config) -> list[tuple[Responses, Responses]]:
+    """The training windows of a fold, divided for the choice of settings: what is fitted to, and what is scored."""
+    fold = np.arange(len(train.o)) // config.n_folds % config.inner_folds
+    return [
+        (train.windows(np.flatnonzero(fold != inner)), train.windows(np.flatnonzero(fold == inner)))
+        for inner in range(config.inner_folds)
+    ]
+
+
+def score_of_choice(result: Fitted, learned: Responses, rest: Responses) -> float:
+    """The score that chooses settings: nats of cells 0, 2, 4, ... above the rates of the windows that were fitted to."""
+    each = gain(result.log_likelihood(rest), rest.o, learned.o.mean(axis=(0, 1, 2)))
+    return float(each[..., ::2].sum())
 
 
 def fitted(arm: str, data: Responses, settings: Settings, config: Config, seed: int) -> Fitted:

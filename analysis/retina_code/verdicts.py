@@ -87,7 +87,7 @@ def gain_by_cell(
     return better(noisy, noiseless).dropna().groupby("cell").mean()
 
 
-def _informed(table: pd.DataFrame) -> bool:
+def informed(table: pd.DataFrame) -> bool:
     """Whether the noisy hidden layer has information about the stimulus."""
     return all(
         bits(table, c.NOISY, by=by).low > 0 and bits(table, c.NOISY, c.NOISY, by=by, less=EXCHANGED).low > 0
@@ -97,56 +97,63 @@ def _informed(table: pd.DataFrame) -> bool:
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """The primary claim, then the secondary ones, with their evidence."""
-    return list(_claims(table, _informed(table)))
+    return list(_claims(table, informed(table)))
 
 
-def _both(table: pd.DataFrame, arm: str, seed: int | None = None) -> dict[str, Ratio]:
-    """Bits per spike of the noisy arm less those of another, with errors over cells and over windows."""
-    return {by: bits(table, c.NOISY, arm, by=by, seed=seed) for by in CLUSTERS}
+def both(table: pd.DataFrame, other: str, seed: int | None = None, arm: str = c.NOISY) -> dict[str, Ratio]:
+    """Bits per spike of an arm less those of another, with errors over cells and over windows."""
+    return {by: bits(table, arm, other, by=by, seed=seed) for by in CLUSTERS}
 
 
-def _text(difference: dict[str, Ratio]) -> str:
+def in_words(difference: dict[str, Ratio]) -> str:
+    """Both intervals."""
     return f"{difference['cell'].text()} over cells, {difference['window'].text()} over windows"
 
 
-def _ahead(difference: dict[str, Ratio]) -> bool:
+def ahead(difference: dict[str, Ratio]) -> bool:
+    """Whether both intervals are above 0."""
     return all(one.low > 0 for one in difference.values())
 
 
 def _claims(table: pd.DataFrame, informed: bool) -> Iterator[Claim]:
-    difference = _both(table, c.NOISELESS)
+    difference = both(table, c.NOISELESS)
     scores = ", ".join(f"{arm} {bits(table, arm).value:.3f}" for arm in (c.NOISY, c.NOISELESS))
     exchanged = bits(table, c.NOISY, c.NOISY, less=EXCHANGED)
     folds = (table[table.fold == fold] for fold in sorted(table.fold.dropna().unique()))
     by_fold = ", ".join(f"{bits(own, c.NOISY, c.NOISELESS).value:+.3f}" for own in folds)
     yield Claim(
         c.PRIMARY,
-        informed and _ahead(difference),
-        f"{scores} bits per spike; difference {_text(difference)}; by fold {by_fold}; noisy less its stimuli exchanged "
+        informed and ahead(difference),
+        f"{scores} bits per spike; difference {in_words(difference)}; by fold {by_fold}; noisy less its stimuli exchanged "
         f"{exchanged.text()}",
     )
-    each = {s: _both(table, c.NOISELESS, s) for s in sorted(int(s) for s in table.seed.dropna().unique())}
+    each = {s: both(table, c.NOISELESS, s) for s in sorted(int(s) for s in table.seed.dropna().unique())}
     yield secondary(
         c.EACH_SEED,
-        informed and all(_ahead(two) for two in each.values()),
-        "; ".join(f"seed {s}: {_text(two)}" for s, two in each.items()),
+        informed and all(ahead(two) for two in each.values()),
+        "; ".join(f"seed {s}: {in_words(two)}" for s, two in each.items()),
     )
-    cells = [int(k) for k in table.cell.dropna().unique() if int(k) % 2]
-    left = {
-        "cell": bits(table, c.NOISY, c.NOISELESS, cells=cells),
-        "window": bits(table, c.NOISY, c.NOISELESS, by="window", quantity=c.LEFT_OUT_NATS),
-    }
-    yield secondary(
-        c.LEFT_OUT,
-        informed and _ahead(left),
-        f"{left['cell'].text()} bits per spike over {len(cells)} cells, {left['window'].text()} over windows",
-    )
+    yield of_left_out(table, c.NOISELESS, informed)
     for arm in (c.ADDED, c.LN, c.SUBUNITS, c.GLM, c.CNN):
         if arm in set(table.arm):
-            two = _both(table, arm)
-            text = f"{bits(table, arm).value:.3f} bits per spike; difference {_text(two)}"
-            yield secondary(c.AHEAD.format(arm), informed and _ahead(two), text)
+            two = both(table, arm)
+            text = f"{bits(table, arm).value:.3f} bits per spike; difference {in_words(two)}"
+            yield secondary(c.AHEAD.format(arm), informed and ahead(two), text)
     yield from _of_drawn_spikes(table, informed)
+
+
+def of_left_out(table: pd.DataFrame, other: str, informed: bool) -> Claim:
+    """The claim that the noisy arm is ahead of another in the cells that were left out of all choices."""
+    cells = [int(k) for k in table.cell.dropna().unique() if int(k) % 2]
+    left = {
+        "cell": bits(table, c.NOISY, other, cells=cells),
+        "window": bits(table, c.NOISY, other, by="window", quantity=c.LEFT_OUT_NATS),
+    }
+    return secondary(
+        c.LEFT_OUT,
+        informed and ahead(left),
+        f"{left['cell'].text()} bits per spike over {len(cells)} cells, {left['window'].text()} over windows",
+    )
 
 
 def _of_drawn_spikes(table: pd.DataFrame, informed: bool) -> Iterator[Claim]:

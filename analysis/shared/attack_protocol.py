@@ -46,7 +46,7 @@ def noise_on(net: Any) -> Any:
     if not cells:
         raise NsnnError("net has no NoisySpike: expected spiking neurons, in which noise can be switched on")
     for cell in cells:
-        cell.noisy = True
+        cell.noisy, cell.mean_field = True, False
     return noisy
 
 

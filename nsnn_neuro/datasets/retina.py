@@ -14,7 +14,7 @@ import neo
 import numpy as np
 
 from ..core.checks import file_path, suggest_keywords
-from ..core.errors import FormatError
+from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import Budget, check_regular
 from ..io.block import build_block
 from ..io.provenance import provenance
@@ -33,9 +33,8 @@ _PARTS = {
     "movie_rf_center": (2, "f"),
 }
 _WINDOW = 300  # samples of 1 ms: an image trial, and a window of the movie
-_N_WINDOWS = 60
 _FRAME_RATE = 30.0  # Hz
-_FIRST_FRAME, _FRAMES_APART = 12.0, 24.2  # window k of the movie starts at frame 12 + 24.2 k
+_STARTS = 12 + 24.2 * np.arange(60)  # frames at which the windows of this movie start
 # pixels of the picture on the screen, and its left and lower edge in the coordinates of receptive fields
 _MOVIE_SIDE, _MOVIE_EDGES = 360, (220.0, 120.0)
 _IMAGE_SIDE, _IMAGE_EDGES = 256, (272.0, 172.0)
@@ -70,7 +69,7 @@ class SalamanderRetina:
     frames: np.ndarray
     """(n_frames, side, side) uint8, grey levels, 30 frames per second"""
     window_onsets: np.ndarray
-    """(60,) s from the start of the movie, (12 + 24.2 k) / 30"""
+    """(n_windows,) s from the start of the movie, (12 + 24.2 k) / 30"""
     centres_in_pictures: np.ndarray
     """(n_cells, 2) x and y of the receptive fields in pixels of `pictures`; it may lie outside"""
     centres_in_frames: np.ndarray
@@ -78,7 +77,7 @@ class SalamanderRetina:
 
 
 @suggest_keywords
-def salamander_retina(path: str | Path) -> SalamanderRetina:
+def salamander_retina(path: str | Path, *, starts: Any = None) -> SalamanderRetina:
     """Read 49 ganglion cells of a salamander retina under 60 natural images and a natural movie, 30 repeats of each.
 
     The recording is not part of this package. `path` leads to a file retina2.npz with these arrays, uncompressed or deflated:
@@ -98,6 +97,8 @@ def salamander_retina(path: str | Path) -> SalamanderRetina:
     Parameters
     ----------
     path : the file, or the folder that contains it
+    starts : (n_windows,) frames of the movie, not below 0 and ascending, at which its windows start, for another recording in a
+        file with these arrays; None: 12 + 24.2 k, of the 60 windows of this one
 
     Returns
     -------
@@ -105,6 +106,7 @@ def salamander_retina(path: str | Path) -> SalamanderRetina:
 
     Raises
     ------
+    NsnnError : other starts
     FormatError : no such file; damaged; without one of the arrays (an older file has no movie_frames); arrays of other types or
         shapes than above, or that do not fit each other; counts that do not add up to the number of spikes; times that are not
         increasing whole milliseconds within the trial; a file that takes more memory than 512 MiB and 32 times its size
@@ -124,35 +126,42 @@ def salamander_retina(path: str | Path) -> SalamanderRetina:
     if not file.exists():
         raise FormatError(f"path = {path}: no such file: expected {_FILE}, or its folder")
     check_regular(file)
+    starts = _STARTS if starts is None else np.asarray(starts, dtype=float)
+    ascending = starts.ndim == 1 and starts.size and np.isfinite(starts).all() and (np.diff(starts) > 0).all()
+    if not ascending or starts[0] < 0:
+        raise NsnnError(
+            "starts: expected frames of the movie, not below 0 and ascending, such as 12 + 24.2 * np.arange(60)"
+        )
+    n_windows = len(starts)
     budget = Budget.of(file, cure=f"expected {_FILE} as it was distributed")
     data = read_arrays(file, _PARTS, budget, f"expected {_FILE}; older ones lack the frames of the movie")
-    if wrong := _wrong_shapes(data):
+    if wrong := _wrong_shapes(data, starts):
         raise FormatError(f"path = {file}: {wrong}")
     n_images, n_cells, n_repeats = shape = data["images_counts"].shape
-    train, sample = _trains(file, data, "images", _WINDOW, budget)
+    train, sample = _trains(file, data, "images", 1, budget)
     image, cell, repeat = np.unravel_index(train, shape)
     images = _block(image, cell, repeat, sample, (n_images, n_cells, n_repeats), "natural images")
-    train, sample = _trains(file, data, "movie", _N_WINDOWS * _WINDOW, budget)
+    train, sample = _trains(file, data, "movie", n_windows, budget)
     window, within = np.divmod(sample - 1, _WINDOW)  # sample 300 is the last one of the first window
     n_repeats = data["movie_counts"].shape[1]
     cell, repeat = np.divmod(train, n_repeats)
-    movie = _block(window, cell, repeat, within + 1, (_N_WINDOWS, n_cells, n_repeats), "natural movie")
+    movie = _block(window, cell, repeat, within + 1, (n_windows, n_cells, n_repeats), "natural movie")
     return SalamanderRetina(
         images=images,
         movie=movie,
         pictures=data["images"],
         frames=data["movie_frames"],
-        window_onsets=(_FIRST_FRAME + _FRAMES_APART * np.arange(_N_WINDOWS)) / _FRAME_RATE,
+        window_onsets=starts / _FRAME_RATE,
         centres_in_pictures=_pixels(data["images_rf_center"], _IMAGE_EDGES, _IMAGE_SIDE, data["images"].shape[1]),
         centres_in_frames=_pixels(data["movie_rf_center"], _MOVIE_EDGES, _MOVIE_SIDE, data["movie_frames"].shape[1]),
     )  # fmt: skip
 
 
-def _wrong_shapes(data: dict[str, np.ndarray]) -> str:
+def _wrong_shapes(data: dict[str, np.ndarray], starts: np.ndarray) -> str:
     """Description of shapes that do not fit each other; empty if they do."""
     shape = {name: values.shape for name, values in data.items()}
     n_images, n_cells, n_repeats = shape["images_counts"]
-    last = math.ceil(_FIRST_FRAME + _FRAMES_APART * (_N_WINDOWS - 1) + _WINDOW * _FRAME_RATE / 1000)
+    last = math.ceil(starts[-1] + _WINDOW * _FRAME_RATE / 1000)
     if min(n_images, n_cells, n_repeats, shape["movie_counts"][1]) < 1:
         return "it has no images, cells or repeats"
     if shape["images"][0] != n_images:
@@ -166,19 +175,17 @@ def _wrong_shapes(data: dict[str, np.ndarray]) -> str:
         if shape[name][1] != shape[name][2] or not shape[name][1]:
             return f"{name} has shape {shape[name]}: expected square images"
     if shape["movie_frames"][0] < last:
-        return f"movie_frames has {shape['movie_frames'][0]} frames: expected {last} or more, for {_N_WINDOWS} windows"
+        return f"movie_frames has {shape['movie_frames'][0]} frames: expected {last} or more, for {len(starts)} windows"
     return ""
 
 
 def _trains(
-    file: Path, data: dict[str, np.ndarray], part: str, last: int, budget: Budget
+    file: Path, data: dict[str, np.ndarray], part: str, windows: int, budget: Budget
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of each spike the number of its train, in the order of the counts, and its sample, from 1 to `last`."""
+    """Of each spike the number of its train, in the order of the counts, and its sample, from 1 on, in windows end to end."""
     counts, times = data[f"{part}_counts"].ravel(), data[f"{part}_spikes_ms"]
-    budget.take(
-        float(counts.size) * _PER_TRAIN * (1 if last == _WINDOW else _N_WINDOWS),
-        f"path = {file}: its spike trains",
-    )
+    last = windows * _WINDOW
+    budget.take(float(counts.size) * _PER_TRAIN * windows, f"path = {file}: its spike trains")
     budget.take(float(times.size) * _PER_SPIKE, f"path = {file}: its spikes")
     if counts.min() < 0 or counts.max() > last:
         raise FormatError(

@@ -23,7 +23,7 @@ with needs_package("torch", "nsnn_neuro.deep"):
     from .feedback_alignment import RandomFeedback
     from .files import load, save
     from .fit import Diverged, Fit, fit
-    from .neuron import EachStep, NoisySpike, State, passes, twin
+    from .neuron import EachStep, NoisySpike, State, mean_field, passes, twin
     from .operator_norm import bound_norm
     from .perturbations import disturbed
     from .residual import Residual, Times
@@ -56,6 +56,7 @@ __all__ = [
     "from_nir",
     "load",
     "log_likelihood",
+    "mean_field",
     "passes",
     "pgd",
     "save",

@@ -107,6 +107,10 @@ def to_nir(module: Any, *, image: Any = None, dt: Time = _STEP) -> Any:
             longest[name] = layer.max_steps
             between += bool((layer.steps % 1).any())
         elif isinstance(layer, NoisySpike):
+            if layer.mean_field:
+                raise NsnnError(
+                    "mean_field = True of a NoisySpike: expected neurons that spike, mean_field=False"
+                )
             lost["noise"] += layer.noisy
             lost["a reset by subtraction"] += layer.neuron.reset == "subtract"
     if not nodes:

@@ -34,14 +34,15 @@ class Law:
     """A neuron's parameters as tensors that broadcast with a step's drive, and its dynamics.
 
     like : the drive of a step; axis : of it, along which array parameters vary; beta, theta : numbers, arrays, or tensors where
-    they are learned; level : log of the learned factor of the noise, or None; width : standard deviation of a Gaussian density
-    that replaces the family's in the backward pass, or None
+    they are learned; mean_field : without noise, whether o is F(x) in place of a spike; level : log of the learned factor of the
+    noise, or None; width : standard deviation of a Gaussian density that replaces the family's in the backward pass, or None
     """
 
     beta: Any
     detached: bool
     family: Family
     hard: bool
+    mean_field: bool
     noisy: bool
     theta: Any
 
@@ -55,12 +56,13 @@ class Law:
         hard: bool,
         axis: int,
         noisy: bool,
+        mean_field: bool,
         detached: bool,
         level: torch.Tensor | None,
         width: float | None,
     ) -> None:
         self.family, self.noisy, self.detached, self.width = family, noisy, detached, width
-        self.hard = hard
+        self.hard, self.mean_field = hard, mean_field
         spread = functools.partial(_spread, like=like, axis=axis)
         self.beta, self.theta = spread(beta, name="beta"), spread(theta, name="theta")
         names = [f.name for f in self.family.parameter_fields()]
@@ -100,7 +102,7 @@ class Law:
         return State(u, self.fired(x, self.level, forced))
 
     def drawn(self, x: torch.Tensor, uniform: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-        """Spikes drawn at x = u - theta, of a step or its next part; uniform : as of `uniform_of_step`."""
+        """Spikes drawn at x = u - theta, of a step or its next part, or F(x); uniform : as of `uniform_of_step`."""
         p = self.probability(x)
         return uniform(p).lt_(p) if self.noisy else p
 
@@ -111,7 +113,7 @@ class Law:
 
     def probability(self, x: torch.Tensor) -> torch.Tensor:
         """F(x)."""
-        if not self.noisy:
+        if not (self.noisy or self.mean_field):
             return (x > 0).to(x.dtype)
         return self._at(self.family.cdf_text, x, self.level)
 
@@ -139,6 +141,7 @@ class Law:
         numbers = (self.beta, self.theta, *self.numbers.values())
         return (
             type(self.family) is Gaussian
+            and not self.mean_field
             and self.level is None
             and all(isinstance(value, float) for value in numbers)
             and u.dtype == torch.float32

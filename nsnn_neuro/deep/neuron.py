@@ -41,6 +41,8 @@ class NoisySpike(nn.Module):
     beta, theta, reset : as of `NSNNNeuron`: decay per step, threshold, "hard" or "subtract"
     reset_path : "exact", or "detached": the backward pass treats the spikes in the reset as constants
     noisy : False: the deterministic neuron, which fires when u > theta, with the family's density as surrogate gradient
+    mean_field : True: the mean-field control: o_t is F(u_t - theta), a number from 0 to 1 in place of a draw, so `noisy` is False;
+        the gradient is exact. For one step and a linear readout it is the mean over infinitely many draws
     learn_beta, learn_theta, learn_noise : whether beta, theta and the scale of the noise are learned, from these values on: one
         number for the layer, or one for each place where an array is given. beta is the logistic function of its logit plus the
         parameter `beta_shift`, so it stays between 0 and 1; theta has `theta_shift` added; the family's scale is multiplied by
@@ -61,6 +63,7 @@ class NoisySpike(nn.Module):
     """
 
     axis: int
+    mean_field: bool
     noisy: bool
     reset_path: str
 
@@ -73,6 +76,7 @@ class NoisySpike(nn.Module):
         reset: str = "hard",
         reset_path: str = "exact",
         noisy: bool = True,
+        mean_field: bool = False,
         learn_beta: bool = False,
         learn_theta: bool = False,
         learn_noise: bool = False,
@@ -84,9 +88,10 @@ class NoisySpike(nn.Module):
         one_of(reset_path, ("exact", "detached"), "reset_path")
         if isinstance(axis, bool) or not isinstance(axis, int):
             raise NsnnError(f"axis = {axis!r}: expected a whole number, -1 for the last axis of a step")
-        if learn_noise and not noisy:
+        if learn_noise and not (noisy or mean_field):
             raise NsnnError("learn_noise = True: expected False with noisy=False, without noise to learn")
-        self.reset_path, self.noisy, self.axis = reset_path, bool(noisy), axis
+        self.reset_path, self.axis = reset_path, axis
+        self.mean_field, self.noisy = bool(mean_field), bool(noisy and not mean_field)
         self.tape: Any = None  # of `online` or `estimators`, while they learn
         self.surrogate_width: float | None = None  # set by `surrogate` during an attack
         starts = [np.asarray(self._neuron.si(name)) for name in ("beta", "theta")]
@@ -179,7 +184,7 @@ class NoisySpike(nn.Module):
         return self._law(work).step(work, state, forced, generator)
 
     def probability(self, u: torch.Tensor) -> torch.Tensor:
-        """F(u - theta), the probability of a spike at potentials u (..., as a step's drive); 0 or 1 where noisy=False.
+        """F(u - theta), the probability of a spike at potentials u (..., as a step's drive); 0 or 1 in a deterministic neuron.
 
         >>> from nsnn_neuro import Uniform
         >>> NoisySpike(Uniform(1.0)).probability(torch.tensor([0.5])).tolist()
@@ -193,7 +198,8 @@ class NoisySpike(nn.Module):
         """The dynamics for steps whose drive is like a tensor."""
         return Law(
             self._family, like, beta=self.beta, theta=self.theta, hard=self._neuron.reset == "hard", axis=self.axis,
-            noisy=self.noisy, detached=self.reset_path == "detached", level=self._level(), width=self.surrogate_width,
+            noisy=self.noisy, mean_field=self.mean_field, detached=self.reset_path == "detached", level=self._level(),
+            width=self.surrogate_width,
         )  # fmt: skip
 
     def _checked(
@@ -233,7 +239,8 @@ class NoisySpike(nn.Module):
     def extra_repr(self) -> str:
         """What is shown in brackets."""
         numbers = f"beta={self.neuron.beta}, theta={self.neuron.theta}, reset={self.neuron.reset!r}"
-        return f"{self.family!r}, {numbers}, reset_path={self.reset_path!r}, noisy={self.noisy}"
+        kind = "mean_field=True" if self.mean_field else f"noisy={self.noisy}"
+        return f"{self.family!r}, {numbers}, reset_path={self.reset_path!r}, {kind}"
 
 
 class EachStep(nn.Sequential):
@@ -284,13 +291,44 @@ def twin(module: nn.Module) -> Any:
     >>> twin(nn.Sequential(nn.Linear(4, 2), NoisySpike(Gaussian(0.4))))[1].noisy
     False
     """
+    deterministic, cells = _copy(module)
+    for cell in cells:
+        cell._family, cell.log_level, cell.noisy, cell.mean_field = cell.family, None, False, False
+    return deterministic
+
+
+def mean_field(module: nn.Module) -> Any:
+    """The mean-field control of a module: a copy whose noisy neurons emit F(u - theta) in place of draws.
+
+    It tells smoothing from sampling: whether a noisy network owes a result to its draws, or to the smooth function of their mean.
+    Parameters are the same and train as before; `NoisySpike(..., mean_field=True)` is such a neuron. The copy draws nothing, so one
+    pass stands for all.
+
+    Raises
+    ------
+    NsnnError : a module without noisy neurons
+
+    >>> from nsnn_neuro import Uniform
+    >>> mean_field(nn.Sequential(NoisySpike(Uniform(1.0))))(torch.tensor([[0.5], [0.75]])).flatten().tolist()
+    [0.25, 0.46875]
+    """
+    control, cells = _copy(module)
+    noisy = [cell for cell in cells if cell.noisy]
+    if not noisy:
+        raise NsnnError(
+            f"module is {type(module).__name__} without noisy neurons: expected a NoisySpike with noisy=True"
+        )
+    for cell in noisy:
+        cell.noisy, cell.mean_field = False, True
+    return control
+
+
+def _copy(module: nn.Module) -> tuple[nn.Module, list[NoisySpike]]:
+    """A copy of a module, and its neurons."""
     if not isinstance(module, nn.Module):
         raise NsnnError(f"module is {type(module).__name__}: expected a torch.nn.Module")
-    deterministic = copy.deepcopy(module)
-    for cell in deterministic.modules():
-        if isinstance(cell, NoisySpike):
-            cell._family, cell.log_level, cell.noisy = cell.family, None, False
-    return deterministic
+    copied = copy.deepcopy(module)
+    return copied, [cell for cell in copied.modules() if isinstance(cell, NoisySpike)]
 
 
 def surrogate(module: nn.Module, width: float | None) -> contextlib.AbstractContextManager[None]:

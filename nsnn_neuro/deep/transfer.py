@@ -118,6 +118,8 @@ class _Moved:
 
     def neurons(self, name: str, spike: NoisySpike, link: Link) -> None:
         """Append a population and the projection to it."""
+        if spike.mean_field:
+            raise NsnnError(f"mean_field = True at {name!r}: expected neurons that spike, mean_field=False")
         axis = spike.axis - 1 if spike.axis > 0 else len(link.after) + spike.axis
         if spike.axis == 0 or not 0 <= axis < len(link.after):
             raise NsnnError(f"axis = {spike.axis} at {name!r}: expected -1 for a dense layer, 1 for an image")

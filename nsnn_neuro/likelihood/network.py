@@ -78,6 +78,8 @@ class NetworkModel:
     hidden, output : `NSNNNeuron`s: beta, theta and reset of the layers
     noisy : False: hidden neurons fire where u_t >= theta; F is that of the outputs, and f
         the surrogate gradient of training
+    mean_field : True: the mean-field control: h_t is F(u_t - theta) in place of a draw, so `noisy`
+        is False and the gradient exact; see `deep.mean_field`
     own_inputs : True: each output has hidden neurons of its own, with the same hidden weights,
         which receive its own `channels` of the stimulus, as the part of an image around its
         receptive field. Signals then have n_outputs times `channels` channels, output by output
@@ -99,8 +101,10 @@ class NetworkModel:
     signal_unit: Any = None
     noisy: bool = True
     own_inputs: bool = False
+    mean_field: bool = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "noisy", self.noisy and not self.mean_field)
         positive(self.dt, "s", "dt")
         basis = instance(as_basis(self.stimulus, "stimulus"), Basis, "stimulus", "a basis such as Lags(5)")
         object.__setattr__(self, "stimulus", basis)
@@ -290,8 +294,10 @@ class NetworkModel:
         return u, h, v
 
     def hidden_spikes(self, u: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Spikes (0.0 or 1.0) at potentials u, drawn; without noise those above threshold."""
+        """Spikes (0.0 or 1.0) at potentials u, drawn; without noise those above threshold, or F(u - theta)."""
         distance = u - self.hidden.si("theta")
+        if self.mean_field:
+            return np.asarray(self.family.cdf(distance))
         if not self.noisy:
             return (distance >= 0).astype(float)
         return (rng.random(u.shape) < self.family.cdf(distance)).astype(float)

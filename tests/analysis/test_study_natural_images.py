@@ -322,28 +322,6 @@ def test_the_first_layer_is_that_of_all_steps_one_by_one() -> None:
             torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
 
 
-def test_the_mean_field_is_the_mean_over_draws() -> None:
-    """For one step; two steps by the recursion; another width changes the gradient alone."""
-    torch = pytest.importorskip("torch")
-    import nsnn_neuro as nsnn
-    from analysis.natural_images.networks import MeanField
-    from nsnn_neuro import deep
-
-    n, cell = 40_000, MeanField(nsnn.Gaussian(0.3), noisy=False)
-    share = float(deep.NoisySpike(nsnn.Gaussian(0.3))(torch.full((1, n), 0.8)).mean())
-    drive = torch.tensor([[[0.8]], [[0.9]]], requires_grad=True)
-    out = cell(drive).flatten()
-    first = stats.norm.cdf(-0.2 / 0.3)
-    assert abs(share - first) < 4 * np.sqrt(first * (1 - first) / n)
-    expected = first, stats.norm.cdf((0.5 * 0.8 * (1 - first) + 0.9 - 1) / 0.3)
-    np.testing.assert_allclose(out.tolist(), expected, rtol=1e-5)
-    with deep.neuron.surrogate(cell, 1.2):
-        again = cell(drive).flatten()
-    torch.testing.assert_close(again, out)
-    slope = torch.autograd.grad(again[0], drive)[0].flatten()
-    assert slope[0].item() == pytest.approx(stats.norm.pdf(-0.2, scale=1.2), rel=1e-5)
-
-
 def test_noise_counted_twice_has_twice_the_variance() -> None:
     """P(spike) = Phi((u - 1) / (sqrt(2) sigma)), |z| < 4; without noise the neuron is the deterministic one."""
     torch = pytest.importorskip("torch")

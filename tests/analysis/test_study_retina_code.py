@@ -146,7 +146,7 @@ def test_fano_factors_and_noise_correlations_of_known_counts() -> None:
 # --- claims on made-up tables ---
 
 
-def made_up(**bits: float) -> pd.DataFrame:
+def made_up(arms: tuple[str, ...] = config.ARMS, **bits: float) -> pd.DataFrame:
     """A table on which all claims hold; `bits` replaces means, in bits per spike or other units."""
     v = {NOISY: 0.43, NOISELESS: 0.3, "exchanged": -0.5, "r": 0.6, "distance": 0.2, "fano": 0.7} | bits
     rng, rows = RNG(1), []
@@ -154,8 +154,8 @@ def made_up(**bits: float) -> pd.DataFrame:
     def add(quantity: str, value: float, **more: Any) -> None:
         rows.append({"quantity": quantity, "value": value, **more})
 
-    for fold, seed, arm in np.ndindex(2, 2, 7):
-        name = config.ARMS[arm]
+    for fold, seed, arm in np.ndindex(2, 2, len(arms)):
+        name = arms[arm]
         one = {"fold": fold, "seed": seed, "arm": name}
         best = name == NOISY
         for by in ("cell", "window"):

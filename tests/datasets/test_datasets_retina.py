@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from helpers import recordings
 
-from nsnn_neuro import FormatError, datasets, measures
+from nsnn_neuro import FormatError, NsnnError, datasets, measures
 
 N_WINDOWS, SAMPLES = 60, 300
 
@@ -81,6 +81,23 @@ def test_pixels_run_from_the_top_left(tmp_path: Path) -> None:
     np.testing.assert_allclose(retina.centres_in_frames[0], [1, 3])
     assert retina.pictures.dtype == retina.frames.dtype == np.uint8
     np.testing.assert_array_equal(retina.pictures, arrays()["images"])
+
+
+def test_windows_of_another_recording_start_where_they_are_said_to(tmp_path: Path) -> None:
+    """Three windows, whose trains are 900 ms long; starts that are none, and a movie that is too short for them."""
+    made = {
+        "movie_counts": np.full((3, 2), 1), "movie_spikes_ms": np.full(6, 601), "movie_frames": np.zeros((109, 4, 4), np.uint8),
+    }  # fmt: skip
+    path = written(tmp_path, made)
+    retina = datasets.salamander_retina(path, starts=[0, 30.5, 100])
+    np.testing.assert_allclose(retina.window_onsets, [0, 30.5 / 30, 100 / 30])
+    assert len(retina.movie.segments) == 3 * 2
+    assert [samples(retina.movie, k, 0) for k in (0, 2, 4)] == [[], [], [1]]
+    for starts in ([], [[0, 1]], [5, 5], [-1, 3], [0, np.nan], [0, np.inf]):
+        with pytest.raises(NsnnError, match="starts: expected frames of the movie"):
+            datasets.salamander_retina(path, starts=starts)
+    with pytest.raises(FormatError, match="109 frames: expected 110 or more, for 2 windows"):
+        datasets.salamander_retina(path, starts=[0, 101])
 
 
 def test_counts_of_unequal_trains_are_split_at_their_borders(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from helpers.fits import analog, gaussian_signal
 from numpy.testing import assert_allclose, assert_array_equal
 from test_likelihood_network import FIRST, SECOND, SIGNAL, block_of, hidden_patterns, ndl_of_patterns, tiny
 
-from nsnn_neuro import fit_network
+from nsnn_neuro import NsnnError, fit_network
 from nsnn_neuro.likelihood import Lags, NetworkModel, Training, fit_windows, window_bounds
 from nsnn_neuro.likelihood.network_objective import bound_slope
 from nsnn_neuro.likelihood.network_windows import penalised
@@ -117,6 +117,36 @@ def test_without_hidden_noise_bound_and_slope_are_exact() -> None:
     assert_allclose(
         window_bounds(model, weights, x[None], SPIKES[None, None], n_draws=5), [[logs]], rtol=1e-12
     )
+
+
+@pytest.mark.parametrize("reset", ["hard", "subtract"])
+def test_the_slope_of_the_mean_field_is_that_of_its_likelihood(reset: str) -> None:
+    """By differences; F in place of draws by the recursion; draws are the same, and a Network of it is refused."""
+    model = dataclasses.replace(tiny(reset, 2)[0], mean_field=True)
+    weights, x = [FIRST.copy(), SECOND.copy()], x_of(model)
+    assert not model.noisy
+    value = {k: window_bounds(model, weights, x[None], SPIKES[None, None], n_draws=k).item() for k in (1, 5)}
+    assert value[1] == value[5]
+    u, h, v, o, exact = np.zeros(2), np.zeros(2), np.zeros(2), np.zeros(2), 0.0
+    for t in range(4):
+        u = 0.6 * (u * (1 - h) if reset == "hard" else u - 0.9 * h) + x[t] @ FIRST
+        h = model.family.cdf(u - 0.9)
+        v = 0.4 * (v * (1 - o) if reset == "hard" else v - 0.7 * o) + SECOND[0] + h @ SECOND[1:]
+        q, o = model.family.cdf(v - 0.7), SPIKES[t]
+        exact += np.log(np.where(o == 1, q, 1 - q)).sum()
+    assert value[1] == pytest.approx(exact, rel=1e-12)
+    rng = np.random.default_rng(1)
+    slopes = bound_slope(model, weights, x[None, :, None], SPIKES[:, None, None], 1, rng)[1]
+    for w, slope in zip(weights, slopes, strict=True):
+        for index in np.ndindex(w.shape):
+            kept, two = w[index], []
+            for step in (1e-5, -1e-5):
+                w[index] = kept + step
+                two.append(window_bounds(model, weights, x[None], SPIKES[None, None]).item())
+            w[index] = kept
+            assert_allclose(slope[index], (two[0] - two[1]) / 2e-5, rtol=1e-6, atol=1e-9)
+    with pytest.raises(NsnnError, match="noisy = False"):
+        model.network(weights)
 
 
 def test_outputs_with_own_inputs_have_hidden_neurons_of_their_own() -> None:

@@ -1,0 +1,102 @@
+"""The study of sampling and smoothing in the retina: its claims on made-up tables, mixtures, sabotage, and the kept table."""
+
+from __future__ import annotations
+
+import dataclasses
+import lzma
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.studies import failing
+from numpy.testing import assert_allclose
+from test_study_retina_code import SMALL, drawn, made_up
+
+from analysis import full_runs
+from analysis import retina_sampling as study
+from analysis.retina_code import config as first
+from analysis.retina_code import networks
+from analysis.retina_code.rate_models import Settings
+from analysis.retina_code.responses import Responses
+from analysis.retina_sampling import config
+from analysis.retina_sampling.config import MEAN, NOISELESS, NOISY, READ, SINGLE
+from analysis.shared import kept_tables
+from nsnn_neuro import FormatError, NsnnError
+
+RNG = np.random.default_rng
+SMALL_HERE = SMALL | {"arms": config.FITTED, "scales": (0.0, 0.1)}
+
+
+def table(**bits: float) -> pd.DataFrame:
+    """A table on which all claims hold; `bits` replaces means, in bits per spike."""
+    others = dict.fromkeys(config.ARMS, 0.42)
+    rows = made_up(config.ARMS, **others | {NOISY: 0.5, MEAN: 0.45, NOISELESS: 0.4} | bits)
+    return rows[rows.seed.notna()]
+
+
+@pytest.mark.slow
+def test_claims_hold_and_fail_one_by_one() -> None:
+    sound = table()
+    assert not failing(study, sound)
+    every = [claim.text for claim in study.claims(sound)]
+    assert [claim.text for claim in study.claims(sound) if claim.central] == [config.PRIMARY]
+    assert "mean field less noiseless +0.05" in study.headline(sound)
+    assert study.summary(sound).arm.tolist() == list(config.ARMS)
+    assert len(study.plot(sound).axes) == 1
+    single, smooth, noise, in_use = (text for text, *_ in config.PAIRS)
+    changes: list[tuple[dict[str, float], set[str]]] = [
+        ({MEAN: 0.51}, {config.PRIMARY, first.EACH_SEED, first.LEFT_OUT}),
+        ({f"{NOISY}, left out": 0.44}, {first.LEFT_OUT}),
+        ({SINGLE.format(MEAN): 0.51}, {single}),
+        ({NOISELESS: 0.46}, {smooth}),
+        ({NOISELESS: 0.51}, {smooth, noise}),
+        ({READ: 0.51}, {in_use}),
+        ({"exchanged": 0.5}, set(every)),
+    ]
+    for change, claims in changes:
+        assert set(failing(study, table(**change))) == claims, change
+
+
+def test_a_mixture_is_the_mean_probability_of_networks_with_other_weights() -> None:
+    """By a network for each copy; without parameter noise it is the single prediction."""
+    data = drawn(2, 2)
+    network = networks.fit(
+        drawn(), Settings(1, 1.0, 0.1), study.Config(**SMALL_HERE), noise=False, seed=1, mean_field=True
+    )
+    assert network.model.mean_field
+    single = network.log_likelihood(data)
+    assert_allclose(network.scored_by(5).log_likelihood(data), single)
+    rng, each = RNG([0, 5]), []
+    for _ in range(5):
+        moved = tuple(w * (1 + 0.2 * rng.standard_normal(w.shape)) for w in network.weights)
+        each.append(np.exp(dataclasses.replace(network, weights=moved).log_likelihood(data)))
+    mixed = network.scored_by(5, 0.2).log_likelihood(data)
+    assert_allclose(mixed, np.log(np.mean(each, axis=0)), rtol=1e-9)
+    assert np.abs(mixed - single).max() > 0.01
+
+
+@pytest.mark.slow
+def test_a_run_on_drawn_responses_and_its_sabotage() -> None:
+    """All arms, each with information where there is some; with shuffled windows all claims fail."""
+    data, small = drawn(), study.Config(**SMALL_HERE)
+    mixed = Responses(data.x[RNG(5).permutation(len(data.x))], data.tiles, data.o)
+    result, shuffled = (study.tabulated(shown, small) for shown in (data, mixed))
+    assert set(result.arm) == set(config.ARMS)
+    assert len(failing(study, shuffled)) == len(study.claims(shuffled))
+    assert study.summary(result)["bits per spike"].str.startswith("+").all()
+    single = result[result.arm == SINGLE.format(MEAN)].setting.unique()
+    assert all("scale 0" in text for text in single)
+
+
+def test_the_kept_table_gives_the_verdicts_of_the_full_run(tmp_path: Path) -> None:
+    """Another configuration has none; files that are no tables are refused."""
+    found, run = study.claims(study.kept_table(study.Config(jobs=2))), full_runs.read()["retina_sampling"]
+    assert found == run["claims"]
+    with pytest.raises(NsnnError, match=r"no kept table .*run the study"):
+        study.kept_table(study.Config(seed=2))
+    path = tmp_path / "a.csv.xz"
+    for content in (b"no archive", lzma.compress(b"{}\nx\n1\n")):
+        path.write_bytes(content)
+        with pytest.raises(FormatError, match=r"no kept table .*: delete it"):
+            kept_tables.read(path, lambda rows: "arm" in rows)
