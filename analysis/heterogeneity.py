@@ -54,6 +54,10 @@ CHANNELS, WORDS, SWEEP, STEPS = 20, 4, 5, 28
 GAPS = (1, 4, 8, 13)  # steps between the onsets, of the words of the task `interval`
 ONSETS, KEPT = (1, 8), 0.8  # range of the first onset; share of spikes that are not lost
 CHANCE, LEARNED, NEAR = 1 / WORDS, (1 + 1 / WORDS) / 2, 0.05
+CONTROL = (
+    f"with times shuffled the accuracy is within {100 * NEAR:.0f} points of chance, and below that in words by more than "
+    "20 points, in each task (95 %)"
+)
 SPREAD = 1.5  # SD of logit beta of drawn membranes
 
 
@@ -76,7 +80,7 @@ class Config(StudyConfig):
     QUICK: ClassVar[dict[str, Any]] = {"tasks": ("interval",), "seeds": 3, "betas": (0.6,), "rates": (0.05,)}
 
 
-Words = tuple[np.ndarray, np.ndarray]
+Words = tuple[np.ndarray, np.ndarray]  # spikes and labels
 
 
 def words(task: str, n: int, rng: np.random.Generator, *, shuffle: bool = False) -> Words:
@@ -204,12 +208,11 @@ def _of_one(config: Config, task: str, arm: str) -> list[dict[str, Any]]:
 
 
 def _gain(table: pd.DataFrame, first: str, second: str) -> np.ndarray:
-    """Accuracy of one arm minus that of another by seed, mean over tasks."""
     return paired(where(table, part="test"), first, second, equal=("epochs", "words"))
 
 
-def _by_seed(rows: pd.DataFrame, column: str = "accuracy") -> np.ndarray:
-    return rows.groupby("seed")[column].mean().to_numpy()
+def _by_seed(rows: pd.DataFrame) -> np.ndarray:
+    return rows.groupby("seed").accuracy.mean().to_numpy()
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
@@ -223,16 +226,12 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     drawn = _gain(table, "noisy, drawn", "noisy, equal")
     by_kind = [_gain(table, f"{kind}, learned", f"{kind}, equal") for kind in MEMBRANES]
     more = by_kind[0] - by_kind[1]
-    without = _gain(table, "noisy, learned", "deterministic, learned")
+    less = _gain(table, "noisy, learned", "deterministic, learned")
     cells = where(table, part="cell", arm="noisy, learned")
     level = where(cells, name="sigma").groupby("seed").value.median().to_numpy()
     first = float(cells.sigma.iloc[0])
-    tau = (
-        where(cells, name="beta")
-        .assign(tau=lambda rows: -1 / np.log(rows.value))
-        .groupby(["task", "seed"])
-        .tau
-    )
+    slow = where(cells, name="beta")
+    tau = (-1 / np.log(slow.value)).groupby([slow.task, slow.seed])
     ratio = (tau.quantile(0.9) / tau.quantile(0.1)).groupby("seed").mean().to_numpy()
 
     def each(values: dict[str, np.ndarray], unit: str = "points") -> str:
@@ -252,12 +251,11 @@ def claims(table: pd.DataFrame) -> list[Claim]:
               above(over["noise only"], 0.0), points(over["noise only"])),
         Claim("learned membranes help noisy networks more than deterministic ones (difference of gains, mean of tasks, 95 %)",
               above(more, 0.0), points(more)),
-        Claim(f"with times shuffled the accuracy is within {100 * NEAR:.0f} points of chance, and below that in words by more than "
-              "20 points, in each task (95 %)",
+        Claim(CONTROL,
               all(abs(np.array(interval(v)[1:]) - CHANCE).max() < NEAR for v in control.values())
               and all(above(learned[task] - v, 0.2) for task, v in control.items()), each(control, "%")),
         secondary(f"noisy networks with learned membranes are not worse than deterministic ones by more than {100 * NEAR:.0f} "
-                  "points (mean of tasks, 95 %)", above(without, -NEAR), points(without)),
+                  "points (mean of tasks, 95 %)", above(less, -NEAR), points(less)),
         secondary("the learned noise of most hidden neurons is below its first level (median by seed, 95 %)",
                   above(first - level, 0.0), f"median {interval_text(level, 'of theta')}, first {first:g}"),
         secondary("learned membranes differ: the time constant of the slowest tenth of hidden neurons is at least twice that of "
@@ -280,9 +278,8 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         row["accuracy (%)"] = points(test.accuracy.to_numpy(), "").replace(" ,", ",").replace("+", "")
         for name, groups in quartiles.items():
             values = groups.get_group((task, arm)) if (task, arm) in groups.groups else None
-            row[f"learned {name}"] = (
-                "" if values is None else " ".join(f"{q:.2f}" for q in values.quantile([0.25, 0.5, 0.75]))
-            )
+            quartile = () if values is None else values.quantile([0.25, 0.5, 0.75])
+            row[f"learned {name}"] = " ".join(f"{q:.2f}" for q in quartile)
         rows.append({"task": task, "arm": arm} | row)
     return pd.DataFrame(rows)
 
@@ -291,7 +288,8 @@ def figures(table: pd.DataFrame) -> dict[str, Figure]:
     """The figure with its caption."""
     caption = (
         "A: accuracy on test words, means over seeds with 95 % intervals; open: noisy, learned, with times shuffled; dotted: "
-        "chance. B, C: cumulative distributions over the hidden neurons of all seeds of what is learned; dotted: first values."
+        "chance. B, C: cumulative distributions of what hidden neurons of all seeds learned, in the colours of A; solid: order, "
+        "dashed: interval; dotted: first values."
     )
     return {f"{CLAIM}. {caption}": plot(table)}
 
@@ -300,49 +298,31 @@ def plot(table: pd.DataFrame) -> Figure:
     """Accuracy by membranes, and distributions of learned time constants and noise."""
     figure = Figure(figsize=(10.5, 3.4), layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=(1.5, 1, 1))
-    tasks, names = list(table.task.unique()), MEMBRANES["noisy"]
-    for (k, task), (kind, colour) in itertools.product(
-        enumerate(tasks), zip(MEMBRANES, (RED, BLUE), strict=True)
-    ):
-        style = {"color": colour, "marker": "os"[k], "ls": ""}
-        x = (
-            np.array([names.index(name) for name in MEMBRANES[kind]])
-            + 0.3 * k
-            - 0.2
-            + 0.12 * (kind == "deterministic")
-        )
+    names, kinds = MEMBRANES["noisy"], list(zip(MEMBRANES, (RED, BLUE), strict=True))
+    tasks = list(zip(table.task.unique(), "os", ("-", "--"), (-0.27, 0.03), strict=False))
+    for (task, marker, line, shift), (kind, colour) in itertools.product(tasks, kinds):
+        style, label = {"color": colour, "marker": marker, "ls": ""}, f"{task}, {kind}"
+        x = np.array([names.index(name) for name in MEMBRANES[kind]]) + shift + 0.12 * (kind != "noisy")
         rows = where(table, part="test", task=task)
         groups = [_by_seed(where(rows, arm=f"{kind}, {name}")) for name in MEMBRANES[kind]]
-        means(left, x, groups, 100, **style, label=f"{task}, {kind}")
+        means(left, x, groups, 100, **style, label=label)
+        cells = where(table, part="cell", task=task, arm=f"{kind}, learned")
+        tau, sigma = (np.sort(where(cells, name=name).value) for name in ("beta", "sigma"))
+        share = np.arange(1, tau.size + 1) / tau.size
+        middle.step(-1 / np.log(tau), share, where="post", color=colour, ls=line, lw=1.2)
+        middle.axvline(-1 / np.log(cells.beta.iloc[0]), color=colour, ls=":", lw=0.9)
         if kind == "noisy":
-            shuffled = _by_seed(where(table, part="control", task=task))
-            means(left, x[-1:], [shuffled], 100, **style, mfc="white")
+            means(
+                left, x[-1:], [_by_seed(where(table, part="control", task=task))], 100, **style, mfc="white"
+            )
+            right.step(sigma, share, where="post", color=colour, ls=line, lw=1.2, label=label)
+            right.axvline(cells.sigma.iloc[0], color=GREY, ls=":", lw=0.9)
     left.axhline(100 * CHANCE, color=GREY, ls=":", lw=0.9)
     left.set_xticks(range(len(names)), names)
-    cells = where(table, part="cell")
-    for (k, task), (arm, colour) in itertools.product(
-        enumerate(tasks), zip(ARMS[3::3], (RED, BLUE), strict=True)
-    ):
-        for ax, name in ((middle, "beta"), (right, "sigma")):
-            rows = where(cells, task=task, arm=arm, name=name)
-            values = np.sort(-1 / np.log(rows.value) if name == "beta" else rows.value)
-            first = -1 / np.log(rows.beta.iloc[0]) if name == "beta" else rows.sigma.iloc[0]
-            if name == "beta" or arm.startswith("noisy"):
-                share, line = np.arange(1, values.size + 1) / values.size, ("-", "--")[k]
-                ax.step(
-                    values,
-                    share,
-                    where="post",
-                    color=colour,
-                    ls=line,
-                    lw=1.2,
-                    label=f"{task}, {arm.split(',')[0]}",
-                )
-                ax.axvline(first, color=colour if name == "beta" else GREY, ls=":", lw=0.9)
-    log_axis(middle, [2, 5, 10, 20])
-    finish(
-        left, "A", ylabel="accuracy (%)", xlabel="membranes", ylim=(15, 105), legend={"loc": "lower right"}
-    )
+    log_axis(middle, [1, 2, 5, 10, 20])
+    at_top = {"ylim": (15, 125), "legend": {"loc": "upper center", "ncols": 2}}
+    finish(left, "A", ylabel="accuracy (%)", xlabel="membranes", **at_top)
     finish(middle, "B", xlabel="learned time constant (steps)", ylabel="share of hidden neurons")
     finish(right, "C", xlabel="learned noise (units of theta)", ylabel="share of hidden neurons")
+    left.set_yticks(range(20, 101, 20))
     return figure
