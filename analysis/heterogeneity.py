@@ -77,7 +77,7 @@ class Config(StudyConfig):
     batch: int = 120
     passes: int = 10
 
-    QUICK: ClassVar[dict[str, Any]] = {"tasks": ("interval",), "seeds": 3, "betas": (0.6,), "rates": (0.05,)}
+    QUICK: ClassVar[dict[str, Any]] = {"tasks": ("order",), "seeds": 4, "betas": (0.8,), "rates": (0.02,)}
 
 
 Words = tuple[np.ndarray, np.ndarray]  # spikes and labels
@@ -271,15 +271,13 @@ def points(values: np.ndarray, unit: str = "points") -> str:
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Sizes, chosen settings and accuracy of each network and task, and quartiles of what hidden neurons learned."""
     cells = where(table, part="cell")
-    quartiles = {name: where(cells, name=name).groupby(["task", "arm"]).value for name in ("beta", "sigma")}
     rows = []
     for (task, arm), test in where(table, part="test").groupby(["task", "arm"], sort=False):
         row = {name: test[name].iloc[0] for name in ("hidden", "parameters", "beta", "rate")}
         row["accuracy (%)"] = points(test.accuracy.to_numpy(), "").replace(" ,", ",").replace("+", "")
-        for name, groups in quartiles.items():
-            values = groups.get_group((task, arm)) if (task, arm) in groups.groups else None
-            quartile = () if values is None else values.quantile([0.25, 0.5, 0.75])
-            row[f"learned {name}"] = " ".join(f"{q:.2f}" for q in quartile)
+        for name in ("beta", "sigma"):
+            quartiles = where(cells, task=task, arm=arm, name=name).value.quantile([0.25, 0.5, 0.75])
+            row[f"learned {name}"] = " ".join(f"{q:.2f}" for q in quartiles.dropna())
         rows.append({"task": task, "arm": arm} | row)
     return pd.DataFrame(rows)
 
