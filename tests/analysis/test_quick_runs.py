@@ -11,7 +11,7 @@ import pytest
 from helpers.quick_runs import quick_table
 from helpers.studies import failing
 
-from analysis import codes_of_noise, harness, recorded_codes
+from analysis import codes_of_noise, harness, heterogeneity, recorded_codes
 from analysis.shared import recordings
 
 # study -> rows of its summary
@@ -20,6 +20,7 @@ STUDIES = {
     "estimator_benchmark": None,
     "fit_recordings": None,
     "grasshopper": None,
+    "heterogeneity": 7,
     "information_transfer": 8,
     "network_states": 4,
     "neural_sampling": 9,
@@ -38,6 +39,7 @@ DECIDED = {
     "codes_of_noise": {
         *(codes.TIMING_LOST, codes.SHARED_EQUAL, codes.SHARED_OPPOSITE, codes.READOUT, codes.PROCESSING, codes.CHOICE_LINK)
     },
+    "heterogeneity": {heterogeneity.CONTROL},
     "recorded_codes": {cells.SUB_POISSON, cells.LATENCY_ABOVE_COUNT},
 }  # fmt: skip
 
@@ -49,6 +51,8 @@ FAIL = {"spike_cost": ("the learned noise falls", "a pool with learned noise is 
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_quick_run_verifies_and_its_file_has_the_same_claims(name: str) -> None:
     study = harness.find(name)
+    if harness.missing(study):
+        pytest.skip(f"needs {study.NEEDS}")
     for absent in recordings.absent(getattr(study, "REQUIRED", ())):
         pytest.skip(absent)
     table = quick_table(study)
