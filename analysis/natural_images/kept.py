@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def read(config: Config, rate: float, seed: int, out: Path | None = None) -> pd.
 
 
 def read_all(config: Config) -> pd.DataFrame:
-    """The kept tables of a configuration, without a run; those of other seeds and rates may be absent.
+    """The kept tables of a configuration, without a run; a warning says how many blocks are there, if some are absent.
 
     Raises
     ------
@@ -82,4 +83,7 @@ def read_all(config: Config) -> pd.DataFrame:
             f"natural_images: no kept table of this configuration in {FOLDER} (names begin with {identity(config)}): run the "
             "study, and copy the files of `tables` in its folder of results there"
         )
+    if len(there) < len(blocks):
+        text = f"natural_images: {len(there)} of {len(blocks)} blocks are kept: the run is not complete, these are no verdicts on it"
+        warnings.warn(text, stacklevel=2)
     return pd.concat(there, ignore_index=True)
