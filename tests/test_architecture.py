@@ -49,20 +49,20 @@ MOST_LINES = {
     "io": 8858,
     "theory": 3103,
     "measures": 20183,
-    "reference": 977,
+    "reference": 943,
     "brian": 7405,
     "perturb": 324,
-    "datasets": 1337,
+    "datasets": 1344,
     "plotting": 2507,
     "learning": 3718,
-    "likelihood": 14031,
-    "deep": 5568,
+    "likelihood": 14037,
+    "deep": 5622,
     "sweep": 1591,
     "certify": 1356,
     "explore": 707,
     "cli": 1808,
 }
-MOST_LINES_BESIDE = {"tests": 60_552, "analysis": 18_162}
+MOST_LINES_BESIDE = {"tests": 60_881, "analysis": 18_867}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.
