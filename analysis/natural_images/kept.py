@@ -84,6 +84,6 @@ def read_all(config: Config) -> pd.DataFrame:
             "study, and copy the files of `tables` in its folder of results there"
         )
     if len(there) < len(blocks):
-        text = f"natural_images: {len(there)} of {len(blocks)} blocks are kept: the run is not complete, these are no verdicts on it"
+        text = f"natural_images: {len(there)} of {len(blocks)} blocks are kept: the run is not complete, so these are no verdicts"
         warnings.warn(text, stacklevel=2)
     return pd.concat(there, ignore_index=True)

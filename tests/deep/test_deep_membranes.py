@@ -340,7 +340,7 @@ def test_errors_name_the_argument() -> None:
         (lambda: deep.Delays(2, 3)(torch.zeros(3, 1, 2)), "max_steps = 3", "trial of 3 steps"),
         (lambda: deep.Delays(2, 3)(torch.zeros(5, 1, 3)), "x is", "2 along axis -1"),
         (lambda: deep.Delays(2, 3, axis=1)(torch.zeros(5, 2)), "x is", "axis 1"),
-        (lambda: deep.to_nir([deep.Delays(2, 3), nn.Linear(2, 2), neurons()]), "Delays", ""),
+        (lambda: deep.to_nir([deep.Delays(nn.Linear(2, 2), 3), neurons()]), "Delays", "before it"),
         (lambda: deep.to_network([deep.Delays(2, 3), nn.Linear(2, 2), neurons()]), "Delays at '0'", ""),
     ]
     assert_refused(rows)
