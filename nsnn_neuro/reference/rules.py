@@ -282,8 +282,8 @@ def membranes(
 
     >>> from nsnn_neuro import Uniform
     >>> layer = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
-    >>> found = membranes([[[0.5]]], [[1.0], [1.0]], [[[0], [0]]], lambda o: o[0].sum(), Uniform(1.0), **layer)
-    >>> {name: [g.tolist() for g in gradients] for name, gradients in found.items()}
+    >>> slopes = membranes([[[0.5]]], [[1.0], [1.0]], [[[0], [0]]], lambda o: o[0].sum(), Uniform(1.0), **layer)
+    >>> {name: [g.tolist() for g in layers] for name, layers in slopes.items()}
     {'beta': [[0.0625]], 'theta': [[-0.9375]], 'noise': [[0.34375]]}
     """
     net, states = follow(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)

@@ -40,7 +40,7 @@ def values_of(sizes, rng):
     return {kind: [rng.uniform(*bounds[kind], n) for n in sizes[1:]] for kind in VALUE}
 
 
-def told(values, reset):
+def arguments(values, reset):
     """The arguments of `reference`: family, and the others."""
     families = [nsnn.Gaussian(s) for s in values["noise"]]
     return families, {"beta": values["beta"], "theta": values["theta"], "reset": reset}
@@ -65,8 +65,8 @@ def after_a_batch(learner, X, y, order, seed=1):
     """Spikes (batch, n_steps, n) of each layer, input first, and the gradients by kind, lists of arrays by layer."""
     with running("numpy"):
         learner.run(X, y, order, np.ones(len(order), bool), key=(seed,))
-    found = {kind: [v.slope.copy() for v in learner.levels if v.changing.kind == kind] for kind in VALUE}
-    return [layer.samples("o") for layer in learner.layers], found
+    computed = {kind: [v.slope.copy() for v in learner.levels if v.changing.kind == kind] for kind in VALUE}
+    return [layer.samples("o") for layer in learner.layers], computed
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_the_rules_of_the_reference_are_the_gradient_of_torch(case, family):
     W, _, x, spikes, loss = tiny.problem(sizes, 6, 3)
     beta, theta = [np.array([0.4, 0.7, 0.9]), 0.8], [np.array([0.6, 0.9, 1.2]), 0.9]
     neuron = {"beta": beta, "theta": theta, "reset": reset}
-    found = reference.membranes(W, x, spikes, loss, family, **neuron, reset_path=path)
+    computed = reference.membranes(W, x, spikes, loss, family, **neuron, reset_path=path)
     names = {"beta": "beta_shift", "theta": "theta_shift", "noise": "log_level"}
     learned = {f"learn_{kind}": True for kind in VALUE}
     z, fired, cells = torch.as_tensor(x)[:, None], [], []
@@ -94,7 +94,9 @@ def test_the_rules_of_the_reference_are_the_gradient_of_torch(case, family):
     torch.autograd.backward(fired, [torch.as_tensor(g)[:, None] for g in gradient])
     for kind, name in names.items():
         expected = [np.atleast_1d(getattr(cell, name).grad.numpy()) for cell in cells]
-        ours = [g if e.size > 1 else g.sum(keepdims=True) for g, e in zip(found[kind], expected, strict=True)]
+        ours = [
+            g if e.size > 1 else g.sum(keepdims=True) for g, e in zip(computed[kind], expected, strict=True)
+        ]
         assert largest(ours, expected) < 1e-10
 
 
@@ -111,8 +113,8 @@ def test_gradients_in_training_are_the_references(k):
     rule = nsnn.NDL(0.0, signal=signal, reset_path=path, **RATES)
     learner = learner_of(training.SIZES, values, reset, rule, W, loss, feedback=feedback)
     start = [v.free.copy() for v in learner.levels]
-    states, found = after_a_batch(learner, X, y, np.array([[3, 1, 6]]))
-    families, options = told(values, reset)
+    states, computed = after_a_batch(learner, X, y, np.array([[3, 1, 6]]))
+    families, options = arguments(values, reset)
     options |= {"reset_path": path, "signal": signal, "feedback": feedback}
     samples = []
     for b, row in enumerate([3, 1, 6]):
@@ -120,7 +122,7 @@ def test_gradients_in_training_are_the_references(k):
         samples.append(reference.membranes(W, x, spikes, training.One(loss, y[row]), families, **options))
     for kind in VALUE:
         expected = [sum(s[kind][k] for s in samples) / training.BATCH for k in range(3)]
-        assert largest(found[kind], [e if each else e.sum(keepdims=True) for e in expected]) < 1e-10
+        assert largest(computed[kind], [e if each else e.sum(keepdims=True) for e in expected]) < 1e-10
     for level, before in zip(learner.levels, start, strict=True):
         np.testing.assert_allclose(level.free, before - 0.1 * level.slope, atol=1e-14)
         np.testing.assert_allclose(level.values, VALUE[level.changing.kind](level.free), rtol=1e-14)
@@ -148,20 +150,20 @@ def test_they_are_differences_of_the_log_probability_along_the_spikes(reset, kin
     rule = nsnn.NDL(0.0, signal="transport" if targets else "reward", **RATES)
     loss = losses.NegativeLogLikelihood() if targets else losses.rate_mse
     learner = learner_of(sizes, values, reset, rule, W, loss, R=R)
-    states, found = after_a_batch(learner, X, y, np.arange(training.BATCH)[None])
+    states, computed = after_a_batch(learner, X, y, np.arange(training.BATCH)[None])
     share = -np.ones(training.BATCH)
     if not targets:
         value = np.array([float(loss.value(states[-1][b], y[b])) for b in range(training.BATCH)])
         share = value - (value.sum() - value) / (training.BATCH - 1)
 
     def surprise(now):
-        families, neuron = told(now, reset)
+        families, neuron = arguments(now, reset)
         p = reference.probability(W, states[0], states[1:], families, recurrent=R, **neuron)
         return np.mean(share * np.log(p))
 
     for kind, k in itertools.product(VALUE, range(len(W))):
         expected = [slope(surprise, values, kind, k, j) for j in np.ndindex(values[kind][k].shape)]
-        np.testing.assert_allclose(found[kind][k], expected, rtol=1e-7, atol=1e-8)
+        np.testing.assert_allclose(computed[kind][k], expected, rtol=1e-7, atol=1e-8)
 
 
 @pytest.mark.parametrize("reset", ["hard", "subtract"])
@@ -177,11 +179,11 @@ def test_from_reward_the_mean_is_the_gradient_of_the_sum_over_all_spikes(reset):
     batches = [after_a_batch(learner, *data, seed=seed)[1] for seed in range(20)]
 
     def mean(now):
-        families, neuron = told(now, reset)
+        families, neuron = arguments(now, reset)
         return reference.enumerate(W, np.ones((2, 1)), training.One(loss, 0), families, **neuron)[0]
 
     for kind, k in itertools.product(VALUE, range(2)):
-        draws = np.array([found[kind][k] for found in batches])
+        draws = np.array([computed[kind][k] for computed in batches])
         for j in range(sizes[k + 1]):
             exact = slope(mean, values, kind, k, j)
             z = (draws[:, j].mean() - exact) / (draws[:, j].std(ddof=1) / np.sqrt(len(draws)))
