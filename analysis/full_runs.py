@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import io
 import json
-import lzma
 import re
 import sys
 from collections.abc import Iterator
@@ -27,6 +25,7 @@ from nsnn_neuro import NsnnError
 
 from . import listing
 from .harness import Claim, Outcome, replacing
+from .shared import kept_tables
 
 PATH = Path(__file__).with_name("full_runs.json")
 TABLES = "tables"
@@ -109,13 +108,10 @@ def keep(outcome: Outcome, path: Path = PATH) -> None:
         "seconds": run["seconds"],
         "claims": [dataclasses.asdict(claim) for claim in outcome.claims],
     }
-    head = json.dumps({key: verdict[key] for key in ("finished", "revision")}) + "\n"
-    table = lzma.compress((head + (outcome.folder / "table.csv").read_text(encoding="utf-8")).encode())
+    head = {key: verdict[key] for key in ("finished", "revision")}
+    table = (outcome.folder / "table.csv").read_text(encoding="utf-8")
     with _locked(path):
-        file = _table_file(outcome.name, path)
-        file.parent.mkdir(exist_ok=True)
-        with replacing(file) as temporary:
-            temporary.write_bytes(table)
+        kept_tables.write_text(table, head, _table_file(outcome.name, path))
         kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         kept[outcome.name] = verdict
         with replacing(path) as temporary:
@@ -138,11 +134,7 @@ def table(name: str, path: Path = PATH) -> tuple[pd.DataFrame, dict[str, str]]:
         raise NsnnError(
             f"{name}: no table of a full run is kept: `python -m analysis {name} --keep-verdict` keeps one"
         )
-    try:
-        head, _, text = lzma.decompress(file.read_bytes()).decode().partition("\n")
-        return pd.read_csv(io.StringIO(text)), json.loads(head)
-    except (ValueError, lzma.LZMAError) as error:
-        raise NsnnError(f"{file}: not a kept table ({error}): restore the file") from None
+    return kept_tables.read_with_head(file)
 
 
 @contextlib.contextmanager

@@ -27,12 +27,17 @@ def identity(config: Any, without: Collection[str] = ()) -> str:
 
 def write(table: pd.DataFrame, path: Path) -> Path:
     """Write a table, after a line with its code and date; its folder is made."""
-    path.parent.mkdir(exist_ok=True)
     head = {
         "revision": provenance()["git_revision"],
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    text = json.dumps(head) + "\n" + table.to_csv(index=False, float_format="%.7g")
+    return write_text(table.to_csv(index=False, float_format="%.7g"), head, path)
+
+
+def write_text(table: str, head: dict[str, Any], path: Path) -> Path:
+    """Write the text of a table after a line with `head`; its folder is made."""
+    path.parent.mkdir(exist_ok=True)
+    text = json.dumps(head) + "\n" + table
     with replacing(path) as temporary:
         temporary.write_bytes(lzma.compress(text.encode()))
     return path
@@ -47,12 +52,25 @@ def read(path: Path, fits: Callable[[pd.DataFrame], Any]) -> pd.DataFrame | None
     """
     if not path.is_file():
         return None
+    table, _ = read_with_head(path)
+    try:
+        fit = fits(table)
+    except (KeyError, AttributeError):  # without its columns
+        fit = False
+    if not fit:
+        raise FormatError(f"{path}: no kept table (rows of another run): delete it, it is computed again")
+    return table
+
+
+def read_with_head(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """A table, and its first line.
+
+    Raises
+    ------
+    FormatError : a file that is no such table
+    """
     try:
         head, _, text = lzma.decompress(path.read_bytes()).decode().partition("\n")
-        table = pd.read_csv(io.StringIO(text))
-        json.loads(head)
-        if not fits(table):
-            raise ValueError("rows of another run")
-    except (OSError, ValueError, lzma.LZMAError, KeyError, AttributeError) as error:
+        return pd.read_csv(io.StringIO(text)), json.loads(head)
+    except (OSError, ValueError, lzma.LZMAError) as error:
         raise FormatError(f"{path}: no kept table ({error}): delete it, it is computed again") from None
-    return table

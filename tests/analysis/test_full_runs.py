@@ -93,7 +93,7 @@ def test_kept_verdicts_are_those_of_the_kept_table(name, capsys):
 def test_tables_that_are_not_there_or_damaged_are_named(tmp_path, capsys):
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "study.csv.xz").write_bytes(b"no table")
-    for name, cure in (("other", "--keep-verdict"), ("study", "restore")):
+    for name, cure in (("other", "--keep-verdict"), ("study", "delete it")):
         with pytest.raises(NsnnError, match=cure):
             full_runs.table(name, tmp_path / "full_runs.json")
     assert command.main(["threshold_bridge", "robustness", "--from-table"]) == 2
