@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import logit
 from scipy.stats import chi2, false_discovery_control, norm
 
 from ..core.errors import NsnnError
@@ -42,6 +43,12 @@ _AFTER_STIMULUS: tuple[str, ...] = (
 )  # kinds that a missing filter of the stimulus mimics
 _STRONG = 1e-4  # p of the stimulus that correlated noise alone hardly leaves
 _LEFT = 0.05  # of the variance of a regressor: what parameters leave has power from here on
+_LITTLE = (
+    0.01  # the same of the refractory time, which a membrane and a threshold mimic but for its sharp end
+)
+_RARE = 1e-9  # a lower probability is not told from this one
+
+_REST = "refractory time"
 
 COLUMNS = ["test", "kind", "lag", "statistic", "df", "p", "q", "advice"]
 _FREE = {
@@ -106,15 +113,26 @@ class Predicted:
     slopes: np.ndarray  # (n, K) derivatives of the mean by the fitted parameters, over the variance
     signal: np.ndarray  # (n, n_channels)
     counted: slice  # steps that are tested; those before are given
+    rest: tuple[float, np.ndarray] | None = (
+        None  # a held refractory time (s), and (n,) change of log-odds by half of it
+    )
 
 
 def of_chances(
-    o: np.ndarray, q: np.ndarray, slopes: np.ndarray, signal: np.ndarray, counted: tuple[int, int]
+    o: np.ndarray,
+    q: np.ndarray,
+    slopes: np.ndarray,
+    signal: np.ndarray,
+    counted: tuple[int, int],
+    rest: tuple[float, np.ndarray] | None = None,
 ) -> Predicted:
-    """From probabilities q (n,) of a spike and their derivatives by parameters (n, K)."""
+    """From probabilities q (n,) of a spike and their derivatives by parameters (n, K); rest: time (s), q with half of it."""
     weight = q * (1 - q)
     scaled = np.divide(slopes, weight[:, None], out=np.zeros_like(slopes), where=weight[:, None] > 1e-12)
-    return Predicted(o, q, weight, scaled, signal, slice(*counted))
+    if rest is not None:
+        half, full = (logit(np.clip(x, _RARE, 1 - _RARE)) for x in (rest[1], q))
+        rest = rest[0], half - full
+    return Predicted(o, q, weight, scaled, signal, slice(*counted), rest)
 
 
 def of_filters(model: NeuronModel, p: np.ndarray, data: Data, signal: np.ndarray | None) -> list[Predicted]:
@@ -160,7 +178,7 @@ def misfit_table(
     rows = [("rate", "rate", np.nan, *_Score(o - q, weight, slopes)(constant))]
     for name, kind, lag, columns in _regressors(trials, dt, len(o)):
         x = columns - np.average(columns, axis=0, weights=weight)
-        rows.append((name, kind, lag, *score(x)))
+        rows.append((name, kind, lag, *score(x, _LITTLE if name == _REST else _LEFT)))
     table = pd.DataFrame(rows, columns=[*COLUMNS[:6], "sign"])
     known = table.p.notna()
     table["q"] = np.nan
@@ -178,12 +196,12 @@ class _Score:
         self.fitted = fitted[:, size > 0] / size[size > 0]
         self.inverse = np.linalg.pinv(self.fitted.T @ (self.weight * self.fitted), rcond=1e-9, hermitian=True)
 
-    def __call__(self, x: np.ndarray) -> tuple[float, int, float, float]:
-        """Statistic (z of one regressor, chi-square of more), their number, p and sign; NaN where parameters leave nothing."""
+    def __call__(self, x: np.ndarray, least: float = _LEFT) -> tuple[float, int, float, float]:
+        """Statistic (z of one regressor, chi-square of more), their number, p and sign; NaN where parameters leave too little."""
         total = np.sum(self.weight * x**2, axis=0)
         x = x - self.fitted @ (self.inverse @ (self.fitted.T @ (self.weight * x)))
         left = np.sum(self.weight * x**2, axis=0)
-        some = left > _LEFT * total
+        some = left > least * total
         n = int(some.sum())
         if n == 0:
             return np.nan, 0, np.nan, np.nan
@@ -216,6 +234,13 @@ def _regressors(
     for tau in _SPIKES:
         if tau > dt:
             yield f"spikes over {1e3 * tau:g} ms", "spikes", tau, of_each(_spikes, tau / dt)
+    if rest := trials[0].rest:
+        yield (
+            _REST,
+            "spikes",
+            rest[0],
+            np.concatenate([one.rest[1][one.counted] for one in trials if one.rest])[:, None],
+        )
     for tau in _NOISE:
         if tau > 2 * dt:
             yield f"noise of {1e3 * tau:g} ms", "noise", tau, of_each(_memory, tau / dt)

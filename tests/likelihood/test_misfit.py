@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,28 @@ def test_noise_with_a_correlation_time_is_found_and_its_absence_too():
     noise = wrong[wrong.kind == "noise"]
     assert noise.q.min() < 1e-3
     assert noise.advice.str.contains("OUNoise").any()
+
+
+def test_a_held_refractory_time_is_tested():
+    noise = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(100 * Hz, 2 * mV))
+    free = {"tau_m": (1 * ms, 60 * ms), "noise.hazard.width": (0.3 * mV, 20 * mV)}
+    free |= {"stimulus.gain": (0 * mV, 30 * mV), "stimulus.offset": (-10 * mV, 60 * mV)}
+    smooth = nsnn.FrozenNoise(0.0, 1.0, 20 * ms, seed=3).samples(20_000, 5e-4)
+    drive = nsnn.Filtered(analog(smooth, 5e-4), gain=7 * mV, offset=22 * mV)
+    fires = replace(LIF, tau_refrac=8 * ms)
+    options: dict[str, Any] = {"noise": noise, "stimulus": drive, "dt": 0.5 * ms}
+    options["trains"] = nsnn.simulate(fires, noise, drive, duration=10 * second, dt=0.5 * ms, seed=2)
+    held, right, freed = (
+        nsnn.calibrate(cell, names, **options).misfit().set_index("test")
+        for cell, names in ((LIF, free), (fires, free), (fires, {"tau_refrac": (0.5 * ms, 8 * ms)}))
+    )
+    row = held.loc["refractory time"]
+    assert row.statistic < -3
+    assert row.lag == pytest.approx(2e-3)
+    assert "refractoriness" in row.advice
+    assert "free tau_refrac" in row.advice
+    assert abs(right.statistic["refractory time"]) < 3
+    assert "refractory time" not in freed.index
 
 
 def test_the_advice_begins_with_what_mimics_the_rest():

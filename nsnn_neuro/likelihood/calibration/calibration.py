@@ -159,7 +159,8 @@ class SpikeCalibration(Calibrated, Scored):
         """Test what the neuron misses: a row for each test, with advice where q is below alpha.
 
         Score tests: do the spikes, beyond their probability, depend on the stimulus now and up to
-        200 ms ago and on its square, on earlier spikes over 3 to 500 ms, on noise that outlasts a
+        200 ms ago and on its square, on earlier spikes over 3 to 500 ms, on another refractory time
+        (of a held `tau_refrac` above 0), on noise that outlasts a
         spike ("noise": white noise does not), or on slow time? Parameters that were fitted are
         accounted for. A test that they leave nothing to see has NaN.
 
@@ -194,7 +195,12 @@ class SpikeCalibration(Calibrated, Scored):
         stimulus = stimulus_of(trial, self.stimulus)
         n = len(trial.o)
         signal = np.zeros((n, 1)) if stimulus is None else stimulus.samples(n, self.dt).reshape(n, -1)
-        return of_chances(trial.o, np.clip(at(self._u), 0.0, 1.0), slopes, signal, trial.counted)
+        q, rest = np.clip(at(self._u), 0.0, 1.0), None
+        if (time := self.model.si("tau_refrac")) > 0 and "model.tau_refrac" not in free.paths:
+            sooner = replace(self.model, tau_refrac=self.model.tau_refrac / 2)
+            parts = sooner, self.noise, self.stimulus, *self.inputs.values()
+            rest = time, probabilities(parts, trial, self.dt, self.grid)
+        return of_chances(trial.o, q, slopes, signal, trial.counted, rest)
 
     def _read(self, trains: Any, t_start: Any, t_stop: Any) -> list[Trial]:
         """The trials of some spikes, or the fitted ones."""
