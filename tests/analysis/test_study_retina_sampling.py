@@ -19,7 +19,7 @@ from analysis.retina_code import config as first
 from analysis.retina_code import networks
 from analysis.retina_code.rate_models import Settings
 from analysis.retina_code.responses import Responses
-from analysis.retina_sampling import config
+from analysis.retina_sampling import config, simulation
 from analysis.retina_sampling.config import MEAN, NOISELESS, NOISY, READ, SINGLE
 from analysis.shared import kept_tables
 from nsnn_neuro import FormatError, NsnnError
@@ -74,6 +74,27 @@ def test_a_mixture_is_the_mean_probability_of_networks_with_other_weights() -> N
     mixed = network.scored_by(5, 0.2).log_likelihood(data)
     assert_allclose(mixed, np.log(np.mean(each, axis=0)), rtol=1e-9)
     assert np.abs(mixed - single).max() > 0.01
+
+
+@pytest.mark.parametrize("arm", config.FITTED)
+def test_settings_of_an_arm_are_chosen_by_fits_of_its_kind(arm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Noisy, mean field or neither, and no weights of the noisy network are moved."""
+    kinds, scales = [], []
+
+    class Scored:
+        def scored_by(self, draws: int, scale: float) -> Scored:
+            scales.append(scale)
+            return self
+
+    monkeypatch.setattr(
+        simulation, "fit", lambda *_, noise, mean_field, seed: kinds.append((noise, mean_field)) or Scored()
+    )
+    monkeypatch.setattr(simulation, "score_of_choice", lambda *_: 0.0)
+    small = study.Config(**SMALL_HERE)
+    chosen = simulation.chosen(arm, drawn(), small)
+    assert set(kinds) == {(arm == NOISY, arm == MEAN)}
+    assert set(scales) == ({0.0} if arm == NOISY else set(small.scales))
+    assert [choice["scale"] for choice in chosen] == [0.0, 0.0]
 
 
 @pytest.mark.slow
