@@ -62,7 +62,7 @@ mixture; others may be better.
 from __future__ import annotations
 
 from .config import CLAIM, SABOTAGES, SET, Config
-from .simulation import kept_table, run, tabulated
+from .simulation import run, tabulated
 from .verdicts import claims, headline, plot, summary, tables
 
 RECORDINGS = REQUIRED = (SET,)

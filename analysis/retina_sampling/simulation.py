@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nsnn_neuro import NsnnError, datasets
+from nsnn_neuro import datasets
 
 from ..harness import Progress, part, quiet
 from ..retina_code.networks import FittedNetwork, fit
@@ -18,41 +18,17 @@ from ..retina_code.rate_models import Settings
 from ..retina_code.responses import Responses, of_recording
 from ..retina_code.scoring import rows_of_nats
 from ..retina_code.simulation import Task, divided, inner_parts, placed, score_of_choice
-from ..shared import kept_tables, recordings
+from ..shared import recordings
 from ..shared.processes import in_processes
 from . import config as c
 
 COLUMNS = ["fold", "seed", "arm", "cell", "window", "quantity", "value", "spikes", "setting"]
-FOLDER = Path(__file__).with_name("kept")
 
 
 def run(config: c.Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
-    """Rows of scores; see `COLUMNS`. The table of a run is kept in its folder."""
+    """Rows of scores; see `COLUMNS`."""
     place = recordings.required(c.SET, "retina_sampling")
-    table = tabulated(of_recording(datasets.salamander_retina(place), config), config, out, progress)
-    if out is not None:
-        kept_tables.write(table, out / "tables" / _name(config))
-    return table
-
-
-def _name(config: c.Config) -> str:
-    return f"{kept_tables.identity(config, ('jobs',))}.csv.xz"
-
-
-def kept_table(config: c.Config) -> pd.DataFrame:
-    """The kept table of a configuration, without a run.
-
-    Raises
-    ------
-    NsnnError : none is there
-    """
-    path = FOLDER / _name(config)
-    table = kept_tables.read(path, lambda rows: list(rows.columns) == COLUMNS)
-    if table is None:
-        raise NsnnError(
-            f"retina_sampling: no kept table {path}: run the study, and copy the file in `tables` of its results there"
-        )
-    return table  # fmt: skip
+    return tabulated(of_recording(datasets.salamander_retina(place), config), config, out, progress)
 
 
 def tabulated(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import lzma
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,7 +11,6 @@ from helpers.studies import failing
 from numpy.testing import assert_allclose
 from test_study_retina_code import SMALL, drawn, made_up
 
-from analysis import full_runs
 from analysis import retina_sampling as study
 from analysis.retina_code import config as first
 from analysis.retina_code import networks
@@ -21,8 +18,6 @@ from analysis.retina_code.rate_models import Settings
 from analysis.retina_code.responses import Responses
 from analysis.retina_sampling import config, simulation
 from analysis.retina_sampling.config import MEAN, NOISELESS, NOISY, READ, SINGLE
-from analysis.shared import kept_tables
-from nsnn_neuro import FormatError, NsnnError
 
 RNG = np.random.default_rng
 SMALL_HERE = SMALL | {"arms": config.FITTED, "scales": (0.0, 0.1)}
@@ -108,16 +103,3 @@ def test_a_run_on_drawn_responses_and_its_sabotage() -> None:
     assert study.summary(result)["bits per spike"].str.startswith("+").all()
     single = result[result.arm == SINGLE.format(MEAN)].setting.unique()
     assert all("scale 0" in text for text in single)
-
-
-def test_the_kept_table_gives_the_verdicts_of_the_full_run(tmp_path: Path) -> None:
-    """Another configuration has none; files that are no tables are refused."""
-    found, run = study.claims(study.kept_table(study.Config(jobs=2))), full_runs.read()["retina_sampling"]
-    assert found == run["claims"]
-    with pytest.raises(NsnnError, match=r"no kept table .*run the study"):
-        study.kept_table(study.Config(seed=2))
-    path = tmp_path / "a.csv.xz"
-    for content in (b"no archive", lzma.compress(b"{}\nx\n1\n")):
-        path.write_bytes(content)
-        with pytest.raises(FormatError, match=r"no kept table .*: delete it"):
-            kept_tables.read(path, lambda rows: "arm" in rows)
