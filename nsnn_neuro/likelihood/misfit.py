@@ -53,7 +53,7 @@ _REST = "refractory time"
 COLUMNS = ["test", "kind", "lag", "statistic", "df", "p", "q", "advice"]
 _FREE = {
     "stimulus": ("model.tau_m", "stimulus.tau", "stimulus.delay"),  # by how often each is the cure
-    "short": ("model.tau_refrac", "model.v_reset"),
+    "short": ("model.tau_refrac",),
     "rate": ("stimulus.offset", "noise.sigma"),
 }
 _BOTH = {

@@ -210,17 +210,18 @@ def test_a_held_refractory_time_is_tested():
     fires = replace(LIF, tau_refrac=8 * ms)
     options: dict[str, Any] = {"noise": noise, "stimulus": drive, "dt": 0.5 * ms}
     options["trains"] = nsnn.simulate(fires, noise, drive, duration=10 * second, dt=0.5 * ms, seed=2)
-    held, right, freed = (
-        nsnn.calibrate(cell, names, **options).misfit().set_index("test")
-        for cell, names in ((LIF, free), (fires, free), (fires, {"tau_refrac": (0.5 * ms, 8 * ms)}))
-    )
+    held, right = (nsnn.calibrate(cell, free, **options).misfit().set_index("test") for cell in (LIF, fires))
     row = held.loc["refractory time"]
     assert row.statistic < -3
     assert row.lag == pytest.approx(2e-3)
     assert "refractoriness" in row.advice
     assert "free tau_refrac" in row.advice
     assert abs(right.statistic["refractory time"]) < 3
-    assert "refractory time" not in freed.index
+    with pytest.warns(UserWarning, match=r"tau_refrac: its upper bound 30 ms .* the shortest"):
+        freed = nsnn.calibrate(LIF, free | {"tau_refrac": (0 * ms, 30 * ms)}, **options)
+    low, high = freed.interval(0.999, names=["tau_refrac"])["tau_refrac"]
+    assert low <= 8 * ms <= high
+    assert "refractory time" not in freed.misfit().test.tolist()
 
 
 def test_the_advice_begins_with_what_mimics_the_rest():

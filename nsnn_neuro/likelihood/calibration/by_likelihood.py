@@ -34,6 +34,7 @@ _COARSE = {False: Grid(48, 1, 8), True: Grid(72, 1, 2)}
 _ROUGH_DETAIL = 0.5  # of a grid with an Ornstein-Uhlenbeck input
 _ROUGH_CELLS = 144  # at most, of a first climb where steps are divided
 _CURVATURE_STRIDE = 2  # parts that are taken at once where the curvature is measured
+_REST = "model.tau_refrac"
 _N_STARTS = 31
 _N_LEVELS = 9  # of the noise, over its bounds
 _MOST_CLIMBS, _LEAST_GAIN = 5, 0.02  # nats
@@ -91,7 +92,7 @@ def calibrate_by_likelihood(given: Given, n_jobs: int) -> Calibration:
     trials = with_inputs(trials, inputs, len(parts[2]) if isinstance(parts[2], tuple) else None, dt)
     check_start(parts[2], trials, dt)
     count_spikes(trials, free.names)
-    _check_refractory(free, trials, dt)
+    free = _up_to_intervals(free, trials, dt)
     likelihood = _Likelihood(free, trials, dt, n_jobs)
     with progress_bar(given.progress, "calibrating") as report:
         tell = report or (lambda _: None)
@@ -104,7 +105,8 @@ def calibrate_by_likelihood(given: Given, n_jobs: int) -> Calibration:
         tell(0.8)
         # long steps of the integral equation have errors that are small, and differ from point to point
         stride = grid if grid.integral or grid.n_levels else replace(grid, stride=_CURVATURE_STRIDE)
-        at, observed = _confirm_maximum(likelihood.on(grid), likelihood.on(stride), at)
+        most = np.where(np.array(free.paths) == _REST, 1.0, np.inf)  # spikes are impossible beyond
+        at, observed = _confirm_maximum(likelihood.on(grid), likelihood.on(stride), at, most)
         tell(1.0)
     return _result(likelihood, at, observed, grid)
 
@@ -180,10 +182,12 @@ def _coarse(likelihood: _Likelihood) -> Grid:
     return usual if n_parts == 1 else replace(usual, n_parts=1 + 2 * (n_parts // 8), stride=1)
 
 
-def _confirm_maximum(function: Function, strided: Function, at: Ascent) -> tuple[Ascent, Curvature]:
+def _confirm_maximum(
+    function: Function, strided: Function, at: Ascent, most: np.ndarray
+) -> tuple[Ascent, Curvature]:
     """The maximum and the curvature there, once a climb with this curvature gains nothing: curved ridges stop a climb early."""
     for _ in range(_MOST_CLIMBS):
-        observed = curvature(strided, at)
+        observed = curvature(strided, at, most)
         again = climb(function, Ascent(at.u.copy(), information=_filled(observed, at)), 30, 1e-3)
         gained = again.value - at.value
         if gained > 0:
@@ -193,15 +197,27 @@ def _confirm_maximum(function: Function, strided: Function, at: Ascent) -> tuple
     return at, observed
 
 
-def _check_refractory(free: FreeParameters, trials: list[Trial], dt: float) -> None:
-    """Raise NsnnError where tau_refrac may be longer than an interval."""
+def _up_to_intervals(free: FreeParameters, trials: list[Trial], dt: float) -> FreeParameters:
+    """`free` with tau_refrac up to the shortest interval; NsnnError where it is longer whatever its value."""
     values = free.values(free.start())
-    longest = np.array([path == "model.tau_refrac" for path in free.paths])
-    values[longest] = free.high[longest]
+    longest = np.array([path == _REST for path in free.paths])
+    values[longest] = free.low[longest]
     neuron, noise, *_ = free.models(values)
     middle = not (isinstance(noise, EscapeNoise) and noise.family is not None)
     for trial in trials:
         stretches(neuron, np.zeros(len(trial.o) + 1), trial.o, dt, middle=middle, t_start=trial.t_start)
+    gaps = np.concatenate([np.diff(np.flatnonzero(trial.o)) for trial in trials])
+    shortest = (gaps.min(initial=np.iinfo(int).max) - (not middle)) * dt
+    for k in np.flatnonzero(longest & (free.high > shortest)):
+        one = free.each[k]
+        size, unit, _ = one.shown
+        short = (gaps * dt < one.high).sum()
+        warn(
+            f"{one.name}: its upper bound {one.high / size:.6g} {unit} is longer than {short} of {len(gaps)} intervals, and was "
+            f"lowered to the shortest, {shortest / size:.6g} {unit}; merge double detections, if that is one"
+        )
+        free = replace(free, each=(*free.each[:k], replace(one, high=shortest), *free.each[k + 1 :]))
+    return free
 
 
 def _result(likelihood: _Likelihood, at: Ascent, observed: Curvature, grid: Grid) -> Calibration:

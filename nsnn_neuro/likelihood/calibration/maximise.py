@@ -206,8 +206,8 @@ class Curvature:
     idle: np.ndarray  # those without any effect on the likelihood
 
 
-def curvature(function: Function, at: Ascent) -> Curvature:
-    """The observed information by second differences over half an error (0.25 at most).
+def curvature(function: Function, at: Ascent, most: np.ndarray | float = np.inf) -> Curvature:
+    """The observed information by second differences over half an error (0.25 at most); of the scores where these pass `most`.
 
     Scores are uncorrelated in its coordinates, so that parameters that almost replace each other lose no digits."""
     assert at.scores is not None
@@ -227,6 +227,8 @@ def curvature(function: Function, at: Ascent) -> Curvature:
     pairs = [(i, j) for i in range(m) for j in range(i)]
     points = [u, *(u + s for s in steps), *(u - s for s in steps)]
     points += [u + steps[i] + steps[j] for i, j in pairs] + [u - steps[i] - steps[j] for i, j in pairs]
+    if np.any(np.array(points) > most):
+        return Curvature(scored, inner, edge, idle)
     f = function(np.array(points)).sum(axis=1)
     up, down = f[1 : m + 1], f[m + 1 : 2 * m + 1]
     second = np.diag(2 * f[0] - up - down)
