@@ -163,7 +163,7 @@ REFUSED = {
         ({"free": {"tau_m": (-1 * ms, 2 * ms)}}, "free['tau_m'] = ", "tau_m"),
         ({"free": {"v_thresh": (5 * mV, 20 * mV)}},
          "free: v_reset may be 0.01 and v_thresh 0.005", "keep v_reset below v_thresh"),
-        ({"free": {"tau_refrac": (1 * ms, 900 * ms)}}, "tau_refrac = 900 ms", "trains have spikes at"),
+        ({"free": {"tau_refrac": (500 * ms, 900 * ms)}}, "tau_refrac = 500 ms", "trains have spikes at"),
         ({"trains": [[]]}, "trains hold 0 spikes in the time of the fit", "expected at least 1"),
         ({"trains": [[0.1, 0.2]], "t_stop": 9 * second}, "signal lasts 3 s", "expected"),
         ({"stimulus": [DRIVE, DRIVE], "trains": inputs()},
