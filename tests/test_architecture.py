@@ -55,14 +55,14 @@ MOST_LINES = {
     "datasets": 1344,
     "plotting": 2507,
     "learning": 3718,
-    "likelihood": 14087,
+    "likelihood": 14091,
     "deep": 5622,
     "sweep": 1591,
     "certify": 1356,
     "explore": 707,
     "cli": 1808,
 }
-MOST_LINES_BESIDE = {"tests": 60_910, "analysis": 18_856}
+MOST_LINES_BESIDE = {"tests": 60_912, "analysis": 18_856}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.

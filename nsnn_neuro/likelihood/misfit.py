@@ -297,10 +297,15 @@ def _advice(table: pd.DataFrame, alpha: float, cures: Mapping[str, str]) -> list
         low, high = 1e3 * rows.lag.min(), 1e3 * rows.lag.max()
         span = f"{low:g} ms" if low == high else f"{low:g} to {high:g} ms"
         for row in rows.index:
-            cure = cures[str(name)]
+            cure, missing = cures[str(name)], _missing(str(name), bool(more), span)
+            if table.test[row] == _REST:
+                missing = (
+                    f"the refractory time of {1e3 * table.lag[row]:g} ms is too {'long' if more else 'short'}"
+                )
+                cure = 'free "tau_refrac": (0*ms, 20*ms)'
             if name in later:
                 cure = f"first {cures['stimulus']}, then {cure}"
-            result[row] = f"{_missing(str(name), bool(more), span)}: {cure}"
+            result[row] = f"{missing}: {cure}"
     return result
 
 

@@ -211,10 +211,9 @@ def _up_to_intervals(free: FreeParameters, trials: list[Trial], dt: float) -> Fr
     for k in np.flatnonzero(longest & (free.high > shortest)):
         one = free.each[k]
         size, unit, _ = one.shown
-        short = (gaps * dt < one.high).sum()
         warn(
-            f"{one.name}: its upper bound {one.high / size:.6g} {unit} is longer than {short} of {len(gaps)} intervals, and was "
-            f"lowered to the shortest, {shortest / size:.6g} {unit}; merge double detections, if that is one"
+            f"{one.name}: its upper bound {one.high / size:.6g} {unit} was lowered to {shortest / size:.6g} {unit}, the shortest "
+            f"of {len(gaps)} intervals: more is impossible, so limits that end there need no wider bounds"
         )
         free = replace(free, each=(*free.each[:k], replace(one, high=shortest), *free.each[k + 1 :]))
     return free
