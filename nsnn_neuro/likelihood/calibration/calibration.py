@@ -378,8 +378,8 @@ class Calibration(SpikeCalibration):
                     flat[one.name] = "flat over all of its bounds" if edge else f"flat up to its {side} bound"
                 elif edge and abs(end.u - u) > _WIDE:  # else the likelihood rises up to the bound
                     size, unit, _ = one.shown
-                    way = "down" if sign < 0 else "up"
-                    flat[one.name] = f"flat {way} to {self._value(k, end.u) / size:.3g} {unit}".rstrip()
+                    where = "down" if sign < 0 else "up"
+                    flat[one.name] = f"flat {where} to {self._value(k, end.u) / size:.3g} {unit}".rstrip()
         warn_flat(flat)
         return replace(self, flat=flat)
 
