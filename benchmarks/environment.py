@@ -17,7 +17,7 @@ import nsnn_neuro
 # packages that are compared or compute, as they are named where they are installed from -> as they are imported
 PACKAGES = {
     **dict.fromkeys(("brian2", "numpy", "scipy", "numba", "neo", "elephant", "torch"), ""),
-    **dict.fromkeys(("pyspike", "jax", "nemos", "snntorch", "h5py"), ""),
+    **dict.fromkeys(("pyspike", "jax", "nemos", "snntorch", "spikingjelly", "h5py"), ""),
     "cython": "Cython",
     "scikit-learn": "sklearn",
     "nest-simulator": "nest",

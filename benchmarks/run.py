@@ -37,6 +37,7 @@ SCRIPTS: dict[str, tuple[str, ...]] = {  # script: its options in a full run
     "noisy_lif": (),
     "neurons": (),
     "learning": (),
+    "conv_epoch": (),
     "measures_elephant": (),
     "information": ("--matrix",),
     "decoding": (),
