@@ -35,7 +35,7 @@ UNITS = {
 CAPTION = (
     "Accuracy on CIFAR-10 of each arm against the strength of a disturbance (0: none), ten passes in every arm; means over seeds "
     "and learning rates, bars: 95 % intervals over seeds, where there are three or more. Worst PGD: of each image the worst of all "
-    "attacks. FGSM, one draw: one step, one draw of the noise, own surrogate, pixels not clipped, one pass."
+    "attacks, judged by new passes. FGSM, one draw: one step, one draw of the noise, own surrogate, pixels not clipped, one pass."
 )
 DIFFERENCES = (
     "The primary differences, points of accuracy; dots: seeds, bars: means with 95 % intervals before Holm's correction; "
@@ -49,8 +49,9 @@ TITLES = (
 
 
 def _curve(ax: Any, table: pd.DataFrame, kind: str, named: bool) -> None:
-    start = of_kind(table, c.CLEAN, None, of_kind(table, kind, None).passes.max())
-    rows = pd.concat([start.assign(strength=0.0), of_kind(table, kind, None)])
+    rows, clean = of_kind(table, kind, None), of_kind(table, c.CLEAN, None)
+    start = of_kind(table, c.CLEAN, None, min(rows.passes.max(), clean.passes.max()))
+    rows = pd.concat([start.assign(strength=0.0), rows])
     for arm, (colour, marker, line) in LOOKS.items():
         own = rows[rows.arm == arm].groupby(["strength", "seed"]).accuracy.mean().unstack() * 100
         if own.empty:
@@ -87,7 +88,7 @@ def plot_differences(table: pd.DataFrame) -> Figure:
         bottom, top = ax.get_ylim()
         top = max(top, 100 * one.high + 0.5) if np.isfinite(one.high) else top
         ax.axhspan(100 * one.low, min(100 * one.high, top), color=GREEN, alpha=0.15, lw=0)
-        finish(ax, ylim=(min(bottom, 100 * one.low - 0.5), top), xlim=(-0.5, 0.9), xticks=[])
+        finish(ax, ylim=(min(bottom, 100 * one.low - 0.5), top + 0.3), xlim=(-0.5, 0.9), xticks=[])
         ax.set_title(title, fontsize=8)
     axes[0].set_ylabel("difference (points)", fontsize=8)
     return figure

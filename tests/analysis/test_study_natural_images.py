@@ -115,6 +115,12 @@ def test_holm_compares_each_p_with_its_own_level() -> None:
     assert sorted(map(float, levels)) == [95, 97.5, 98.33, 98.75, 99, 99.17]
 
 
+def test_every_panel_begins_without_a_disturbance() -> None:
+    for ax in study.plot(table()).axes:
+        assert ax.lines
+        assert all(line.get_xdata()[0] == 0 for line in ax.lines), ax.get_title()
+
+
 def test_the_number_of_seeds_is_an_option() -> None:
     """A smaller run has no kept verdict, and one seed has no intervals."""
     options = argparse.Namespace(quick=False, seed=None, seeds=2, sabotage=None)
