@@ -67,7 +67,9 @@ def verdicts(name: str) -> Styler:
             "evidence": [claim.evidence for claim in claims],
         }
     )
-    when = f"{run['finished'][:10]}, revision {run['revision']}, {run['seconds'] / 60:.0f} min"
+    when = f"{run['finished'][:10]}, revision {run['revision']}"
+    if run["seconds"]:  # unknown of a run that was spread out
+        when += f", {run['seconds'] / 60:.0f} min"
     return table.style.hide(axis="index").set_caption(f"Full run of {when}")
 
 

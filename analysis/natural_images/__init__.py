@@ -60,8 +60,8 @@ alone. In a block each network and each attack on it is a part of its own, from 
 
 First preregistration and run (2026-11-28): arms D3, N3, N-paper, D3aug, a wider surrogate, N3 with other noise; two learning rates;
 claims A to D with margins of 1 and 2 points. Arms were attacked unequally (with 13 sets of images N3, with 14 D3 with noise on,
-with 4 D3 and D3aug), from one start each, and judged by the passes that chose. So two of its statements are withdrawn, and its
-verdicts on B and C have this reservation: docs/robustness.md. Its FGSM is not the paper's protocol: `shared.attack_protocol`.
+with 4 D3 and D3aug), from one start each, and judged by the passes that chose, so its numbers for attacks are withdrawn. Its FGSM
+is not the paper's protocol: `shared.attack_protocol`. The second run finished on 2026-12-04: docs/robustness.md.
 
 Limits. A small network with 12,000 images reaches about 60 %, not the accuracy of the paper. What withstands these attacks is an
 upper bound of the accuracy in the worst case, since stronger attacks may exist.

@@ -15,8 +15,7 @@ PAPER = "On natural images (CIFAR-10) NSNNs are as accurate as deterministic net
 PAPER_NUMBER = (
     "B: N3 is more accurate than D3",
     r"^(\S+ points, \[.*?\])",
-    "noisy minus deterministic network, each under the worst of its attacks (13 sets of attacked images against the noisy one, 4 "
-    "against the other), CIFAR-10: {}",
+    "noisy minus deterministic network, both under the worst of the same attacks, CIFAR-10: {}",
 )
 SET = "cifar10_16k"
 SABOTAGES = {"labels shuffled": "the noisy network is trained on shuffled labels"}
