@@ -59,14 +59,9 @@ def verdicts(name: str) -> Styler:
     if run is None:
         raise NsnnError(f"name = {name!r}: no full run of this study is kept; `nsnn study {name}` does one")
     claims = sorted(run["claims"], key=lambda claim: not claim.central)
-    table = pd.DataFrame(
-        {
-            "claim": [claim.text for claim in claims],
-            "verdict": ["holds" if claim.holds else "fails" for claim in claims],
-            "central": [claim.central for claim in claims],
-            "evidence": [claim.evidence for claim in claims],
-        }
-    )
+    columns = ["claim", "verdict", "central", "evidence"]
+    rows = [(one.text, "holds" if one.holds else "fails", one.central, one.evidence) for one in claims]
+    table = pd.DataFrame(rows, columns=columns)
     when = f"{run['finished'][:10]}, revision {run['revision']}"
     if run["seconds"]:  # unknown of a run that was spread out
         when += f", {run['seconds'] / 60:.0f} min"

@@ -28,15 +28,11 @@ SEEDS, RATES = (1, 2, 3, 4, 5), (3e-3,)
 @functools.cache
 def table(**gain: float) -> pd.DataFrame:
     """Accuracies that fall with the strength, with differences as the primary claims expect them, and a gain of each arm."""
-    more = {
-        "D3": 0.0,
-        "N3": 0.0,
-        "N-paper": -0.02,
-        "D3aug": 0.0,
-        "MF3": 0.0,
-        "D3adv": -0.1,
-        "N3adv": -0.1,
-    } | gain
+    more = (
+        dict.fromkeys(("D3", "N3", "D3aug", "MF3"), 0.0)
+        | {"N-paper": -0.02, "D3adv": -0.1, "N3adv": -0.1}
+        | gain
+    )
     robust = {
         "N3": 0.06,
         "D3 noise on": 0.06,
@@ -67,15 +63,8 @@ def table(**gain: float) -> pd.DataFrame:
                     "images": 2000 if kind == "clean" else 250, "accuracy": accuracy, "source": "", "loss": "", "right": "",
                 }  # fmt: skip
                 if kind == "attack":
-                    row |= {
-                        "source": "itself",
-                        "width": 0.3,
-                        "draws": 1.0,
-                        "loss": "margin",
-                        "restarts": 5.0,
-                        "steps": 20.0,
-                    }
-                    row |= {"zero_gradients": 0.0}
+                    row |= {"source": "itself", "width": 0.3, "draws": 1.0, "loss": "margin"}
+                    row |= {"restarts": 5.0, "steps": 20.0, "zero_gradients": 0.0}
                 if kind == "worst PGD":
                     row["right"] = kept.packed(np.arange(250) < 250 * accuracy)
                 rows.append(row)
