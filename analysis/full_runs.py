@@ -48,6 +48,13 @@ def read(path: Path = PATH) -> dict[str, dict[str, Any]]:
     return {name: run | {"claims": [Claim(**claim) for claim in run["claims"]]} for name, run in kept.items()}
 
 
+def when(run: dict[str, Any]) -> str:
+    """Date, revision and time of a run; without its time if it was spread out, as its time is not known."""
+    seconds = run["seconds"]
+    spent = "" if seconds is None else f", {seconds / 60:.0f} min" if seconds > 90 else f", {seconds:.0f} s"
+    return f"{run['finished'][:10]}, revision {run['revision']}{spent}"
+
+
 def verdicts(name: str) -> Styler:
     """Table of a study's claims with verdict and evidence of its kept full run, central claims first; the caption dates the run.
 
@@ -62,10 +69,7 @@ def verdicts(name: str) -> Styler:
     columns = ["claim", "verdict", "central", "evidence"]
     rows = [(one.text, "holds" if one.holds else "fails", one.central, one.evidence) for one in claims]
     table = pd.DataFrame(rows, columns=columns)
-    when = f"{run['finished'][:10]}, revision {run['revision']}"
-    if run["seconds"]:  # unknown of a run that was spread out
-        when += f", {run['seconds'] / 60:.0f} min"
-    return table.style.hide(axis="index").set_caption(f"Full run of {when}")
+    return table.style.hide(axis="index").set_caption(f"Full run of {when(run)}")
 
 
 def check(name: str, config: dict[str, Any], revision: str | None) -> None:

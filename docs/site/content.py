@@ -80,8 +80,7 @@ def verdicts() -> Iterator[str]:
             yield f"`{name}`: no full run of this version is kept yet.\n"
             continue
         run = kept[name]
-        minutes = f"{run['seconds'] / 60:.0f} min" if run["seconds"] > 90 else f"{run['seconds']:.0f} s"
-        yield f"`{name}`: full run of {run['finished'][:10]}, revision {run['revision']}, {minutes}.\n"
+        yield f"`{name}`: full run of {full_runs.when(run)}.\n"
         yield "| verdict | claim | evidence |\n|---|---|---|"
         for claim in sorted(run["claims"], key=lambda c: not c.central):
             word = ("holds" if claim.holds else "**fails**") + ("" if claim.central else " (secondary)")

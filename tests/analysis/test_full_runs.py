@@ -42,6 +42,12 @@ def outcome(name: str, folder: Path) -> Outcome:
 
 
 @pytest.mark.slow
+def test_a_run_is_dated_with_its_time_or_without_if_it_is_not_known():
+    run = {"finished": "2026-12-04T06:12:29+00:00", "revision": "4408117eb3"}
+    for seconds, time in ((17.6, ", 18 s"), (3547.0, ", 59 min"), (None, "")):
+        assert full_runs.when(run | {"seconds": seconds}) == "2026-12-04, revision 4408117eb3" + time
+
+
 def test_studies_that_finish_at_the_same_time_lose_no_verdict(tmp_path, monkeypatch):
     """Each thread reads the file, and writes it a little later."""
     replacing, start = full_runs.replacing, threading.Barrier(6)
