@@ -66,9 +66,8 @@ def verdicts(name: str) -> Styler:
     if run is None:
         raise NsnnError(f"name = {name!r}: no full run of this study is kept; `nsnn study {name}` does one")
     claims = sorted(run["claims"], key=lambda claim: not claim.central)
-    columns = ["claim", "verdict", "central", "evidence"]
     rows = [(one.text, "holds" if one.holds else "fails", one.central, one.evidence) for one in claims]
-    table = pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=["claim", "verdict", "central", "evidence"])
     return table.style.hide(axis="index").set_caption(f"Full run of {when(run)}")
 
 
@@ -79,12 +78,9 @@ def check(name: str, config: dict[str, Any], revision: str | None) -> None:
     ------
     NsnnError : the run is quick, has a sabotage, or its code is not committed
     """
-    reasons = {
-        "a quick run": config.get("quick"),
-        "a run with a sabotage": config.get("sabotage"),
-        f"a run of code that is not committed (revision {revision or 'unknown'})": not revision
-        or "+dirty" in revision,
-    }
+    reasons = {"a quick run": config.get("quick"), "a run with a sabotage": config.get("sabotage")}
+    committed = revision and "+dirty" not in revision
+    reasons[f"a run of code that is not committed (revision {revision or 'unknown'})"] = not committed
     for reason, applies in reasons.items():
         if applies:
             raise NsnnError(

@@ -30,24 +30,20 @@ PAPER = [name for name in listing.studies() if "PAPER" in listing.constants(name
 def outcome(name: str, folder: Path) -> Outcome:
     """A full run of committed code."""
     (folder / name).mkdir()
-    run = {
-        "config": {"quick": False, "sabotage": ""},
-        "git_revision": "a" * 40,
-        "finished": "2026-01-01T00:00:00",
-        "seconds": 1.0,
-    }
+    run = {"config": {"quick": False, "sabotage": ""}, "git_revision": "a" * 40}
+    run |= {"finished": "2026-01-01T00:00:00", "seconds": 1.0}
     (folder / name / "run.json").write_text(json.dumps(run))
     (folder / name / "table.csv").write_text(f"study,value\n{name},0.1\n")
     return Outcome(name, folder / name, [Claim(f"claim of {name}", True, "1 ± 0")], 1.0, pd.DataFrame())  # fmt: skip
 
 
-@pytest.mark.slow
 def test_a_run_is_dated_with_its_time_or_without_if_it_is_not_known():
     run = {"finished": "2026-12-04T06:12:29+00:00", "revision": "4408117eb3"}
-    for seconds, time in ((17.6, ", 18 s"), (3547.0, ", 59 min"), (None, "")):
-        assert full_runs.when(run | {"seconds": seconds}) == "2026-12-04, revision 4408117eb3" + time
+    for seconds, spent in ((17.6, ", 18 s"), (3547.0, ", 59 min"), (None, "")):
+        assert full_runs.when(run | {"seconds": seconds}) == "2026-12-04, revision 4408117eb3" + spent
 
 
+@pytest.mark.slow
 def test_studies_that_finish_at_the_same_time_lose_no_verdict(tmp_path, monkeypatch):
     """Each thread reads the file, and writes it a little later."""
     replacing, start = full_runs.replacing, threading.Barrier(6)
@@ -133,14 +129,13 @@ def test_the_readme_shows_the_newest_full_runs():
 
 def test_the_paper_counts_the_verdicts_of_the_newest_full_runs():
     number = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
-    kept, paper = full_runs.read(), (README_PATH.parent / "paper.md").read_text(encoding="utf-8")
+    kept = full_runs.read()
+    paper = " ".join((README_PATH.parent / "paper.md").read_text(encoding="utf-8").split())
     words = [full_runs.word(kept[name]["claims"]) for name in PAPER]
     hold, fail = words.count("holds"), words.count("fails")
     part = len(words) - hold - fail
     assert f"test {number[len(words)]} claims of @ma2023" in paper
-    assert f"{number[hold]} hold, {number[part]} hold in part, {number[fail]} fails" in " ".join(
-        paper.split()
-    )
+    assert f"{number[hold]} hold, {number[part]} hold in part, {number[fail]} fails" in paper
 
 
 def test_the_first_number_is_of_a_central_claim_and_one_that_is_missing_is_named():
@@ -162,9 +157,8 @@ def test_the_page_of_results_has_the_kept_runs():
     rows = re.findall(r"^\| `(\w+)`[^|]*\| ([\d-]+), revision (\w+) \| ([^|]*) \|", page, re.MULTILINE)
     assert len(rows) == 10
     for name, day, revision, counts in rows:
-        claims = [
-            [c.holds for c in kept[name]["claims"] if c.central is central] for central in (True, False)
-        ]
+        every = kept[name]["claims"]
+        claims = [[c.holds for c in every if c.central is central] for central in (True, False)]
         hold = ", ".join(f"{sum(some)} of {len(some)}" for some in claims if some)
         assert (counts, day, revision) == (hold, kept[name]["finished"][:10], kept[name]["revision"])
 
@@ -172,10 +166,8 @@ def test_the_page_of_results_has_the_kept_runs():
 def rows_of(page: str, head: str) -> list[list[str]]:
     """Cells of the table of a page whose head begins so; minus signs as hyphens."""
     text = (README_PATH.parent / "docs" / page).read_text(encoding="utf-8").replace("−", "-")
-    lines = text[text.index(head) :].splitlines()
-    return [line.strip("| ").split(" | ") for line in itertools.takewhile(lambda one: one[:1] == "|", lines)][
-        2:
-    ]
+    lines = text[text.index(head) :].splitlines()[2:]
+    return [line.strip("| ").split(" | ") for line in itertools.takewhile(lambda one: one[:1] == "|", lines)]
 
 
 def says(*values: float, digits: int, text: str) -> bool:
