@@ -1,20 +1,25 @@
 """Steps of a large layer with Gaussian noise, in few loops over memory: float32 on a CPU with few threads, compiled by Numba.
 
-Torch takes a loop for each operation, and moves all values to and from memory in each. Here one loop computes potentials, torch the
-normal distribution function or its density, and another loop the spikes or slopes. Values are those of torch, to rounding.
+Torch takes a loop for each operation, and moves all values to and from memory in each. Here one loop computes potentials and
+another the spikes or slopes. Each instruction takes several values, so the normal distribution is computed by polynomials.
+Values are those of torch, to rounding.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
 import numpy as np
 import torch
 
-from ..core.numba_jit import njit
+from ..core import numba_jit
 
-__all__ = ["backward_step", "flat", "forward_step"]
+__all__ = ["backward_step", "flat", "forward_step", "normal_probability", "power_of_two"]
+
+_Array = np.ndarray
+_Pair = tuple[np.ndarray, np.ndarray]
 
 
 def flat(x: torch.Tensor) -> np.ndarray:
@@ -22,74 +27,75 @@ def flat(x: torch.Tensor) -> np.ndarray:
     return np.asarray(x.detach().as_strided((x.numel(),), (1,)).numpy())
 
 
-@njit(cache=True, nogil=True)
+# division by zero gives infinity, as in NumPy: a check of each divisor would leave one value in an instruction
+_compiled: Any = functools.partial(numba_jit.njit, cache=True, nogil=True, error_model="numpy")
+_FIRST = np.float32(0.3)
+_TAIL = tuple(np.float32(c) for c in (
+    0.1196293, 0.12075395, 0.099913527, 0.12856151, -0.053683434, 0.20635328, -0.15720296, 0.035674746
+))  # fmt: skip
+_POWER = tuple(np.float32(c) for c in (0.69314698, 0.24022242, 0.05550734, 0.00967152, 0.00132647))
+_ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
+_SHIFT, _UNIT = np.uint32(8), np.float32(2.0**-24)
+
+
+@_compiled
+def power_of_two(y: Any) -> Any:
+    """2^y for y <= 0 in float32, with a relative error below 2e-7; 2^-126 where y is less."""
+    y = max(y, np.float32(-126))
+    whole = np.floor(y + _HALF)
+    part = y - whole
+    value = _POWER[4]
+    for k in (3, 2, 1, 0):
+        value = value * part + _POWER[k]
+    exponent = (np.int32(whole) + np.int32(127)) << np.int32(23)
+    return (value * part + _ONE) * np.int32(exponent).view(np.float32)
+
+
+@_compiled
+def normal_probability(z: Any) -> Any:
+    """Phi(z) in float32, with an error below 3e-7: Phi(-t) = exp(-t^2 / 2) q(t), and q a polynomial in 1 / (1 + .3 t)."""
+    t = abs(z)
+    w = _ONE / (_ONE + _FIRST * t)
+    value = _TAIL[7]
+    for k in (6, 5, 4, 3, 2, 1, 0):
+        value = value * w + _TAIL[k]
+    below = value * w * power_of_two(t * t * np.float32(-0.5 / math.log(2)))
+    return below if z < _ZERO else _ONE - below
+
+
+@_compiled
 def _advance(drive: Any, before: Any, fired: Any, u: Any, beta: Any, theta: Any, hard: bool) -> None:
-    if hard:
-        for i in range(drive.size):
-            u[i] = (before[i] - before[i] * fired[i]) * beta + drive[i]
-    else:
-        for i in range(drive.size):
-            u[i] = (before[i] - theta * fired[i]) * beta + drive[i]
+    for i in range(drive.size):
+        u[i] = (before[i] - (before[i] if hard else theta) * fired[i]) * beta + drive[i]
 
 
-@njit(cache=True, nogil=True)
-def _scaled(u: Any, theta: Any, factor: Any, out: Any) -> None:
-    for i in range(u.size):
-        out[i] = (u[i] - theta) * factor
-
-
-@njit(cache=True, nogil=True)
+@_compiled
 def _above(u: Any, theta: Any, o: Any) -> None:
     for i in range(u.size):
-        o[i] = np.float32(u[i] - theta > np.float32(0))
+        o[i] = np.float32(u[i] - theta > _ZERO)
 
 
-@njit(cache=True, nogil=True)
-def _decide(uniform: Any, twice: Any, o: Any) -> None:
-    for i in range(o.size):
-        o[i] = np.float32(uniform[i] < twice[i] * np.float32(0.5))
-
-
-@njit(cache=True, nogil=True)
-def _exponent(u: Any, theta: Any, factor: Any, out: Any) -> None:
+@_compiled
+def _draw(u: Any, theta: Any, factor: Any, words: Any, o: Any) -> None:
     for i in range(u.size):
-        x = u[i] - theta
-        out[i] = x * x * factor
+        uniform = np.float32(words[i] >> _SHIFT) * _UNIT
+        o[i] = np.float32(uniform < normal_probability((u[i] - theta) * factor))
 
 
-@njit(cache=True, nogil=True)
-def _last_slope(g: Any, density: Any, front: Any, by_drive: Any) -> None:
-    for i in range(g.size):
-        by_drive[i] = g[i] * (density[i] * front)
-
-
-@njit(cache=True, nogil=True)
+@_compiled
 def _slope(
-    g: Any, u: Any, o: Any, after: Any, density: Any, front: Any, by_drive: Any, beta: Any, theta: Any, hard: bool, detached: bool
+    g: Any, u: Any, o: Any, after: Any, by_drive: Any, beta: Any, theta: Any, factor: Any, front: Any, hard: bool, acts: Any
 ) -> None:  # fmt: skip
-    one = np.float32(1)
-    if hard:
-        for i in range(g.size):
-            later = after[i] * beta
-            acts = g[i] - (np.float32(0) if detached else later * u[i])
-            by_drive[i] = acts * (density[i] * front) + later * (one - o[i])
-    else:
-        for i in range(g.size):
-            later = after[i] * beta
-            acts = g[i] - (np.float32(0) if detached else later * theta)
-            by_drive[i] = acts * (density[i] * front) + later
+    for i in range(g.size):
+        later, x, o_i = after[i] * beta, u[i] - theta, o[i] if hard else _ZERO
+        density = power_of_two(x * x * factor) * front
+        by_drive[i] = (g[i] - acts * later * (u[i] if hard else theta)) * density + later * (_ONE - o_i)
 
 
-def forward_step(
-    drive: np.ndarray,
-    before: tuple[np.ndarray, np.ndarray] | None,
-    uniform: np.ndarray | None,
-    after: tuple[np.ndarray, np.ndarray],
-    law: Any,
-) -> None:
+def forward_step(drive: _Array, before: _Pair | None, words: _Array | None, after: _Pair, law: Any) -> None:
     """One step of flat arrays: from u and o `before` (None: the first step) to those in `after`, which are written.
 
-    uniform : numbers from 0 to 1 that decide about the spikes; None: neurons without noise
+    words : random numbers of 32 bits that decide about the spikes; None: neurons without noise
     """
     beta, theta = np.float32(law.beta), np.float32(law.theta)
     u, o = after
@@ -97,30 +103,17 @@ def forward_step(
         u[:] = drive
     else:
         _advance(drive, *before, u, beta, theta, law.hard)
-    if uniform is None:
+    if words is None:
         _above(u, theta, o)
-        return
-    scratch = torch.empty(u.size)
-    _scaled(u, theta, np.float32(-math.sqrt(0.5) / law.numbers["sigma"]), scratch.numpy())
-    torch.special.erfc(scratch, out=scratch)
-    _decide(uniform, scratch.numpy(), o)
+    else:
+        _draw(u, theta, np.float32(1 / law.numbers["sigma"]), words, o)
 
 
-def backward_step(
-    g: np.ndarray,
-    state: tuple[np.ndarray, np.ndarray],
-    after: np.ndarray | None,
-    by_drive: np.ndarray,
-    law: Any,
-) -> None:
-    """The slope in the drive of a step, from those in its spikes, g, and in the drive of the step `after` it."""
+def backward_step(g: _Array, state: _Pair, after: _Array, by_drive: _Array, law: Any) -> None:
+    """The slope in the drive of a step, from those in its spikes, g, and in the drive of the step `after` it, 0 for the last."""
     width = law.numbers["sigma"] if law.width is None else law.width
     beta, theta = np.float32(law.beta), np.float32(law.theta)
-    scratch = torch.empty(g.size)
-    _exponent(state[0], theta, np.float32(-0.5 / width**2), scratch.numpy())
-    torch.exp(scratch, out=scratch)
+    factor = np.float32(-0.5 / math.log(2) / width**2)
     front = np.float32(1 / (math.sqrt(2 * math.pi) * width))
-    if after is None:
-        _last_slope(g, scratch.numpy(), front, by_drive)
-    else:
-        _slope(g, *state, after, scratch.numpy(), front, by_drive, beta, theta, law.hard, law.detached)
+    acts = np.float32(not law.detached)  # whether a spike acts on the potential after it
+    _slope(g, *state, after, by_drive, beta, theta, factor, front, law.hard, acts)

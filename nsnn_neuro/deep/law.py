@@ -12,7 +12,7 @@ import torch
 from ..core.errors import NsnnError
 from ..models.escape import Family, Gaussian
 from .expressions import evaluate
-from .rng import uniform_of_step
+from .rng import source_of_step, uniform_of_step, words
 
 _IN_CACHE = 2**17  # values of a tensor; a few such tensors fit into the cache of a core
 _FUSED = 2**15  # values of a step, from which on `fused` is worth the import of Numba
@@ -160,12 +160,12 @@ class Law:
         each = u.stride(1)
         for t in range(len(drive)):
             now = drive[t] if drive[t].stride() == u[0].stride() else torch.empty_like(u[0]).copy_(drive[t])
-            uniform = uniform_of_step(now, generator)
+            source = source_of_step(generator) if self.noisy else None
             d, before = flat(now), None if t == 0 else (flat(u[(t - 1) % len(u)]), flat(o[t - 1]))
             after = flat(u[t % len(u)]), flat(o[t])
             for rows in parts:
                 own = slice(*(None if k is None else k * each for k in (rows.start, rows.stop)))
-                numbers = flat(uniform(now[rows])) if self.noisy else None
+                numbers = None if source is None else words(source, d[own].size)
                 past = None if before is None else (before[0][own], before[1][own])
                 forward_step(d[own], past, numbers, (after[0][own], after[1][own]), self)
 
@@ -180,7 +180,7 @@ class Law:
         slopes, us, os, result = ([flat(one) for one in part] for part in (same, u, o, by_drive))
         for rows in parts:
             own = slice(*(None if k is None else k * each for k in (rows.start, rows.stop)))
-            after: Any = None
+            after = np.zeros_like(result[0][own])
             for t in range(len(u) - 1, -1, -1):
                 backward_step(slopes[t][own], (us[t][own], os[t][own]), after, result[t][own], self)
                 after = result[t][own]

@@ -66,6 +66,17 @@ def random_like(
     return numbers if numbers.stride() == x.stride() else torch.empty_like(x).copy_(numbers)
 
 
+def source_of_step(generator: torch.Generator | None = None) -> np.random.SFC64:
+    """NumPy's fast generator for a large step, seeded with one number of torch's."""
+    return np.random.SFC64(int(torch.randint(2**63 - 1, (), generator=generator)))
+
+
+def words(source: np.random.SFC64, n: int) -> np.ndarray:
+    """The next n random numbers of 32 bits, two of each that the source draws."""
+    drawn: np.ndarray = source.random_raw((n + 1) // 2)
+    return drawn.view(np.uint32)[:n]
+
+
 def uniform_of_step(
     x: torch.Tensor, generator: torch.Generator | None = None
 ) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -90,17 +101,13 @@ def uniform_of_step(
             return now
 
         return rows
-    source = np.random.SFC64(int(torch.randint(2**63 - 1, (), generator=generator)))
+    source = source_of_step(generator)
 
     def following(part: torch.Tensor) -> torch.Tensor:
-        n, double = part.numel(), part.dtype == torch.float64
-        words = source.random_raw(n if double else (n + 1) // 2)
-        if double:
-            flat = (words >> np.uint64(11)) * 2.0**-53
-        else:  # two of each word
-            halves = words.view(np.uint32)[:n]
-            halves >>= np.uint32(8)
-            flat = np.multiply(halves, np.float32(2.0**-24), dtype=np.float32)
+        if part.dtype == torch.float64:
+            flat = (source.random_raw(part.numel()) >> np.uint64(11)) * 2.0**-53
+        else:
+            flat = (words(source, part.numel()) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
         shape = torch.empty_like(part, device="meta")
         return torch.from_numpy(flat).to(part.dtype).as_strided(shape.shape, shape.stride())
 

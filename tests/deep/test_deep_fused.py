@@ -15,15 +15,8 @@ torch = pytest.importorskip("torch")
 deep = pytest.importorskip("nsnn_neuro.deep")
 law = pytest.importorskip("nsnn_neuro.deep.law")
 rng = pytest.importorskip("nsnn_neuro.deep.rng")
+fused = pytest.importorskip("nsnn_neuro.deep.fused")
 SHAPE = (3, 40, 6, 12, 12)  # steps, batch, channels, rows, columns: 34,560 values of a step
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def drives(layout: str) -> Any:
@@ -73,9 +66,16 @@ def test_fast_steps_are_those_of_torch(
         assert torch.equal(layer(x), expected)
 
 
+def test_probabilities_and_densities_are_those_of_the_normal_distribution() -> None:
+    z = np.linspace(-16, 16, 48_001, dtype=np.float32)
+    expected = stats.norm.cdf(z.astype(float))
+    np.testing.assert_allclose([fused.normal_probability(one) for one in z], expected, rtol=1e-6, atol=1e-7)
+    y = np.linspace(-125, 0, 50_001, dtype=np.float32)
+    np.testing.assert_allclose([fused.power_of_two(one) for one in y], 2.0 ** y.astype(float), rtol=3e-7)
+
+
 def test_spikes_have_their_probabilities_and_are_independent() -> None:
     layer = deep.NoisySpike(Gaussian(0.3), beta=0.0)
-    torch.manual_seed(3)
     x = torch.full((50, 4, 10_000), 1.15)
     o = layer(x).numpy()
     p = stats.norm.cdf(0.15 / 0.3)
