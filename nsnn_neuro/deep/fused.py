@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..core import numba_jit
+from ..core.numba_jit import njit
 
 __all__ = ["backward_step", "flat", "forward_step", "normal_probability", "power_of_two"]
 
 _Array = np.ndarray
-_Pair = tuple[np.ndarray, np.ndarray]
+_Pair = tuple[_Array, _Array]
 
 
 def flat(x: torch.Tensor) -> np.ndarray:
@@ -28,14 +28,14 @@ def flat(x: torch.Tensor) -> np.ndarray:
 
 
 # division by zero gives infinity, as in NumPy: a check of each divisor would leave one value in an instruction
-_compiled: Any = functools.partial(numba_jit.njit, cache=True, nogil=True, error_model="numpy")
-_FIRST = np.float32(0.3)
+_compiled: Any = functools.partial(njit, cache=True, nogil=True, error_model="numpy")
+_BEND = np.float32(0.3)
+# of rising powers from 1 on, of w = 1 / (1 + .3 t) in q(t) and of f in 2^f - 1 (|f| <= .5), fitted to the exact functions
 _TAIL = tuple(np.float32(c) for c in (
     0.1196293, 0.12075395, 0.099913527, 0.12856151, -0.053683434, 0.20635328, -0.15720296, 0.035674746
 ))  # fmt: skip
 _POWER = tuple(np.float32(c) for c in (0.69314698, 0.24022242, 0.05550734, 0.00967152, 0.00132647))
-_ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
-_SHIFT, _UNIT = np.uint32(8), np.float32(2.0**-24)
+_ZERO, _HALF, _ONE, _UNIT = (np.float32(x) for x in (0, 0.5, 1, 2.0**-24))
 
 
 @_compiled
@@ -53,9 +53,9 @@ def power_of_two(y: Any) -> Any:
 
 @_compiled
 def normal_probability(z: Any) -> Any:
-    """Phi(z) in float32, with an error below 3e-7: Phi(-t) = exp(-t^2 / 2) q(t), and q a polynomial in 1 / (1 + .3 t)."""
+    """Phi(z) in float32, with an error below 3e-7: Phi(-t) = exp(-t^2 / 2) q(t), and q(t) a polynomial in w = 1 / (1 + .3 t)."""
     t = abs(z)
-    w = _ONE / (_ONE + _FIRST * t)
+    w = _ONE / (_ONE + _BEND * t)
     value = _TAIL[7]
     for k in (6, 5, 4, 3, 2, 1, 0):
         value = value * w + _TAIL[k]
@@ -78,7 +78,7 @@ def _above(u: Any, theta: Any, o: Any) -> None:
 @_compiled
 def _draw(u: Any, theta: Any, factor: Any, words: Any, o: Any) -> None:
     for i in range(u.size):
-        uniform = np.float32(words[i] >> _SHIFT) * _UNIT
+        uniform = np.float32(words[i] >> np.uint32(8)) * _UNIT
         o[i] = np.float32(uniform < normal_probability((u[i] - theta) * factor))
 
 
