@@ -167,8 +167,8 @@ class Comparison(pd.DataFrame):
         )
 
     def __repr__(self) -> str:
-        """The table, why scores of one trial are NaN, and that line."""
-        return super().__repr__() + self._verdict
+        """The table, whole whatever the terminal's width, why scores of one trial are NaN, and that line."""
+        return self.to_string() + self._verdict
 
     def _repr_html_(self) -> str | None:
         return f"{super()._repr_html_()}<p>{escape(self._verdict)}</p>"

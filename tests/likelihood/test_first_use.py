@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from brian2 import Hz, ms, mV, second
 from helpers.fits import DT, analog
@@ -80,7 +81,9 @@ def test_a_comparison_says_in_words_which_model_wins_and_if_by_more_than_its_err
     options: Any = {"precision": 4 * ms, "trials": 2, **LATER}
     for names, apart in ((("right", "blind"), True), (tuple(models), False)):
         table = compare_models({name: models[name] for name in names}, spikes, signal, **options)
-        line = str(table).splitlines()[-1]
+        with pd.option_context("display.width", 30, "display.max_columns", 2):
+            first, *_, line = str(table).splitlines()
+        assert first.split() == list(table.columns)
         assert line in table._repr_html_()
         behind = table[table.score == "bits_behind"].sort_values("value")
         assert line.startswith(behind.model.iloc[0])
