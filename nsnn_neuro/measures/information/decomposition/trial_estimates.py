@@ -27,8 +27,7 @@ from ...estimate import Estimate
 from ...response_checks import shuffle_test
 from ..pipeline import Columns, judged, read
 from ..shuffled_information import shuffle_within
-from .redundancy import Parts
-from .union_information import TOLERANCE
+from .redundancy import TOLERANCE, Parts
 
 BIASES = ("quadratic", "shuffle", "none", "plugin")
 SE_METHOD = "infinitesimal jackknife over trials"
