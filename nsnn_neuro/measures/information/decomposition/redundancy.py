@@ -104,35 +104,6 @@ class Union(NamedTuple):
     slope_2: np.ndarray  # (m, S, R2) derivative with respect to p(s, r2)
 
 
-@njit(cache=True)  # pragma: no cover - compiled
-def _factor(k: np.ndarray, n: int) -> None:
-    """Cholesky factor of the upper triangle of k, in place."""
-    for i in range(n):
-        pivot = k[i, i]
-        root = np.sqrt(pivot) if pivot > 1e-300 else 1e150  # a dependent row: its unknown becomes 0
-        k[i, i] = root
-        for j in range(i + 1, n):
-            k[i, j] /= root
-        for row in range(i + 1, n):
-            factor = k[i, row]
-            if factor != 0.0:
-                for j in range(row, n):
-                    k[row, j] -= factor * k[i, j]
-
-
-@njit(cache=True)  # pragma: no cover - compiled
-def _solve(k: np.ndarray, x: np.ndarray, n: int) -> None:
-    """Solution of the factored system, in place."""
-    for i in range(n):
-        x[i] /= k[i, i]
-        for j in range(i + 1, n):
-            x[j] -= k[i, j] * x[i]
-    for i in range(n - 1, -1, -1):
-        for j in range(i + 1, n):
-            x[i] -= k[i, j] * x[j]
-        x[i] /= k[i, i]
-
-
 # Below margins p, multipliers m and numbers `eq` of their equations are (S, R1 + R2), q and its slack z are (R1, R2, S).
 
 
@@ -252,15 +223,13 @@ def _minimise(
         # a step cut short ends beside the central path: return to it first, or complementarity outruns the multipliers
         mu = (_CENTRING if step > 0.5 else 1.0) * barrier / free
         k, x = _equations(mu, p, q, z, m, r, eq)
-        scale = 1.0 / np.sqrt(np.maximum(np.diag(k), 1e-300))
+        scale = 1.0 / np.sqrt(np.maximum(np.diag(k)[:n], 1e-300))
         for e in range(n):
             for o in range(e, n):
-                k[e, o] *= scale[e] * scale[o]
+                k[o, e] = k[e, o] * scale[e] * scale[o]
+                k[e, o] = k[o, e]
             k[e, e] += 1e-13
-        x *= scale
-        _factor(k, n)
-        _solve(k, x, n)
-        x *= scale
+        x[:n] = scale * np.linalg.solve(k[:n, :n], x[:n] * scale)
         dm = x[eq.ravel()].reshape(eq.shape)
         step = _directions(mu, q, z, r, dm, dq, dz)
         for i in range(q.size):  # steps are 0 where a margin is
