@@ -13,7 +13,7 @@ from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ..response_checks import as_labels, refuse_swapped
-from ..spectral.analytic_signal import Field, analytic_fields, phases_of_spikes
+from ..spectral.phase_locking import Field, analytic_fields, phases_of_spikes
 from ..trains import Trains
 from .rate_vs_temporal import Code, letters_of, of_one_neuron, rows_of_codes, table_of_codes
 from .words import from_start, in_window, latency_bins, refuse_remainder
