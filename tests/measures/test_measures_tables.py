@@ -17,7 +17,7 @@ from nsnn_neuro.measures.entropies.confusion import information
 from nsnn_neuro.measures.entropies.contingency import contingency, panzeri_treves_bias, relevant_responses
 from nsnn_neuro.measures.entropies.information_tables import information_of_tables, zero_spread
 from nsnn_neuro.measures.entropies.symbols import as_symbols
-from nsnn_neuro.measures.information.predictive_bound import predictive_bound
+from nsnn_neuro.measures.information.mutual_information import predictive_bound
 
 
 def test_panzeri_treves_subtracts_its_bias():

@@ -12,9 +12,8 @@ from ...core.units import shown
 from ..entropies.contingency import panzeri_treves_bias
 from ..entropies.information_tables import zero_spread
 from ..estimate import Estimate
-from .mutual_information import mutual_information
+from .mutual_information import mutual_information, predictive_bound
 from .pipeline import read
-from .predictive_bound import predictive_bound
 
 _PER_STIMULUS = 20  # trials, with fewer of which a pilot's plan is rough
 
