@@ -32,14 +32,7 @@ _MISFIT = 0.001
 
 @dataclass(frozen=True, eq=False)
 class InformationGrowth:
-    """Result of `information_growth`. Arrays are (n_sizes,).
-
-    >>> n = np.array([10, 20, 40])
-    >>> eps, initial = Estimate(0.5, 0.1, unit="unit^2"), Estimate(0.1, 0.01, unit="1/unit^2")
-    >>> growth = InformationGrowth("fisher", n, n / (10 + n / 2), 0.1 * n, 0 * n, "1/unit^2", 400, 20, eps, initial, None)
-    >>> growth.limit, [round(end, 2) for end in growth.interval()], growth.predict([100]).round(2).tolist()
-    (2.0, [1.44, 3.29], [1.67])
-    """
+    """Information of sub-populations; made by `information_growth`. Arrays are (n_sizes,)."""
 
     method: str
     sizes: np.ndarray

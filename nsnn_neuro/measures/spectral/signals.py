@@ -46,14 +46,7 @@ _FREEDOM = 3.0  # below, the normal law of atanh(sqrt C) fails, and its bias 1 /
 
 @dataclass(frozen=True, eq=False)
 class SignalSpectrum(Report):
-    """Power spectrum of a signal; made by `signal_spectrum`. Arrays are (n_f,).
-
-    >>> import neo, quantities as pq
-    >>> signal = neo.AnalogSignal(np.random.default_rng(0).normal(size=4000), units="mV", sampling_rate=1*pq.kHz)
-    >>> spectrum = signal_spectrum(signal)
-    >>> float((spectrum.power.sum() * spectrum.f[1]).round(2)), spectrum.unit  # the variance
-    (1.0, 'mV**2/Hz')
-    """
+    """Power spectrum of a signal; made by `signal_spectrum`. Arrays are (n_f,)."""
 
     f: np.ndarray
     """Hz"""
@@ -74,15 +67,7 @@ class SignalSpectrum(Report):
 
 @dataclass(frozen=True, eq=False)
 class SignalCoherence(Report):
-    """Coherence and phase of two signals; made by `signal_coherence`. Arrays are (n_f,).
-
-    >>> import neo, quantities as pq
-    >>> x = np.random.default_rng(0).normal(size=(4001, 1))
-    >>> a, b = (neo.AnalogSignal(y, units="mV", sampling_rate=1*pq.kHz) for y in (x[1:], x[:-1]))  # b follows a by 1 ms
-    >>> c = signal_coherence(a, b, window="hann", nperseg=100)
-    >>> float(c.f[10]), float(c.phase[10].round(1)), float((c.phase[10] / (-2 * np.pi * c.f[10])).round(4))  # the delay in s
-    (100.0, -0.6, 0.001)
-    """
+    """Coherence and phase of two signals; made by `signal_coherence`. Arrays are (n_f,)."""
 
     f: np.ndarray
     """Hz"""

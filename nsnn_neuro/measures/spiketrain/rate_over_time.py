@@ -23,16 +23,7 @@ from ..trains import Trains, as_repeats, as_trains, binned, nan_ratio, read, sca
 
 @dataclass(frozen=True, eq=False)
 class Psth(Report):
-    """Peri-stimulus time histogram of n neurons; made by `psth`.
-
-    >>> import neo, quantities as pq
-    >>> from nsnn_neuro import to_block
-    >>> histogram = psth(to_block([[[0.1, 0.2, 0.7], [0.3]]], t_stop=1*pq.s), bin_width=500*pq.ms)
-    >>> histogram.rate.tolist(), histogram.pooled().rate.tolist()
-    ([[4.0, 2.0], [2.0, 0.0]], [[3.0, 1.0]])
-    >>> histogram.times.tolist()
-    [0.25, 0.75]
-    """
+    """Peri-stimulus time histogram of n neurons; made by `psth`."""
 
     edges: np.ndarray
     """(n_bins + 1,) s"""
