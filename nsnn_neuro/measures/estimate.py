@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -199,7 +200,7 @@ def jackknife_se(left_out: np.ndarray, weights: np.ndarray | None = None) -> Any
 
 
 def measure(unit: str, parts: Callable[..., Any] | None = None, *, scale: str = "linear") -> Callable[[F], F]:
-    """Decorator that declares a measure's unit and, for functions of sums over trials, the sums.
+    """Decorator that declares a measure's unit and, for functions of sums over trials, the sums; misspelt arguments are answered.
 
     Parameters
     ----------
@@ -224,9 +225,8 @@ def measure(unit: str, parts: Callable[..., Any] | None = None, *, scale: str = 
     """
 
     def mark(function: F) -> F:
-        function.unit = unit  # type: ignore[attr-defined]
-        function.parts = parts  # type: ignore[attr-defined]
-        function.scale = scale  # type: ignore[attr-defined]
-        return function
+        marked: Any = suggest_keywords(function)
+        marked.unit, marked.parts, marked.scale = unit, parts, scale
+        return marked
 
     return mark

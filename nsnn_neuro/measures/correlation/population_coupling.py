@@ -9,7 +9,7 @@ import quantities as pq
 from scipy.ndimage import gaussian_filter1d
 
 from ...core.aliases import SpikeSource, Time
-from ...core.checks import one_of, scalar, suggest_keywords
+from ...core.checks import one_of, scalar
 from ...core.errors import NsnnError
 from ..estimate import measure
 from ..spiketrain.firing_statistics import Parts
@@ -55,7 +55,6 @@ def _coupling_parts(
 
 
 @measure("Hz", _coupling_parts)
-@suggest_keywords
 def population_coupling(
     block: SpikeSource,
     *,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...core.aliases import SpikeSource, Time
-from ...core.checks import positive, suggest_keywords
+from ...core.checks import positive
 from ...core.numba_jit import njit
 from ...io.spikes.bins import slack
 from ..estimate import measure
@@ -45,7 +45,6 @@ def _tiled_spikes(times: np.ndarray, offsets: np.ndarray, n: int, dt: float) -> 
 
 
 @measure("1")
-@suggest_keywords
 def spike_time_tiling(
     trains: SpikeSource, *, dt: Time, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:

@@ -249,7 +249,6 @@ def _jackknife(words: list[np.ndarray], weight: np.ndarray, bias: str, over: str
 
 
 @measure("bit/s")
-@suggest_keywords
 def direct_information_rate(
     trains: SpikeSource,
     *,

@@ -16,7 +16,7 @@ import quantities as pq
 from scipy.special import xlogy
 
 from ...core.aliases import SpikeSource, Time, Values
-from ...core.checks import check, one_of, positive, suggest_keywords
+from ...core.checks import check, one_of, positive
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import warn
@@ -101,7 +101,6 @@ def _estimate(
 
 
 @measure("bit/spike")
-@suggest_keywords
 def information_per_spike(
     trains: SpikeSource,
     *,
@@ -159,7 +158,6 @@ def information_per_spike(
 
 
 @measure("bit/spike")
-@suggest_keywords
 def skaggs_information(
     position: Any,
     counts: Values,

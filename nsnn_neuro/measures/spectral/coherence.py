@@ -155,7 +155,6 @@ def warn_no_spikes(name: str) -> None:
 
 
 @measure("1")
-@suggest_keywords
 def coherence(
     signal: Signal,
     train: SpikeSource,
@@ -204,7 +203,6 @@ def coherence(
 
 
 @measure("bit/s")
-@suggest_keywords
 def coherence_information(
     signal: Signal,
     train: SpikeSource,

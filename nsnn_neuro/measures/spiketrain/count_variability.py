@@ -89,7 +89,6 @@ def _within_stimuli(
 
 
 @measure("1", fano_parts, scale="log")
-@suggest_keywords
 def fano_factor(
     block: SpikeSource,
     *,
@@ -229,7 +228,6 @@ def _allan_parts(trains: Trains, *, window: Any) -> Parts:
 
 
 @measure("1", _allan_parts, scale="log")
-@suggest_keywords
 def allan_factor(
     block: SpikeSource, *, window: Any, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:

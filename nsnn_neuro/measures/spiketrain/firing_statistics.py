@@ -31,7 +31,6 @@ def _rate_parts(trains: Trains) -> Parts:
 
 
 @measure("Hz", _rate_parts, scale="positive")
-@suggest_keywords
 def firing_rate(block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None) -> np.ndarray:
     """Mean firing rate of each neuron in Hz, (n_neurons,).
 
@@ -94,7 +93,6 @@ def _cv_parts(trains: Trains) -> Parts:
 
 
 @measure("1", _cv_parts, scale="log")
-@suggest_keywords
 def cv(block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None) -> np.ndarray:
     """Coefficient of variation of each neuron's interspike intervals, (n_neurons,).
 
@@ -133,7 +131,6 @@ _lv_parts = partial(_mean_over_pairs, contrast=lambda relative, total: 3 * relat
 
 
 @measure("1", _cv2_parts, scale="positive")
-@suggest_keywords
 def cv2(block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None) -> np.ndarray:
     """Local variation of adjacent intervals, CV2 = mean of 2 |I_k+1 - I_k| / (I_k+1 + I_k), (n_neurons,).
 
@@ -149,7 +146,6 @@ def cv2(block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None 
 
 
 @measure("1", _lv_parts, scale="log")
-@suggest_keywords
 def lv(block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None) -> np.ndarray:
     """Local variation LV = mean of 3 (I_k - I_k+1)^2 / (I_k + I_k+1)^2 over adjacent pairs, (n_neurons,).
 
@@ -170,7 +166,6 @@ def _lvr_parts(trains: Trains, *, refractoriness: Any = 5 * pq.ms) -> Parts:
 
 
 @measure("1", _lvr_parts, scale="log")
-@suggest_keywords
 def lvr(
     block: SpikeSource,
     *,
@@ -215,7 +210,6 @@ def _serial_parts(trains: Trains) -> Parts:
 
 
 @measure("1", _serial_parts)
-@suggest_keywords
 def serial_correlation(
     block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:
@@ -243,7 +237,6 @@ def _burst_parts(trains: Trains, *, limit: Any = 6 * pq.ms) -> Parts:
 
 
 @measure("1", _burst_parts, scale="fraction")
-@suggest_keywords
 def burst_index(
     block: SpikeSource, *, limit: Any = 6 * pq.ms, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:

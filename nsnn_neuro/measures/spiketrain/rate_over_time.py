@@ -164,7 +164,6 @@ def _with_band(edges: np.ndarray, counts: np.ndarray, exposure: np.ndarray, conf
 
 
 @measure("1")
-@suggest_keywords
 def rate_correlation(
     block_a: Any,
     block_b: Any,
@@ -226,7 +225,6 @@ def rate_correlation(
 
 
 @measure("1")
-@suggest_keywords
 def psth_correlation(
     data: Any,
     model: Any,

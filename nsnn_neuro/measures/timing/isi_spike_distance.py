@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core.aliases import SpikeSource, Time
-from ...core.checks import suggest_keywords
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ..estimate import measure
@@ -152,7 +151,6 @@ def _mean_over_pairs(block: Any, spike: bool, name: str, t_start: Any, t_stop: A
 
 
 @measure("1")
-@suggest_keywords
 def isi_distance(
     trains: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:
@@ -180,7 +178,6 @@ def isi_distance(
 
 
 @measure("1")
-@suggest_keywords
 def spike_distance(
     trains: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:
@@ -199,7 +196,6 @@ def spike_distance(
 
 
 @measure("1")
-@suggest_keywords
 def mean_isi_distance(
     block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:
@@ -218,7 +214,6 @@ def mean_isi_distance(
 
 
 @measure("1")
-@suggest_keywords
 def mean_spike_distance(
     block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:

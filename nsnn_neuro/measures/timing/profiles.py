@@ -209,7 +209,6 @@ def synchronization_profile(
 
 
 @measure("1")
-@suggest_keywords
 def spike_synchronization(
     trains: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:

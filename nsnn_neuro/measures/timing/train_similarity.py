@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...core.aliases import SpikeSource, Time
-from ...core.checks import positive, suggest_keywords
+from ...core.checks import positive
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ...core.units import describe, si
@@ -107,7 +107,6 @@ def _kernel_sums(times: np.ndarray, offsets: np.ndarray, reach: float, sigma: fl
 
 
 @measure("1")
-@suggest_keywords
 def victor_purpura(
     trains: SpikeSource, *, cost: Any, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:
@@ -141,7 +140,6 @@ def victor_purpura(
 
 
 @measure("1")
-@suggest_keywords
 def van_rossum(
     trains: SpikeSource, *, tau: Any, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:
@@ -163,7 +161,6 @@ def van_rossum(
 
 
 @measure("1")
-@suggest_keywords
 def gamma_coincidence(
     trains: SpikeSource,
     other: Any = None,
@@ -221,7 +218,6 @@ def gamma_coincidence(
 
 
 @measure("1")
-@suggest_keywords
 def md_star(
     data: Any, model: Any, *, precision: Any, t_start: Time | None = None, t_stop: Time | None = None
 ) -> float:
@@ -274,7 +270,6 @@ def _joined(trains: Any, other: Any, t_start: Any, t_stop: Any, names: tuple[str
 
 
 @measure("1")
-@suggest_keywords
 def schreiber_reliability(
     trains: SpikeSource, *, sigma: Any, t_start: Time | None = None, t_stop: Time | None = None
 ) -> float:
