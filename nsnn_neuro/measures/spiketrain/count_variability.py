@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -323,7 +323,11 @@ def mean_matched_fano(
     if not repeated.size:
         raise NsnnError("stimulus: each label has one trial; expected at least two trials of one stimulus")
     start, stop = sliding_windows(trains, window, step, 1.0)
-    ratio, mean = _ratios(trains, zip(start, stop, strict=True), [label == k for k in repeated])
+    groups = [label == k for k in repeated]  # each with all neurons, (n_times, n_groups n_neurons)
+    counts = [trains.crop(*edges).counts for edges in zip(start, stop, strict=True)]
+    mean = np.array([np.concatenate([x[group].mean(axis=0) for group in groups]) for x in counts])
+    variance = np.array([np.concatenate([x[group].var(axis=0, ddof=1) for group in groups]) for x in counts])
+    ratio = nan_ratio(variance, mean)
     spiking = mean > 0
     silent = ((start + stop) / 2)[~spiking.any(axis=1)]
     if silent.size:
@@ -347,17 +351,6 @@ def mean_matched_fano(
         raw=nan_ratio(ratio.sum(axis=1), spiking.sum(axis=1)),
         n=n,
     )
-
-
-def _ratios(
-    trains: Trains, windows: Iterable[tuple[float, float]], groups: list[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """v/m and m, both (n_times, n_groups n_neurons), over the trials of each group."""
-    counts = [trains.crop(*edges).counts for edges in windows]
-    own = [[x[group] for group in groups] for x in counts]
-    mean = np.array([np.concatenate([x.mean(axis=0) for x in row]) for row in own])
-    variance = np.array([np.concatenate([x.var(axis=0, ddof=1) for x in row]) for row in own])
-    return nan_ratio(variance, mean), mean
 
 
 def _matching(mean: np.ndarray, bin_width: float) -> tuple[np.ndarray, int]:

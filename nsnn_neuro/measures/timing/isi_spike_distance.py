@@ -99,27 +99,23 @@ def _distances(gaps: Gaps, spike: bool) -> np.ndarray:
     return out
 
 
-def _with_edges(repeats: Trains, start: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
-    """Times without repetitions and offsets; empty trains, and a lone spike at t_start, get spikes at the ends."""
+def gaps_of(repeats: Trains) -> Gaps:
+    """The gaps of trains that share one window."""
+    start, stop = repeats.window()
+    # times without repetitions; empty trains, and a lone spike at t_start, get spikes at the ends
     count = repeats.counts[:, 0]
     first = repeats.offsets[:-1]
     empty = count == 0
     lone = ~empty
     lone[lone] = repeats.times[first[lone] + count[lone] - 1] <= start  # the last spike, and so all
     train = np.concatenate([repeats.trial, np.flatnonzero(empty), np.flatnonzero(empty | lone)])
-    ends = [np.full(empty.sum(), start), np.full((empty | lone).sum(), stop)]
-    times = np.concatenate([repeats.times, *ends])
+    added = [np.full(empty.sum(), start), np.full((empty | lone).sum(), stop)]
+    times = np.concatenate([repeats.times, *added])
     order = np.lexsort((times, train))
     times, train = times[order], train[order]
     new = np.concatenate([[True], (np.diff(times) > 0) | (np.diff(train) > 0)])
     number = np.bincount(train[new], minlength=repeats.n_trials)
-    return times[new], np.concatenate([[0], np.cumsum(number)])
-
-
-def gaps_of(repeats: Trains) -> Gaps:
-    """The gaps of trains that share one window."""
-    start, stop = repeats.window()
-    times, offsets = _with_edges(repeats, start, stop)
+    times, offsets = times[new], np.concatenate([[0], np.cumsum(number)])
     n, last = repeats.n_trials, offsets[1:]
     ends = np.insert(times, last, stop)
     first = offsets + np.arange(n + 1)
