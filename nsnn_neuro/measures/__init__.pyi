@@ -37,7 +37,6 @@ from .information.conditional import interaction_information as interaction_info
 from .information.conditional import local_information as local_information
 from .information.copula import gaussian_copula as gaussian_copula
 from .information.copula import gaussian_copula_classes as gaussian_copula_classes
-from .information.count_bins import bin_counts as bin_counts
 from .information.decomposition.partial import feature_information_transfer as feature_information_transfer
 from .information.decomposition.partial import intersection_information as intersection_information
 from .information.decomposition.partial import partial_information as partial_information
@@ -67,6 +66,7 @@ from .information.transfer_matrix import TransferEntropyMatrix as TransferEntrop
 from .information.transfer_matrix import transfer_entropy_matrix as transfer_entropy_matrix
 from .information.which_estimator import EstimatorComparison as EstimatorComparison
 from .information.which_estimator import which_estimator as which_estimator
+from .information.words import bin_counts as bin_counts
 from .information.words import first_spike_latency as first_spike_latency
 from .information.words import latency_symbols as latency_symbols
 from .information.words import spike_counts as spike_counts
