@@ -25,7 +25,7 @@ from ..entropies.information_tables import informations_without_one
 from ..entropies.symbols import as_symbols, read_columns
 from ..estimate import Estimate, jackknife_se
 from ..response_checks import array_of, refuse_swapped, with_test
-from .shuffled_information import shuffle_within
+from .pipeline import shuffle_within
 
 _MOST_WORDS = 1 << 16
 _BIAS = ("panzeri-treves", "none")

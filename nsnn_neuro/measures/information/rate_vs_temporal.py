@@ -23,8 +23,7 @@ from ..estimate import NOT_ABOVE, jackknife_se
 from ..response_checks import as_labels, permutation_p, refuse_swapped
 from ..trains import Trains, binned
 from .mutual_information import mutual_information
-from .pipeline import of_many
-from .shuffled_information import shuffle_within
+from .pipeline import of_many, shuffle_within
 from .words import latency_bins, refuse_remainder, windowed
 
 _WITHOUT_BINS = re.compile(", for counts bin_counts[^;]*")  # advice for counts, not for latencies

@@ -25,8 +25,7 @@ from ...entropies.extrapolation import PARTITIONS, deal, refuse_few
 from ...entropies.symbols import one_value
 from ...estimate import Estimate
 from ...response_checks import shuffle_test
-from ..pipeline import Columns, judged, read
-from ..shuffled_information import shuffle_within
+from ..pipeline import Columns, judged, read, shuffle_within
 from .redundancy import TOLERANCE, Parts
 
 BIASES = ("quadratic", "shuffle", "none", "plugin")
