@@ -12,10 +12,9 @@ from ...core.aliases import Values
 from ...core.checks import check, number, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate, jackknife_se
-from .best_upper_bound import best_upper_bound
+from .alphabet import best_upper_bound, nsb, nsb_moments, nsb_without_one
 from .estimators import CLOSED_FORMS, Profile, digamma_form, profile
 from .extrapolation import quadratic_extrapolation, refuse_few
-from .nsb import nsb, nsb_moments, nsb_without_one
 from .symbols import Symbols, read_symbols
 
 SYMMETRIC: dict[str, Callable[[Profile], np.ndarray]] = {
