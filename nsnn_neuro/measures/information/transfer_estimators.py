@@ -1,10 +1,7 @@
 """Estimators of transfer entropy: discrete (tables), Gaussian, KSG (neighbours).
 
-Each holds the target y, its context (its own past, the conditions') and the past of x, a row per sample, and has
-
-    value, spread          the estimate in bits, and its SD without any transfer, if samples were independent
-    resampled(edges, m)    the estimate with each block of samples, edges[i] to edges[i + 1], taken m[:, i] times
-    null(order)            the estimate with x's past taken from other samples
+Each holds the target y, its context (its own past, the conditions') and the past of x, a row per sample; its `value` in bits, and
+`spread`, the SD without any transfer if samples were independent. Blocks of samples go from edges[i] to edges[i + 1].
 """
 
 from __future__ import annotations

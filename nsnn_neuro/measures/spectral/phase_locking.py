@@ -1,9 +1,4 @@
-"""Spikes and oscillations: locking to the phase of a drive or a field, modulation at a drive's frequency.
-
-The phase of a field is that of the analytic signal (Hilbert transform) of the whole signal of a trial, after a Butterworth
-band-pass of third order, forwards and backwards so that it shifts no phase. It is 0 at the peaks of the signal, and -pi and pi at
-its troughs. It is unreliable within `edge_of` the ends of a signal.
-"""
+"""Spikes and oscillations: locking to the phase of a drive or a field, modulation at a drive's frequency."""
 
 from __future__ import annotations
 
@@ -244,7 +239,15 @@ Field = tuple[np.ndarray, float, float]
 def analytic_fields(signal: Any, trains: Trains, band: Any, name: str = "signal") -> list[Field]:
     """Analytic signal (m,), sampling rate (Hz) and start (s) for each trial, covered by it."""
     read = covering_signals(signal, trains, name)
-    sections = None if band is None else _sections(band, read[0][1])
+    sections = None
+    if band is not None:
+        edges, rate = np.atleast_1d(si(band, "Hz", "band")), read[0][1]
+        if edges.shape != (2,) or not 0 < edges[0] < edges[1] < rate / 2:
+            raise NsnnError(
+                f"band = {shown(band)}: expected two frequencies, low and high, between 0 and half the sampling rate, "
+                f"{rate / 2:g} Hz"
+            )
+        sections = np.asarray(butter(_ORDER, edges, btype="bandpass", fs=rate, output="sos"))
     made: dict[int, np.ndarray] = {}
     out = []
     for trial, (values, rate, start) in enumerate(read):
@@ -256,15 +259,6 @@ def analytic_fields(signal: Any, trains: Trains, band: Any, name: str = "signal"
             made[id(values)] = _analytic(values[:, 0], sections, f"{name} of trial {trial}")
         out.append((made[id(values)], rate, start))
     return out
-
-
-def _sections(band: Any, rate: float) -> np.ndarray:
-    edges = np.atleast_1d(si(band, "Hz", "band"))
-    if edges.shape != (2,) or not 0 < edges[0] < edges[1] < rate / 2:
-        raise NsnnError(
-            f"band = {shown(band)}: expected two frequencies, low and high, between 0 and half the sampling rate, {rate / 2:g} Hz"
-        )
-    return np.asarray(butter(_ORDER, edges, btype="bandpass", fs=rate, output="sos"))
 
 
 def edge_of(band: Any) -> float:

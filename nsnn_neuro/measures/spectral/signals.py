@@ -102,7 +102,6 @@ class _Plan:
     hop: int
     f: np.ndarray
     real: np.ndarray
-    rate: float
     n_effective: float
     parts: np.ndarray  # (n_f,) real numbers in an estimate: 1 at both ends, 2 in the middle
     left: np.ndarray  # (n_f,) fraction of a flat spectrum that taking off the mean leaves
@@ -159,7 +158,7 @@ def _plan(size: int, rate: float, window: Any, nperseg: int | None, noverlap: in
         np.mean((tapers**2).sum(axis=1)) - np.mean(np.abs(np.fft.rfft(tapers, axis=-1)) ** 2, axis=0) / size
     )
     left = np.where(left < _LEFT, 0.0, left)
-    return _Plan(tapers, hop, f, real, rate, n_effective, np.where(real, 1.0, _parts(tapers)), left)
+    return _Plan(tapers, hop, f, real, n_effective, np.where(real, 1.0, _parts(tapers)), left)
 
 
 def _parts(tapers: np.ndarray) -> np.ndarray:
