@@ -120,22 +120,18 @@ def _shrunk_information(x: np.ndarray, y: np.ndarray, shrinkage: float | None) -
     size = np.sqrt((noise**2).sum(axis=0))
     noise, along = noise / size, along / size
     correlation = noise.T @ noise
-    a = _shrinkage(noise, correlation) if shrinkage is None else shrinkage
+    if shrinkage is None:  # the best one
+        off, squares = ~np.eye(len(correlation), dtype=bool), noise**2
+        variances = len(noise) * (squares.T @ squares) - correlation**2
+        of_r = (correlation[off] ** 2).sum()
+        best = variances[off].sum() / (len(noise) - 1) / of_r if of_r > 0 else 0.0
+        shrinkage = float(np.clip(best, 0.0, 1.0))
+    a = shrinkage
     shrunk = (1 - a) * correlation
     np.fill_diagonal(shrunk, 1.0)
     inverse = np.linalg.solve(shrunk, along.T) if a > 0 else np.linalg.lstsq(shrunk, along.T, rcond=None)[0]
     gain = np.eye(x.shape[1]) + along @ inverse
     return float(np.linalg.slogdet(gain)[1] / (2 * np.log(2))), a
-
-
-def _shrinkage(noise: np.ndarray, correlation: np.ndarray) -> float:
-    """The best shrinkage of the correlations of noise (n, e), whose columns have length 1."""
-    n = len(noise)
-    squares = noise**2
-    off = ~np.eye(len(correlation), dtype=bool)
-    variances = n * (squares.T @ squares) - correlation**2
-    size = (correlation[off] ** 2).sum()
-    return float(np.clip(variances[off].sum() / (n - 1) / size, 0.0, 1.0)) if size > 0 else 0.0
 
 
 def _grouped_jackknife(
