@@ -96,12 +96,10 @@ def information_over_time(
 
     Parameters
     ----------
-    stimulus : (n_trials,) whole numbers, texts, or floats that repeat, one per trial
-    block : neo.Block, one Segment per trial
+    stimulus, block, neuron : as for `rate_vs_temporal`
     window : time, scalar, the length of the windows
     step : time, scalar, from one window to the next; None (default) is half a window
     bin_width : time, scalar, of words; it has to divide the window. None (default) counts spikes
-    neuron : number of the neuron; None (default) for a Block with one
     threshold : between 0 and 1, the p of a window below which it joins a cluster; it decides which
         clusters are found, long and weak or short and strong, not how often false ones
     bias : "panzeri-treves" (default), "plugin", "miller-madow", "chao-shen", "grassberger"
