@@ -12,7 +12,7 @@ from ...core.aliases import Time, Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
-from ..entropies.confusion import information, miller_madow
+from ..entropies.contingency import information, miller_madow
 from ..entropies.estimators import CLOSED_FORMS
 from ..entropies.information_tables import information_of_tables
 from ..estimate import Estimate

@@ -13,8 +13,7 @@ from ...core.aliases import SpikeSource, Time, Values
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import describe, si
-from ..entropies.confusion import information, table_se
-from ..entropies.contingency import plugin_entropy
+from ..entropies.contingency import information, plugin_entropy, table_se
 from ..estimate import Estimate
 from ..response_checks import as_labels, permutation_p, refuse_swapped, shuffle_test
 from ..trains import as_repeats
