@@ -200,7 +200,7 @@ def jackknife_se(left_out: np.ndarray, weights: np.ndarray | None = None) -> Any
 
 
 def measure(unit: str, parts: Callable[..., Any] | None = None, *, scale: str = "linear") -> Callable[[F], F]:
-    """Decorator that declares a measure's unit and, for functions of sums over trials, the sums; misspelt arguments are answered.
+    """Decorator that declares a measure's unit and, for functions of sums over trials, the sums.
 
     Parameters
     ----------
@@ -225,8 +225,15 @@ def measure(unit: str, parts: Callable[..., Any] | None = None, *, scale: str = 
     """
 
     def mark(function: F) -> F:
-        marked: Any = suggest_keywords(function)
+        marked: Any = function
         marked.unit, marked.parts, marked.scale = unit, parts, scale
-        return marked
+        return function
 
     return mark
+
+
+def public_measure(
+    unit: str, parts: Callable[..., Any] | None = None, *, scale: str = "linear"
+) -> Callable[[F], F]:
+    """`measure` for functions of this package, which also answer misspelt arguments."""
+    return lambda function: measure(unit, parts, scale=scale)(suggest_keywords(function))

@@ -21,7 +21,7 @@ from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import warn
 from ..entropies.symbols import as_symbols
-from ..estimate import Estimate, jackknife_se, measure
+from ..estimate import Estimate, jackknife_se, public_measure
 from ..response_checks import array_of, refuse_swapped, with_test
 from ..trains import SilentNeuronWarning, as_repeats, binned
 from .words import windowed
@@ -100,7 +100,7 @@ def _estimate(
     return with_test(value, se, correction, null, n=n, warning=warning, unit="bit/spike", se_method=how)
 
 
-@measure("bit/spike")
+@public_measure("bit/spike")
 def information_per_spike(
     trains: SpikeSource,
     *,
@@ -157,7 +157,7 @@ def information_per_spike(
     return _estimate("information_per_spike", value, se, bias, null, counts, "jackknife over trials")
 
 
-@measure("bit/spike")
+@public_measure("bit/spike")
 def skaggs_information(
     position: Any,
     counts: Values,

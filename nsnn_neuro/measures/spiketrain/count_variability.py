@@ -14,7 +14,7 @@ from ...core.checks import check, one_of, positive, scalar, suggest_keywords, wh
 from ...core.errors import NsnnError
 from ...core.units import describe, si
 from ...io.spikes.bins import LEAST
-from ..estimate import Estimate, counted, measure
+from ..estimate import Estimate, counted, public_measure
 from ..trains import Trains, as_trains, nan_ratio, warn_silent
 from ..trial_counts import read_labels, read_windows, sliding_windows, sums_of
 from .firing_statistics import Parts
@@ -88,7 +88,7 @@ def _within_stimuli(
     return rows, label, value
 
 
-@measure("1", fano_parts, scale="log")
+@public_measure("1", fano_parts, scale="log")
 def fano_factor(
     block: SpikeSource,
     *,
@@ -227,7 +227,7 @@ def _allan_parts(trains: Trains, *, window: Any) -> Parts:
     return sums, value
 
 
-@measure("1", _allan_parts, scale="log")
+@public_measure("1", _allan_parts, scale="log")
 def allan_factor(
     block: SpikeSource, *, window: Any, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:

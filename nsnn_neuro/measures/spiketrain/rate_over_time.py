@@ -15,7 +15,7 @@ from ...core.checks import flag, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...io.segments import unit_table
 from ...io.spikes.bins import index, slack
-from ..estimate import Report, measure
+from ..estimate import Report, public_measure
 from ..event_windows import around_events, warn_overlap
 from ..limits import between_0_and_1
 from ..trains import Trains, as_repeats, as_trains, binned, nan_ratio, read, scalar_time, warn_silent
@@ -163,7 +163,7 @@ def _with_band(edges: np.ndarray, counts: np.ndarray, exposure: np.ndarray, conf
     return Psth(edges, counts * per_spike, lower, upper, counts, exposure, confidence)
 
 
-@measure("1")
+@public_measure("1")
 def rate_correlation(
     block_a: Any,
     block_b: Any,
@@ -224,7 +224,7 @@ def rate_correlation(
     return warn_silent(value, "rate_correlation", "have no spikes or a constant rate in one of the blocks")
 
 
-@measure("1")
+@public_measure("1")
 def psth_correlation(
     data: Any,
     model: Any,

@@ -18,7 +18,7 @@ import numpy as np
 from ...core.aliases import SpikeSource, Time
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
-from ..estimate import measure
+from ..estimate import public_measure
 from ..trains import Trains, as_repeats, as_trains, warn_silent
 
 
@@ -146,7 +146,7 @@ def _mean_over_pairs(block: Any, spike: bool, name: str, t_start: Any, t_stop: A
     return warn_silent(values, name, "have no spike in any trial")
 
 
-@measure("1")
+@public_measure("1")
 def isi_distance(
     trains: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:
@@ -173,7 +173,7 @@ def isi_distance(
     return _distances(gaps_of(as_repeats(trains, t_start, t_stop)), False)
 
 
-@measure("1")
+@public_measure("1")
 def spike_distance(
     trains: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:
@@ -191,7 +191,7 @@ def spike_distance(
     return _distances(gaps_of(as_repeats(trains, t_start, t_stop)), True)
 
 
-@measure("1")
+@public_measure("1")
 def mean_isi_distance(
     block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:
@@ -209,7 +209,7 @@ def mean_isi_distance(
     return _mean_over_pairs(block, False, "mean_isi_distance", t_start, t_stop)
 
 
-@measure("1")
+@public_measure("1")
 def mean_spike_distance(
     block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:
