@@ -218,7 +218,7 @@ def against_constant(
         t = 2 * np.pi * data.values / period
         shapes = np.stack([np.cos(t), np.sin(t)])[:, None]
     else:
-        grid = curves.grid_of(data, model, period)
+        grid = curves.grid_of(data, period)
         shapes = curves.shapes_of(model, np.array([grid[:, :1], np.exp(grid[:, 1:])]), data.values, period)
     shapes = (shapes - np.average(shapes, axis=-1, weights=data.n)[..., None]) * root
     for k in range(len(shapes)):  # orthonormal at each point of the grid
