@@ -23,7 +23,7 @@ from scipy.stats import nbinom
 from ...core.aliases import Values
 from ...core.checks import check, suggest_keywords, whole
 from ...core.errors import NsnnError
-from ..entropies.contingency import LN2, contingency
+from ..entropies.contingency import contingency, information
 from ..entropies.information_tables import information_of_tables
 from .pipeline import ENOUGH, INFORMATION, Columns, read, value_and_error
 
@@ -96,7 +96,7 @@ def which_estimator(
     methods = [name for name in ENOUGH if name != "shuffle" or words.shape[1] > 1]
     target = float(information_of_tables(data.table, _MATCHED))
     law = with_information(fitted, trials, _strength(fitted, trials, target, seed))
-    truth = max(information_of_law(law, trials), 0.0)
+    truth = max(float(information(trials[:, None] * law)), 0.0)
     rng = np.random.default_rng(seed)
     null = with_information(fitted, trials, 0.0)
     signal_errors = _repeats(law, possible, trials, methods, size, n_repeats, rng) - truth
@@ -185,11 +185,6 @@ class _Trials(NamedTuple):
     letters: np.ndarray  # (n_words, k), each letter's number among its values
     values: list[np.ndarray]
 
-    @property
-    def table(self) -> np.ndarray:
-        shape = self.n_s.size, len(self.words)
-        return np.bincount(self.s * shape[1] + self.word, minlength=shape[0] * shape[1]).reshape(shape)
-
 
 def matched_law(s: np.ndarray, words: np.ndarray, n_s: int) -> tuple[np.ndarray, np.ndarray]:
     """Possible words (n_words, k) and their smoothed law (n_s, n_words), of words int (n, k) given codes s int (n,) of stimuli;
@@ -199,7 +194,8 @@ def matched_law(s: np.ndarray, words: np.ndarray, n_s: int) -> tuple[np.ndarray,
     10.1523/JNEUROSCI.1660-12.2012 (law of the total)
     """
     data = _listed(s, words, n_s)
-    table, left = data.table, data.n_s[s] - 1.0
+    shape, left = (n_s, len(data.words)), data.n_s[s] - 1.0
+    table = np.bincount(s * shape[1] + data.word, minlength=math.prod(shape)).reshape(shape)
     own = table[s, data.word] - 1.0
     best, law = -math.inf, np.empty(0)
     for base, without in _bases(data, table):
@@ -220,14 +216,6 @@ def with_information(law: np.ndarray, weights: np.ndarray, w: float) -> np.ndarr
     ratio = np.log(np.maximum(law / some, _TINY)) * w
     tilted = mean * np.exp(ratio - ratio.max(axis=1, keepdims=True))
     return np.asarray(tilted / tilted.sum(axis=1, keepdims=True))
-
-
-def information_of_law(law: np.ndarray, weights: np.ndarray) -> float:
-    """I(S; R) in bits of p(r | s), (n_s, n_words), with stimuli of the given weights (n_s,)."""
-    p = weights[:, None] / weights.sum() * law
-    independent = p.sum(axis=1, keepdims=True) * p.sum(axis=0)
-    seen = p > 0
-    return float((p[seen] * np.log(p[seen] / independent[seen])).sum() / LN2)
 
 
 def draw_words(
