@@ -96,7 +96,13 @@ def partial_information(
         bias=bias, nulls=(null,), n_shuffle=n_shuffle, seed=seed,
     )  # fmt: skip
     n_both = int(np.unique(columns.codes["r1"] * n_2 + columns.codes["r2"]).size)
-    most, level = max(n_1, n_2), _level(result.value, result.se)
+    most, level = max(n_1, n_2), None
+    value, se = result.value, result.se
+    if (value[1:3] < 2.0 * se[1:3]).all() and value[0] > 2.0 * se[0]:  # the minimum has a kink
+        level = (
+            "both unique parts are within two errors of 0: between responses that tell the same, redundant and synergistic are too "
+            f"low by up to {max(se[1:3]):.2g} bit"
+        )
     alphabets = {
         "redundant": Alphabet(most, min(n_1, n_2)),
         "unique_1": Alphabet(most, n_1),
@@ -104,16 +110,6 @@ def partial_information(
         "synergistic": Alphabet(n_both, n_both, "pairs of responses"),
     }
     return estimates(result, bias, columns, alphabets, {"redundant": level, "synergistic": level})
-
-
-def _level(value: np.ndarray, se: np.ndarray) -> str | None:
-    """A warning where neither response tells more than the other: the minimum has a kink."""
-    if not (value[1:3] < 2.0 * se[1:3]).all() or not value[0] > 2.0 * se[0]:
-        return None
-    return (
-        "both unique parts are within two errors of 0: between responses that tell the same, redundant and synergistic are too low "
-        f"by up to {max(se[1:3]):.2g} bit"
-    )
 
 
 @suggest_keywords
