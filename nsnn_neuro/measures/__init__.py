@@ -8,7 +8,7 @@ keywords. To add a measure, write it into the file of its topic:
 2. Compute on `trains.times`, `.train`, `.counts`, `.intervals`, `.bins`: no loop over trains.
 3. Return (n_neurons,) floats, NaN for neurons without enough spikes through `warn_silent`, or an `Estimate`
    for information.
-4. Decorate it with `@measure(unit)` for the table. If the measure is a function of sums over trials, pass them as `parts`:
+4. Decorate it with `@public_measure(unit)` for the table. If the measure is a function of sums over trials, pass them as `parts`:
    the jackknife of `tabulate` then needs no second pass over the spikes. `scale` is that of its confidence limits.
 5. Add its name to `__init__.pyi`, add a row to tests/measures/test_measures_contract.py, and test it in
    tests/measures/test_measures_<file>.py against an independent oracle.

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -224,9 +225,15 @@ def measure(unit: str, parts: Callable[..., Any] | None = None, *, scale: str = 
     """
 
     def mark(function: F) -> F:
-        function.unit = unit  # type: ignore[attr-defined]
-        function.parts = parts  # type: ignore[attr-defined]
-        function.scale = scale  # type: ignore[attr-defined]
+        marked: Any = function
+        marked.unit, marked.parts, marked.scale = unit, parts, scale
         return function
 
     return mark
+
+
+def public_measure(
+    unit: str, parts: Callable[..., Any] | None = None, *, scale: str = "linear"
+) -> Callable[[F], F]:
+    """`measure` for functions of this package, which also answer misspelt arguments."""
+    return lambda function: measure(unit, parts, scale=scale)(suggest_keywords(function))

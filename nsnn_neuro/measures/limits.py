@@ -91,6 +91,11 @@ def jackknife_limits(
     return student_limits(value, np.where(same, 0.0, pseudo), scale=scale, confidence=confidence)
 
 
+def resample_weights(n: int, n_resample: int, rng: np.random.Generator) -> np.ndarray:
+    """Weights (n_resample, n) of n trials in means of n - 1 draws of them (Rao & Wu)."""
+    return rng.multinomial(n - 1, np.full(n, 1 / n), size=n_resample) / (n - 1)
+
+
 def index_interval(
     index: Callable[[np.ndarray], np.ndarray],
     label: np.ndarray,
@@ -118,7 +123,7 @@ def index_interval(
     mean = np.stack([x.mean(axis=0) for x in trials], axis=-1)
     own = index(mean)
     rng = np.random.default_rng(seed)
-    weights = [rng.multinomial(n - 1, np.full(n, 1 / n), size=n_resample) / (n - 1) for n in number]
+    weights = [resample_weights(int(n), n_resample, rng) for n in number]
     again, reached = np.empty((n_resample, own.size)), np.zeros(own.size)
     step = max(1, _CHUNK // (n_resample * number.size))
     for first in range(0, own.size, step):

@@ -12,11 +12,16 @@ from hypothesis.extra.numpy import arrays
 from scipy import integrate, special, stats
 
 from nsnn_neuro.measures import entropy
-from nsnn_neuro.measures.entropies.best_upper_bound import best_upper_bound, bub_coefficients
+from nsnn_neuro.measures.entropies.alphabet import (
+    best_upper_bound,
+    bub_coefficients,
+    nsb,
+    nsb_moments,
+    nsb_without_one,
+)
 from nsnn_neuro.measures.entropies.contingency import plugin_entropy
 from nsnn_neuro.measures.entropies.estimators import profile
 from nsnn_neuro.measures.entropies.extrapolation import PARTITIONS, quadratic_extrapolation
-from nsnn_neuro.measures.entropies.nsb import nsb, nsb_moments, nsb_without_one
 from nsnn_neuro.measures.entropies.symbols import as_symbols, read_symbols
 
 SAMPLES = st.lists(st.integers(0, 6), min_size=1, max_size=40)

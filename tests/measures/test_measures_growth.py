@@ -15,7 +15,7 @@ from nsnn_neuro.measures import (
     linear_fisher_information,
 )
 from nsnn_neuro.measures.information.fisher import HotellingLaw
-from nsnn_neuro.measures.information.fisher_growth import fisher_curves, fit_growth
+from nsnn_neuro.measures.information.growth import fisher_curves, fit_growth
 
 
 def population(n, eps, common=0, seed=5):

@@ -13,7 +13,7 @@ from scipy.special import polygamma
 from nsnn_neuro.measures import modulated_poisson
 
 # An internal: the public function has no arguments at which published values can be asked for.
-from nsnn_neuro.measures.spiketrain.negative_binomial import fisher_information
+from nsnn_neuro.measures.spiketrain.modulated_poisson import fisher_information
 
 
 def draw(rng, rates, n, s2, neurons):

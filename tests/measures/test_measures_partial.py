@@ -13,8 +13,11 @@ from nsnn_neuro.measures import (
     mutual_information,
     partial_information,
 )
-from nsnn_neuro.measures.information.decomposition.redundancy import decompose, least_specific
-from nsnn_neuro.measures.information.decomposition.union_information import union_information
+from nsnn_neuro.measures.information.decomposition.redundancy import (
+    decompose,
+    least_specific,
+    union_information,
+)
 
 NAMES = ["redundant", "unique_1", "unique_2", "synergistic"]
 PLAIN: dict[str, Any] = {"bias": "none", "n_shuffle": 0}

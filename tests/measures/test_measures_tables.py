@@ -13,11 +13,15 @@ from numpy.testing import assert_allclose
 from sklearn.metrics import mutual_info_score
 
 from nsnn_neuro.measures import mutual_information, plan_trials, which_estimator
-from nsnn_neuro.measures.entropies.confusion import information
-from nsnn_neuro.measures.entropies.contingency import contingency, panzeri_treves_bias, relevant_responses
+from nsnn_neuro.measures.entropies.contingency import (
+    contingency,
+    information,
+    panzeri_treves_bias,
+    relevant_responses,
+)
 from nsnn_neuro.measures.entropies.information_tables import information_of_tables, zero_spread
 from nsnn_neuro.measures.entropies.symbols import as_symbols
-from nsnn_neuro.measures.information.predictive_bound import predictive_bound
+from nsnn_neuro.measures.information.mutual_information import predictive_bound
 
 
 def test_panzeri_treves_subtracts_its_bias():

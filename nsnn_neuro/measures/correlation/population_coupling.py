@@ -9,9 +9,9 @@ import quantities as pq
 from scipy.ndimage import gaussian_filter1d
 
 from ...core.aliases import SpikeSource, Time
-from ...core.checks import one_of, scalar, suggest_keywords
+from ...core.checks import one_of, scalar
 from ...core.errors import NsnnError
-from ..estimate import measure
+from ..estimate import public_measure
 from ..spiketrain.firing_statistics import Parts
 from ..trains import Trains, as_trains, binned, nan_ratio, warn_silent
 
@@ -54,8 +54,7 @@ def _coupling_parts(
     return sums, coupling
 
 
-@measure("Hz", _coupling_parts)
-@suggest_keywords
+@public_measure("Hz", _coupling_parts)
 def population_coupling(
     block: SpikeSource,
     *,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ...core.aliases import SpikeSource, Time
-from ...core.checks import positive, suggest_keywords
+from ...core.checks import positive
 from ...core.numba_jit import njit
 from ...io.spikes.bins import slack
-from ..estimate import measure
+from ..estimate import public_measure
 from ..trains import as_repeats, as_trains, holds_blocks, nan_ratio, warn_silent
 
 
@@ -44,8 +44,7 @@ def _tiled_spikes(times: np.ndarray, offsets: np.ndarray, n: int, dt: float) -> 
     return out
 
 
-@measure("1")
-@suggest_keywords
+@public_measure("1")
 def spike_time_tiling(
     trains: SpikeSource, *, dt: Time, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:

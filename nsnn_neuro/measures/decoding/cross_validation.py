@@ -15,8 +15,7 @@ from ...core.checks import check, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.parallel import narrow_products
 from ...core.units import shown
-from ..entropies.confusion import miller_madow, table_se
-from ..entropies.contingency import contingency
+from ..entropies.contingency import contingency, miller_madow, table_se
 from ..estimate import Estimate
 from ..response_checks import as_labels, as_samples, permutation_p, refuse_swapped, with_test
 from ..trains import as_trains, binned, holds_blocks

@@ -12,7 +12,7 @@ from ...core.aliases import Time, Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
-from ..entropies.confusion import information, miller_madow
+from ..entropies.contingency import information, miller_madow
 from ..entropies.estimators import CLOSED_FORMS
 from ..entropies.information_tables import information_of_tables
 from ..estimate import Estimate
@@ -97,11 +97,42 @@ def decoder_information(
     rng = np.random.default_rng(seed)
     orders = np.concatenate([number[None], rng.permuted(np.tile(number, (n_shuffle, 1)), axis=1)])
     fold = rng.permutation(np.arange(number.size) % n_folds)
+    n_labels = float(number.max() + 1)
+
+    def corrected(tables: np.ndarray) -> np.ndarray:
+        if bias in ("none", "plugin"):
+            return information(tables)
+        if bias == "miller-madow":
+            return miller_madow(tables)
+        return information_of_tables(tables, bias, n_labels)
+
+    def bounds(decoder: Any, own: cv.DecodingTrials) -> list[tuple[str, Estimate, np.ndarray]]:
+        """Source, estimate and its values for shuffles, of one decoder; the first of the `orders` is that of the trials."""
+        result = [cv.cross_validated(decoder, own, order, n_folds, seed, posteriors=True) for order in orders]
+        pairs = zip(orders, result, strict=True)
+        tables = np.array(
+            [cv.confusion_table(order, predicted, own.named) for order, (predicted, _) in pairs]
+        )
+        correction = "none" if bias == "plugin" else bias
+        of_table = cv.confusion_information(tables[0], tables[1:], corrected, correction)
+        found = [("confusion", of_table, corrected(tables[1:]) if len(orders) > 1 else np.empty(0))]
+        posteriors = [log_q for _, log_q in result if log_q is not None]
+        if not posteriors:
+            return found
+        scaled = [rescaled(log_q, order, fold) for log_q, order in zip(posteriors, orders, strict=True)]
+        nothing = Estimate(-np.inf)  # no table to compare with
+        for source, kind, against in (("posterior", posteriors, of_table), ("rescaled", scaled, nothing)):
+            each = [
+                cv.posterior_information(log_q, order, against)
+                for log_q, order in zip(kind, orders, strict=True)
+            ]
+            found.append((source, each[0], np.array([one.value for one in each[1:]])))
+        return found
+
     rows: list[tuple[str, str, Estimate]] = []
     values: list[np.ndarray] = []
     for name, decoder in given.items():
-        bounds = _bounds(decoder, trials[name], orders, fold, bias, n_folds, seed)
-        for source, estimate, null in bounds:
+        for source, estimate, null in bounds(decoder, trials[name]):
             rows.append((name, source, estimate))
             values.append(np.concatenate([[estimate.value], null]))
     return _table(rows, np.array(values))
@@ -132,43 +163,6 @@ def _standard(features: np.ndarray) -> dict[str, Any]:
     else:
         decoders["Gaussian naive Bayes"] = GaussianNB()
     return decoders | {"kernel": make_pipeline(StandardScaler(), SVC(random_state=0))}
-
-
-def _bounds(
-    decoder: Any,
-    trials: cv.DecodingTrials,
-    orders: np.ndarray,
-    fold: np.ndarray,
-    bias: str,
-    n_folds: int,
-    seed: int,
-) -> list[tuple[str, Estimate, np.ndarray]]:
-    """Source, estimate and its values for shuffles, of one decoder; the first of the `orders` is that of the trials."""
-
-    def corrected(tables: np.ndarray) -> np.ndarray:
-        if bias in ("none", "plugin"):
-            return information(tables)
-        if bias == "miller-madow":
-            return miller_madow(tables)
-        return information_of_tables(tables, bias, float(trials.labels.size))
-
-    result = [cv.cross_validated(decoder, trials, order, n_folds, seed, posteriors=True) for order in orders]
-    pairs = zip(orders, result, strict=True)
-    tables = np.array([cv.confusion_table(order, predicted, trials.named) for order, (predicted, _) in pairs])
-    correction = "none" if bias == "plugin" else bias
-    of_table = cv.confusion_information(tables[0], tables[1:], corrected, correction)
-    bounds = [("confusion", of_table, corrected(tables[1:]) if len(orders) > 1 else np.empty(0))]
-    posteriors = [log_q for _, log_q in result if log_q is not None]
-    if not posteriors:
-        return bounds
-    scaled = [rescaled(log_q, order, fold) for log_q, order in zip(posteriors, orders, strict=True)]
-    nothing = Estimate(-np.inf)  # no table to compare with
-    for source, kind, against in (("posterior", posteriors, of_table), ("rescaled", scaled, nothing)):
-        each = [
-            cv.posterior_information(log_q, order, against) for log_q, order in zip(kind, orders, strict=True)
-        ]
-        bounds.append((source, each[0], np.array([one.value for one in each[1:]])))
-    return bounds
 
 
 def rescaled(log_q: np.ndarray, number: np.ndarray, fold: np.ndarray) -> np.ndarray:

@@ -12,10 +12,9 @@ from ...core.aliases import Values
 from ...core.checks import check, number, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate, jackknife_se
-from .best_upper_bound import best_upper_bound
+from .alphabet import best_upper_bound, nsb, nsb_moments, nsb_without_one
 from .estimators import CLOSED_FORMS, Profile, digamma_form, profile
 from .extrapolation import quadratic_extrapolation, refuse_few
-from .nsb import nsb, nsb_moments, nsb_without_one
 from .symbols import Symbols, read_symbols
 
 SYMMETRIC: dict[str, Callable[[Profile], np.ndarray]] = {
@@ -73,16 +72,6 @@ def refuse_endless(method: str, size: float, name: str) -> None:
 def without_one(method: str, p: Profile) -> np.ndarray:
     """Entropies (rows, d) in bits of each row without one sample of each count."""
     return nsb_without_one(p) if method == "nsb" else JACKKNIFED[method](p.without_one())
-
-
-def _few(method: str, n: int, size: float, seen: int) -> str | None:
-    each = ENOUGH.get(method, 4.0 * (size - 1.0) ** 2 / size)
-    if n >= each * size:
-        return None
-    return (
-        f"{n} samples of {size:.6g} symbols ({seen} seen), fewer than {each:.4g} each: {method} may be "
-        "biased; take more samples or fewer symbols"
-    )
 
 
 @suggest_keywords
@@ -152,9 +141,14 @@ def entropy(x: Values, *, method: str = "plugin", n_symbols: int | None = None, 
             se, how = (se, how) if se > posterior else (posterior, "posterior")
         else:
             value = float(SYMMETRIC[method](rows)[0])
-    notes = [
-        inferred if method in NEED_ALPHABET else None,
-        _few(method, n, size if method in NEED_ALPHABET else known, symbols.n_present),
-    ]
-    warning = "; ".join(note for note in notes if note) or None
+    notes = []
+    if method in NEED_ALPHABET:
+        known, notes = size, [inferred] if inferred else []
+    each = ENOUGH.get(method, 4.0 * (known - 1.0) ** 2 / known)
+    if n < each * known:
+        notes.append(
+            f"{n} samples of {known:.6g} symbols ({symbols.n_present} seen), fewer than {each:.4g} each: {method} may be "
+            "biased; take more samples or fewer symbols"
+        )
+    warning = "; ".join(notes) or None
     return Estimate(value, se, method, n=n, warning=warning, se_method=how, reason=reason)

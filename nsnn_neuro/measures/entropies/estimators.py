@@ -86,16 +86,6 @@ def _with_symbols(p: Profile, symbols: Any) -> np.ndarray:
     return (nats + (np.maximum(symbols, 1.0) - 1.0) / (2.0 * n)) / LN2
 
 
-def plugin(p: Profile) -> np.ndarray:
-    """Plug-in entropy, -sum (n_i / N) log2(n_i / N), in bits; 0 for no samples."""
-    return _with_symbols(p, 1.0)
-
-
-def miller_madow(p: Profile) -> np.ndarray:
-    """Plug-in entropy + (symbols seen - 1) / (2 N ln 2), bits (Miller 1955, in Information theory in psychology, 95-100)."""
-    return _with_symbols(p, p.multiplicity.sum(-1))
-
-
 def panzeri_treves(p: Profile) -> np.ndarray:
     """Plug-in entropy + (R - 1) / (2 N ln 2), R from `relevant_responses`, in bits."""
     return _with_symbols(p, relevant_from_profile(p.values, p.multiplicity, p.limit))
@@ -142,8 +132,9 @@ def digamma_form(p: Profile) -> np.ndarray:
 
 
 CLOSED_FORMS: dict[str, Callable[[Profile], np.ndarray]] = {
-    "plugin": plugin,
-    "miller-madow": miller_madow,
+    "plugin": lambda p: _with_symbols(p, 1.0),
+    # with the symbols seen (Miller 1955, in Information theory in psychology, 95-100)
+    "miller-madow": lambda p: _with_symbols(p, p.multiplicity.sum(-1)),
     "panzeri-treves": panzeri_treves,
     "chao-shen": chao_shen,
     "grassberger": grassberger,

@@ -47,8 +47,10 @@ def _values(tables: np.ndarray, joint: bool) -> np.ndarray:
     return np.log(n) + (rest - responses) / n
 
 
-def _without_one(tables: np.ndarray, joint: bool) -> np.ndarray:
-    """`_values` without one sample of each cell, (m, n_s, n_r); meaningless for empty cells."""
+def plugin_without_one(tables: np.ndarray, joint: bool) -> np.ndarray:
+    """Plug-in information (joint) or entropy of the responses, nats, without one sample of each cell, (m, n_s, n_r); meaningless
+    for empty cells.
+    """
     tables = tables.astype(float)
     n = tables.sum((-1, -2))[:, None, None]
     less = np.maximum(n - 1.0, 1.0)
@@ -90,6 +92,6 @@ def quadratic_extrapolation(
             value += weight * values.mean()
             if jackknife:
                 part = quarter % number
-                change = _without_one(tables, joint) - values[:, None, None]
+                change = plugin_without_one(tables, joint) - values[:, None, None]
                 without += weight * (values.mean() + change[part, s, r] / number)
     return float(value / LN2), without / LN2

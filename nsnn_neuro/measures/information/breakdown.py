@@ -18,12 +18,14 @@ from scipy.special import xlogy
 from ...core.aliases import Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
-from ..entropies.contingency import LN2, contingency, plugin_entropy, relevant_responses
+from ..entropies.contingency import LN2, contingency
+from ..entropies.estimators import CLOSED_FORMS, profile
+from ..entropies.extrapolation import plugin_without_one
 from ..entropies.information_tables import informations_without_one
 from ..entropies.symbols import as_symbols, read_columns
 from ..estimate import Estimate, jackknife_se
 from ..response_checks import array_of, refuse_swapped, with_test
-from .shuffled_information import shuffle_within
+from .pipeline import shuffle_within
 
 _MOST_WORDS = 1 << 16
 _BIAS = ("panzeri-treves", "none")
@@ -42,14 +44,10 @@ _WEIGHTS = np.array(list(_TERMS.values()), dtype=float)
 
 def _entropies(table: np.ndarray, bias: str) -> tuple[float, float]:
     """H(R) and H(R|S), bits, of a table (n_s, n_r)."""
-    n_s, n = table.sum(axis=1), table.sum()
-    total, given = float(plugin_entropy(table.sum(axis=0))), float(n_s @ plugin_entropy(table) / n)
-    if bias == "panzeri-treves":
-        seen = (table.sum(axis=0) > 0).sum()
-        relevant = relevant_responses(table, np.full(len(table), float(seen)))
-        total += (seen - 1) / (2 * n * LN2)
-        given += np.where(n_s > 0, relevant - 1, 0).sum() / (2 * n * LN2)
-    return total, given
+    n_s, n_r = table.sum(axis=1), table.sum(axis=0)
+    method = CLOSED_FORMS["plugin" if bias == "none" else bias]
+    h = method(profile(np.vstack([n_r, table]), float((n_r > 0).sum())))
+    return float(h[0]), float(n_s @ h[1:] / n_s.sum())
 
 
 class _Table:
@@ -115,23 +113,12 @@ def _quantities(table: _Table, bias: str) -> np.ndarray:
 def _left_out(table: _Table) -> np.ndarray:
     """(m, 6) plug-in quantities without one trial of each occupied (stimulus, word)."""
     rows, columns = np.nonzero(table.joint)
+    entropies = []
+    for counts, r in [(table.joint, columns), *zip(table.cells, table.letters[columns].T, strict=True)]:
+        total, shared = (plugin_without_one(counts[None], joint)[0, rows, r] / LN2 for joint in (False, True))
+        entropies.append(np.column_stack([total, total - shared]))
     h, chi = table.mixed()
-    whole = _without_one(table.joint, rows, columns)
-    cells = sum(_without_one(c, rows, table.letters[columns, k]) for k, c in enumerate(table.cells))
-    return np.column_stack([whole, cells, h[1:], chi[1:]])
-
-
-def _without_one(table: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """(m, 2) plug-in H(R) and H(R|S), bits, of the table less one sample at each (row, column)."""
-    n, n_s, n_r = table.sum(), table.sum(axis=1), table.sum(axis=0)
-
-    def change(counts: np.ndarray) -> np.ndarray:
-        return xlogy(counts - 1, counts - 1) - xlogy(counts, counts)
-
-    joint = xlogy(table, table).sum() + change(table[rows, columns])
-    right = xlogy(n_r, n_r).sum() + change(n_r[columns])
-    left = xlogy(n_s, n_s).sum() + change(n_s[rows])
-    return np.column_stack([np.log(n - 1) - right / (n - 1), (left - joint) / (n - 1)]) / LN2
+    return np.column_stack([entropies[0], sum(entropies[1:]), h[1:], chi[1:]])
 
 
 def _few(n_s: np.ndarray, n_r: int) -> str | None:

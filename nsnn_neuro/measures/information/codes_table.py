@@ -13,7 +13,7 @@ from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ..response_checks import as_labels, refuse_swapped
-from ..spectral.analytic_signal import Field, analytic_fields, phases_of_spikes
+from ..spectral.phase_locking import Field, analytic_fields, phases_of_spikes
 from ..trains import Trains
 from .rate_vs_temporal import Code, letters_of, of_one_neuron, rows_of_codes, table_of_codes
 from .words import from_start, in_window, latency_bins, refuse_remainder
@@ -56,15 +56,11 @@ def codes_table(
 
     Parameters
     ----------
-    stimulus : (n_trials,) whole numbers, texts, or floats that repeat, one per trial
-    block : neo.Block, one Segment per trial
+    stimulus, block, neuron, saturation, bias, n_shuffle, seed, align, t_start, t_stop : as for
+        `rate_vs_temporal`
     bin_width : time, scalar, of latencies and words; it has to divide the window
     signal, band : the field and its band, see `phase_counts`; None (default) for none
     n_bins : bins of phase, and levels of the field's power
-    neuron : number of the neuron; None (default) for a Block with one
-    saturation : of the words, "count" (default) or "binary"
-    bias, n_shuffle, seed : see `mutual_information`; "shuffle" applies to codes of several letters
-    align, t_start, t_stop : the window, see `words`
 
     Raises
     ------

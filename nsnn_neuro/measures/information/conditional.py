@@ -44,8 +44,7 @@ def conditional_information(
     ----------
     x, y, z : (n,) or (n, k) whole numbers, truth values or texts, one row per sample; a row of (n,
         k), a word, is one symbol. Of x and z also floats that repeat
-    bias : "panzeri-treves" (default), "plugin" ("none"), "miller-madow", "chao-shen",
-        "grassberger", "nsb", "best-upper-bound" or "quadratic"
+    bias : as for `mutual_information`, but for "shuffle" and "auto"
     n_shuffle, seed : number of shuffles, 0 for no null, and the seed of shuffles and partitions
     n_symbols : number of possible values of y, for "nsb" and "best-upper-bound"; None: its range
 

@@ -120,22 +120,18 @@ def _shrunk_information(x: np.ndarray, y: np.ndarray, shrinkage: float | None) -
     size = np.sqrt((noise**2).sum(axis=0))
     noise, along = noise / size, along / size
     correlation = noise.T @ noise
-    a = _shrinkage(noise, correlation) if shrinkage is None else shrinkage
+    if shrinkage is None:  # the best one
+        off, squares = ~np.eye(len(correlation), dtype=bool), noise**2
+        variances = len(noise) * (squares.T @ squares) - correlation**2
+        of_r = (correlation[off] ** 2).sum()
+        best = variances[off].sum() / (len(noise) - 1) / of_r if of_r > 0 else 0.0
+        shrinkage = float(np.clip(best, 0.0, 1.0))
+    a = shrinkage
     shrunk = (1 - a) * correlation
     np.fill_diagonal(shrunk, 1.0)
     inverse = np.linalg.solve(shrunk, along.T) if a > 0 else np.linalg.lstsq(shrunk, along.T, rcond=None)[0]
     gain = np.eye(x.shape[1]) + along @ inverse
     return float(np.linalg.slogdet(gain)[1] / (2 * np.log(2))), a
-
-
-def _shrinkage(noise: np.ndarray, correlation: np.ndarray) -> float:
-    """The best shrinkage of the correlations of noise (n, e), whose columns have length 1."""
-    n = len(noise)
-    squares = noise**2
-    off = ~np.eye(len(correlation), dtype=bool)
-    variances = n * (squares.T @ squares) - correlation**2
-    size = (correlation[off] ** 2).sum()
-    return float(np.clip(variances[off].sum() / (n - 1) / size, 0.0, 1.0)) if size > 0 else 0.0
 
 
 def _grouped_jackknife(
@@ -202,7 +198,7 @@ def gaussian_copula_classes(classes: Any, x: Values, *, n_shuffle: int = 100, se
         own = number == c
         centred = z[own] - z[own].mean(axis=0)
         within = _precision(centred)
-        logs = _log_det(np.atleast_2d(np.cov(centred, rowvar=False)))
+        logs = np.linalg.slogdet(np.atleast_2d(np.cov(centred, rowvar=False)))[1]
         density[own] = -0.5 * (logs + (centred * within).sum(axis=1))
         slope[own] -= within
     density += 0.5 * (z * _precision(z)).sum(axis=1)
@@ -221,7 +217,7 @@ def _entropy(z: np.ndarray) -> float:
     if constant or np.linalg.eigvalsh(covariance / np.outer(scale, scale))[0] < 1e-12:
         raise NsnnError("x: in a class a column is constant or a function of others: infinite information")
     bias = (digamma((n - np.arange(1, d + 1)) / 2) - np.log((n - 1) / 2)).sum()
-    return float((_log_det(covariance) - bias) / (2 * np.log(2)))
+    return float((np.linalg.slogdet(covariance)[1] - bias) / (2 * np.log(2)))
 
 
 def _entropy_given(z: np.ndarray, number: np.ndarray, sizes: np.ndarray) -> float:
@@ -232,10 +228,6 @@ def normal_scores(values: np.ndarray) -> np.ndarray:
     """Normal scores ndtri(rank / (n + 1)) of the columns (n, d), centred; ties share a rank."""
     scores = ndtri(rankdata(values, axis=0) / (len(values) + 1))
     return scores - scores.mean(axis=0)
-
-
-def _log_det(covariance: np.ndarray) -> float:
-    return float(np.linalg.slogdet(covariance)[1])
 
 
 def _excess(n: int, d: int, e: int) -> float:
@@ -253,8 +245,12 @@ def _gaussian_information(a: np.ndarray, b: np.ndarray) -> float:
             "x and y: a column is a function of others in its ranks: infinite information; leave it out"
         )
     d = a.shape[1]
-    logs = _log_det(correlation[:d, :d]) + _log_det(correlation[d:, d:]) - _log_det(correlation)
-    return logs / (2 * np.log(2)) - _excess(len(a), d, b.shape[1])
+    logs = (
+        np.linalg.slogdet(correlation[:d, :d])[1]
+        + np.linalg.slogdet(correlation[d:, d:])[1]
+        - np.linalg.slogdet(correlation)[1]
+    )
+    return float(logs / (2 * np.log(2)) - _excess(len(a), d, b.shape[1]))
 
 
 def _gaussian_influence(a: np.ndarray, b: np.ndarray) -> np.ndarray:

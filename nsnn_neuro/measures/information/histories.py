@@ -35,28 +35,22 @@ def read_series(x: Any, name: str, *, discrete: bool) -> np.ndarray:
     return as_symbols(series.ravel(), name)[0].reshape(series.shape)
 
 
-def read_conditions(z: Any, shape: tuple[int, ...], *, discrete: bool) -> list[np.ndarray]:
-    """The series that `z` holds: none, one of `shape`, the shape of x, or several, (m, *shape)."""
-    if z is None:
-        return []
-    listed = array_of(z, "z")
-    several = listed.ndim == len(shape) + 1 and listed.shape[1:] == shape and len(listed)
-    if listed.shape != shape and not several:
-        raise NsnnError(
-            f"z has shape {listed.shape}: expected {shape}, as x and y, or (m, {str(shape)[1:]} for m series"
-        )
-    parts = listed if several else [listed]
-    return [read_series(part, "z", discrete=discrete) for part in parts]
-
-
 def read_all(z: Any, discrete: bool, given: dict[str, Any]) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
-    """The `given` series, x or y or both, and those of z, of one shape; continuous ones vary."""
+    """The `given` series, x or y or both, and those of z, none, one or several, (m, *shape), of one shape; continuous ones vary."""
     series = {name: read_series(one, name, discrete=discrete) for name, one in given.items()}
     first, *others = series.values()
     if any(one.shape != first.shape for one in others):
         shapes = f"{np.shape(given['x'])} and {np.shape(given['y'])}"
         raise NsnnError(f"x and y have shapes {shapes}: expected equal shapes")
-    conditions = read_conditions(z, np.shape(given[next(iter(series))]), discrete=discrete)
+    conditions = []
+    if z is not None:
+        listed, shape = array_of(z, "z"), np.shape(given[next(iter(series))])
+        several = listed.ndim == len(shape) + 1 and listed.shape[1:] == shape and len(listed)
+        if listed.shape != shape and not several:
+            raise NsnnError(
+                f"z has shape {listed.shape}: expected {shape}, as x and y, or (m, {str(shape)[1:]} for m series"
+            )
+        conditions = [read_series(part, "z", discrete=discrete) for part in (listed if several else [listed])]
     for name, one in [*series.items(), *(("z", part) for part in conditions)]:
         if not discrete and np.ptp(one) == 0:
             raise NsnnError(f"{name}: constant ({one.flat[0] + 0:g}), it tells nothing; leave it out")

@@ -26,7 +26,7 @@ from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import TRUST, warn
 from ..entropies.contingency import LN2
-from ..estimate import Estimate, jackknife_se, measure
+from ..estimate import Estimate, jackknife_se, public_measure
 from ..response_checks import array_of, with_test
 from ..trains import SilentNeuronWarning, as_repeats, binned
 from .words import windowed
@@ -248,8 +248,7 @@ def _jackknife(words: list[np.ndarray], weight: np.ndarray, bias: str, over: str
     return jackknife_se(left_out), groups
 
 
-@measure("bit/s")
-@suggest_keywords
+@public_measure("bit/s")
 def direct_information_rate(
     trains: SpikeSource,
     *,

@@ -96,12 +96,10 @@ def information_over_time(
 
     Parameters
     ----------
-    stimulus : (n_trials,) whole numbers, texts, or floats that repeat, one per trial
-    block : neo.Block, one Segment per trial
+    stimulus, block, neuron : as for `rate_vs_temporal`
     window : time, scalar, the length of the windows
     step : time, scalar, from one window to the next; None (default) is half a window
     bin_width : time, scalar, of words; it has to divide the window. None (default) counts spikes
-    neuron : number of the neuron; None (default) for a Block with one
     threshold : between 0 and 1, the p of a window below which it joins a cluster; it decides which
         clusters are found, long and weak or short and strong, not how often false ones
     bias : "panzeri-treves" (default), "plugin", "miller-madow", "chao-shen", "grassberger"
@@ -150,7 +148,13 @@ def information_over_time(
     else:
         responses = [binned(from_start(part), letter, "bin_width")[:, 0] for part in parts]
     result = [mutual_information(labels, r, bias=bias, n_shuffle=0) for r in responses]
-    values = permuted_information(labels, responses, method, n_shuffle, seed)
+    rng, n_s = np.random.default_rng(seed), int(labels.max()) + 1
+    orders = np.vstack([labels[None], rng.permuted(np.tile(labels, (n_shuffle, 1)), axis=1)])
+    values = np.empty((len(responses), len(orders)))  # of the data and of permuted labels
+    for row, response in zip(values, responses, strict=True):
+        r, n_r = as_symbols(response, "response")
+        tables = (contingency(order, r, n_s, n_r) for order in orders)
+        row[:] = of_many(tables, lambda stack: information_of_tables(stack, method), n_s * n_r)
     p = share_reached(values)
     clusters = clusters_of(values, p <= threshold)
     clusters = clusters.assign(start=offset + start[clusters["first"]], stop=offset + stop[clusters["last"]])
@@ -160,21 +164,6 @@ def information_over_time(
     mean, se = null.mean(axis=1), np.hypot([one.se for one in result], null.std(axis=1) / np.sqrt(n_shuffle))
     about = clusters[["start", "stop", "mass", "p"]], result[0].correction, trains.n_trials, note
     return InformationOverTime(offset + start, offset + stop, raw - mean, se, raw, mean, p[:, 0], *about)
-
-
-def permuted_information(
-    labels: np.ndarray, responses: list[np.ndarray], method: str, n_shuffle: int, seed: int
-) -> np.ndarray:
-    """Information in bits of each window, (n_windows, 1 + n_shuffle): of the data and permuted labels."""
-    rng, n_s = np.random.default_rng(seed), int(labels.max()) + 1
-    orders = rng.permuted(np.tile(labels, (n_shuffle, 1)), axis=1)
-    all_labels = np.concatenate([labels[None], orders])
-    out = np.empty((len(responses), len(all_labels)))
-    for window, response in enumerate(responses):
-        r, n_r = as_symbols(response, "response")
-        tables = (contingency(labels, r, n_s, n_r) for labels in all_labels)
-        out[window] = of_many(tables, lambda stack: information_of_tables(stack, method), n_s * n_r)
-    return out
 
 
 def clusters_of(values: np.ndarray, above: np.ndarray) -> pd.DataFrame:

@@ -16,12 +16,12 @@ import quantities as pq
 from scipy.special import xlogy
 
 from ...core.aliases import SpikeSource, Time, Values
-from ...core.checks import check, one_of, positive, suggest_keywords
+from ...core.checks import check, one_of, positive
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import warn
 from ..entropies.symbols import as_symbols
-from ..estimate import Estimate, jackknife_se, measure
+from ..estimate import Estimate, jackknife_se, public_measure
 from ..response_checks import array_of, refuse_swapped, with_test
 from ..trains import SilentNeuronWarning, as_repeats, binned
 from .words import windowed
@@ -100,8 +100,7 @@ def _estimate(
     return with_test(value, se, correction, null, n=n, warning=warning, unit="bit/spike", se_method=how)
 
 
-@measure("bit/spike")
-@suggest_keywords
+@public_measure("bit/spike")
 def information_per_spike(
     trains: SpikeSource,
     *,
@@ -158,8 +157,7 @@ def information_per_spike(
     return _estimate("information_per_spike", value, se, bias, null, counts, "jackknife over trials")
 
 
-@measure("bit/spike")
-@suggest_keywords
+@public_measure("bit/spike")
 def skaggs_information(
     position: Any,
     counts: Values,

@@ -23,8 +23,7 @@ from ..estimate import NOT_ABOVE, jackknife_se
 from ..response_checks import as_labels, permutation_p, refuse_swapped
 from ..trains import Trains, binned
 from .mutual_information import mutual_information
-from .pipeline import of_many
-from .shuffled_information import shuffle_within
+from .pipeline import of_many, shuffle_within
 from .words import latency_bins, refuse_remainder, windowed
 
 _WITHOUT_BINS = re.compile(", for counts bin_counts[^;]*")  # advice for counts, not for latencies
@@ -125,12 +124,13 @@ def rows_of_codes(
     """A row per code, the count first: `Estimate.row`, and what the code tells over the count."""
     counts, _ = as_symbols(codes[0][2], "counts")
     rows: list[dict[str, Any]] = []
-    for code, resolution, response, contains in codes:
+    for one in codes:
+        code, resolution, response, _ = one
         many = response.ndim == 2 and response.shape[1] > 1
         chosen = "panzeri-treves" if bias == "shuffle" and not many else bias
         e = mutual_information(labels, response, bias=chosen, n_shuffle=n_shuffle, seed=seed)
         gain = e.value - (rows[0]["raw"] if rows else e.value)
-        over = _over_count(labels, counts, response, gain, contains, bias, n_shuffle, seed)
+        over = _over_count(labels, counts, one, gain, bias, n_shuffle, seed)
         row = {"code": code, "resolution": resolution, "responses": as_symbols(response, "response")[1]}
         row |= {**dict.fromkeys(_FIRST), **e.row(), **over}
         if e.warning:
@@ -143,16 +143,10 @@ def rows_of_codes(
 
 
 def _over_count(
-    labels: np.ndarray,
-    counts: np.ndarray,
-    response: np.ndarray,
-    gain: float,
-    contains: bool,
-    bias: str,
-    n_shuffle: int,
-    seed: int,
+    labels: np.ndarray, counts: np.ndarray, code: Code, gain: float, bias: str, n_shuffle: int, seed: int
 ) -> dict[str, float | None]:
-    """Columns of the information over the count; `contains`: the response determines it."""
+    """Columns of the information over the count."""
+    _, _, response, contains = code
     same = bias == "none" or bias in CLOSED_FORMS
     method = {"none": "plugin"}.get(bias, bias) if same else "panzeri-treves"
     (r, n_r), n_s, n_c = as_symbols(response, "response"), int(labels.max()) + 1, int(counts.max()) + 1

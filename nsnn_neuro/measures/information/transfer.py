@@ -224,7 +224,12 @@ def estimate(
     min_shift = options.least_shift(data)
     estimator = _estimator(data, options, rng)
     edges = stretches(data.n_trials, each, n_blocks)
-    se = math.nan if n_resample else float(jackknife_se(estimator.without(edges)))
+    if n_resample:
+        se = math.nan  # until the null is drawn
+    elif isinstance(estimator, Discrete):
+        se = float(jackknife_se(estimator.without(edges)))
+    else:
+        se = float(jackknife_se(estimator.resampled(edges, 1 - np.eye(n_blocks))))
     if null == "permute":
         values = estimator.null(rng.permutation(n) for _ in range(n_shuffle))
     elif null == "within_past":

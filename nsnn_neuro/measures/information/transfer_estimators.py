@@ -1,11 +1,7 @@
 """Estimators of transfer entropy: discrete (tables), Gaussian, KSG (neighbours).
 
-Each holds the target y, its context (its own past, the conditions') and the past of x, a row per sample, and has
-
-    value, spread          the estimate in bits, and its SD without any transfer, if samples were independent
-    without(edges)         the estimate without each block of samples, edges[i] to edges[i + 1]
-    resampled(edges, m)    the estimate of blocks drawn with replacement, block i m[:, i] times
-    null(order)            the estimate with x's past taken from other samples
+Each holds the target y, its context (its own past, the conditions') and the past of x, a row per sample; its `value` in bits, and
+`spread`, the SD without any transfer if samples were independent. Blocks of samples go from edges[i] to edges[i + 1].
 """
 
 from __future__ import annotations
@@ -173,10 +169,6 @@ class Gaussian:
         share = np.maximum(1 - explained / self.left, 1e-300)
         return -np.log2(share) / 2 - self._excess(self.n)
 
-    def without(self, edges: np.ndarray) -> np.ndarray:
-        """Estimates (n_blocks,) without each block."""
-        return self.resampled(edges, 1 - np.eye(edges.size - 1))
-
     def resampled(self, edges: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Estimates (m,) with each block taken as often as `times`, (m, n_blocks), says."""
         products = np.array([self.columns[a:b].T @ self.columns[a:b] for a, b in pairwise(edges)])
@@ -227,10 +219,6 @@ class Neighbours:
     def null(self, orders: Iterable[np.ndarray]) -> np.ndarray:
         """Estimates with x's past taken from the samples of each order."""
         return np.array([float(self._local(order).mean()) for order in orders])
-
-    def without(self, edges: np.ndarray) -> np.ndarray:
-        """Means (n_blocks,) of the terms outside each block."""
-        return self.resampled(edges, 1 - np.eye(edges.size - 1))
 
     def resampled(self, edges: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Means (m,) of the terms with each block taken `times`, (m, n_blocks)."""

@@ -33,18 +33,7 @@ _FIELDS = ("value", "se", "null_mean", "z", "p")
 
 @dataclass(frozen=True)
 class TransferEntropyMatrix:
-    """Result of `transfer_entropy_matrix`, from each series i to each j. The diagonal is NaN.
-
-    >>> off = np.array([[np.nan, 0.3], [0.0, np.nan]])
-    >>> null = np.random.default_rng(0).normal(0, 0.01, (2, 2, 99))
-    >>> matrix = TransferEntropyMatrix(off, off, 0 * off, 100 * off, 0.5 + 0 * off, null, 999, None)
-    >>> matrix.pooled_p().round(3).tolist(), matrix.significant().tolist()
-    ([[nan, 0.005], [0.477, nan]], [[False, True], [False, False]])
-    >>> print(matrix)
-    TransferEntropyMatrix: 2 series, n = 999, 1 of 2 pairs significant, bit/bin over the null
-    0 to 1: 0.3 ± 0.3, p = 0.5, pooled p = 0.005, significant
-    1 to 0: 0 ± 0, p = 0.5, pooled p = 0.48
-    """
+    """Transfer from each series i to each j; made by `transfer_entropy_matrix`. The diagonal is NaN."""
 
     value: np.ndarray
     """(n, n) bits per bin, from the row to the column"""

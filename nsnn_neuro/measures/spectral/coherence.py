@@ -30,7 +30,7 @@ from ...core.errors import NsnnError
 from ...core.units import shown, si
 from ...core.warn import warn
 from ...io.spikes.bins import index, rounding, slack
-from ..estimate import Estimate, Report, jackknife_se, measure
+from ..estimate import Estimate, Report, jackknife_se, public_measure
 from ..response_checks import warn_repeated, with_test
 from ..spiketrain.spike_triggered import signals_of_trials
 from ..trains import SilentNeuronWarning, Trains, as_repeats, as_trains, nan_ratio, read_signal, warn_silent
@@ -154,8 +154,7 @@ def warn_no_spikes(name: str) -> None:
     warn(f"{name}: the trains have no spikes; the result is NaN", SilentNeuronWarning)
 
 
-@measure("1")
-@suggest_keywords
+@public_measure("1")
 def coherence(
     signal: Signal,
     train: SpikeSource,
@@ -203,8 +202,7 @@ def coherence(
     return spectra.f, c if bias is None else c - (1 - c) ** 2 / spectra.n_effective
 
 
-@measure("bit/s")
-@suggest_keywords
+@public_measure("bit/s")
 def coherence_information(
     signal: Signal,
     train: SpikeSource,

@@ -31,13 +31,14 @@ from scipy.signal.windows import dpss
 from scipy.stats import beta, chi2, norm, t
 
 from ...core.aliases import Signal
-from ...core.checks import check, one_of, scalar, suggest_keywords
+from ...core.checks import one_of, scalar, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ...io.spikes.bins import rounding
 from ..estimate import Report
 from ..limits import between_0_and_1
 from ..trains import nan_ratio, read_signal
+from .coherence import check_segments
 
 _MULTITAPER = "multitaper"
 _LEFT = 0.01  # of a flat spectrum; with less left, estimates are little but rounding
@@ -46,14 +47,7 @@ _FREEDOM = 3.0  # below, the normal law of atanh(sqrt C) fails, and its bias 1 /
 
 @dataclass(frozen=True, eq=False)
 class SignalSpectrum(Report):
-    """Power spectrum of a signal; made by `signal_spectrum`. Arrays are (n_f,).
-
-    >>> import neo, quantities as pq
-    >>> signal = neo.AnalogSignal(np.random.default_rng(0).normal(size=4000), units="mV", sampling_rate=1*pq.kHz)
-    >>> spectrum = signal_spectrum(signal)
-    >>> float((spectrum.power.sum() * spectrum.f[1]).round(2)), spectrum.unit  # the variance
-    (1.0, 'mV**2/Hz')
-    """
+    """Power spectrum of a signal; made by `signal_spectrum`. Arrays are (n_f,)."""
 
     f: np.ndarray
     """Hz"""
@@ -74,15 +68,7 @@ class SignalSpectrum(Report):
 
 @dataclass(frozen=True, eq=False)
 class SignalCoherence(Report):
-    """Coherence and phase of two signals; made by `signal_coherence`. Arrays are (n_f,).
-
-    >>> import neo, quantities as pq
-    >>> x = np.random.default_rng(0).normal(size=(4001, 1))
-    >>> a, b = (neo.AnalogSignal(y, units="mV", sampling_rate=1*pq.kHz) for y in (x[1:], x[:-1]))  # b follows a by 1 ms
-    >>> c = signal_coherence(a, b, window="hann", nperseg=100)
-    >>> float(c.f[10]), float(c.phase[10].round(1)), float((c.phase[10] / (-2 * np.pi * c.f[10])).round(4))  # the delay in s
-    (100.0, -0.6, 0.001)
-    """
+    """Coherence and phase of two signals; made by `signal_coherence`. Arrays are (n_f,)."""
 
     f: np.ndarray
     """Hz"""
@@ -116,7 +102,6 @@ class _Plan:
     hop: int
     f: np.ndarray
     real: np.ndarray
-    rate: float
     n_effective: float
     parts: np.ndarray  # (n_f,) real numbers in an estimate: 1 at both ends, 2 in the middle
     left: np.ndarray  # (n_f,) fraction of a flat spectrum that taking off the mean leaves
@@ -132,14 +117,17 @@ class _Plan:
         return np.fft.rfft(segments[:, None] * self.tapers, axis=-1)
 
 
-def _plan(size: int, rate: float, window: Any, nperseg: int | None, noverlap: int | None, nw: float) -> _Plan:
-    multitaper = isinstance(window, str) and window == _MULTITAPER
+def _plan(size: int, rate: float, window: Any, nperseg: int | None, noverlap: int | None, nw: Any) -> _Plan:
+    nw = scalar(nw, "1", "nw", least=1)
+    if not isinstance(window, str | tuple):
+        raise NsnnError(
+            f'window = {shown(window)}: expected "multitaper" or a window of scipy.signal.get_window'
+        )
+    multitaper = window == _MULTITAPER
     length = (size if multitaper else min(256, size)) if nperseg is None else nperseg
-    shared = length // 2 if noverlap is None else noverlap
+    shared = check_segments(length, noverlap)
     if length > size:
         raise NsnnError(f"nperseg = {length}: more samples than the signal has ({size})")
-    if shared >= length:
-        raise NsnnError(f"noverlap = {shared}: expected at least 0 and less than nperseg = {length}")
     if multitaper:
         count = int(np.floor(2 * nw)) - 1
         if 2 * nw >= length:
@@ -170,7 +158,7 @@ def _plan(size: int, rate: float, window: Any, nperseg: int | None, noverlap: in
         np.mean((tapers**2).sum(axis=1)) - np.mean(np.abs(np.fft.rfft(tapers, axis=-1)) ** 2, axis=0) / size
     )
     left = np.where(left < _LEFT, 0.0, left)
-    return _Plan(tapers, hop, f, real, rate, n_effective, np.where(real, 1.0, _parts(tapers)), left)
+    return _Plan(tapers, hop, f, real, n_effective, np.where(real, 1.0, _parts(tapers)), left)
 
 
 def _parts(tapers: np.ndarray) -> np.ndarray:
@@ -179,19 +167,6 @@ def _parts(tapers: np.ndarray) -> np.ndarray:
     twice = 2 * np.arange(size // 2 + 1) % size  # index of the frequency 2 f
     mixed = sum((np.abs(np.fft.fft(tapers * one)) ** 2).sum(axis=0)[twice] for one in tapers) / len(tapers)
     return np.asarray(2 / (1 + mixed))
-
-
-def _options(window: Any, nperseg: Any, noverlap: Any, nw: Any, confidence: Any) -> None:
-    if not isinstance(window, str | tuple):
-        raise NsnnError(
-            f'window = {shown(window)}: expected "multitaper" or a window of scipy.signal.get_window'
-        )
-    if nperseg is not None:
-        check(nperseg=nperseg)
-    if noverlap is not None:
-        check(noverlap=noverlap)
-    scalar(nw, "1", "nw", least=1)
-    between_0_and_1(confidence, "confidence")
 
 
 @suggest_keywords
@@ -231,10 +206,10 @@ def signal_spectrum(
     >>> float(spectrum.f[spectrum.power.argmax()]), spectrum.unit
     (50.0, 'uV**2/Hz')
     """
-    _options(window, nperseg, noverlap, nw, confidence)
+    between_0_and_1(confidence, "confidence")
     one_of(bias, ("mean", None), "bias")
     values, rate, _ = read_signal(signal)
-    plan = _plan(values.size, rate, window, nperseg, noverlap, float(nw))
+    plan = _plan(values.size, rate, window, nperseg, noverlap, nw)
     power = np.mean(np.abs(plan.transform(values)) ** 2, axis=(0, 1)) / rate * np.where(plan.real, 1, 2)
     if bias is not None:
         power = nan_ratio(power, plan.left)
@@ -283,7 +258,7 @@ def signal_coherence(
     >>> float(c.coherence.mean().round(1)), float(c.threshold[1].round(2))  # truth: 1 / 2
     (0.5, 0.05)
     """
-    _options(window, nperseg, noverlap, nw, confidence)
+    between_0_and_1(confidence, "confidence")
     x, rate, start = read_signal(a, "a")
     y, rate_b, start_b = read_signal(b, "b")
     apart = max(1e-6 / rate, rounding(start, start_b))
@@ -295,7 +270,7 @@ def signal_coherence(
     for name, one in (("a", x), ("b", y)):
         if np.ptp(one) == 0:
             raise NsnnError(f"{name} is constant ({one[0]:g}): its coherence with anything is undefined")
-    plan = _plan(x.size, rate, window, nperseg, noverlap, float(nw))
+    plan = _plan(x.size, rate, window, nperseg, noverlap, nw)
     n = plan.n_effective
     first, second = plan.transform(x), plan.transform(y)
     if first.shape[0] * first.shape[1] < 2:

@@ -190,16 +190,7 @@ def _limits(
 
 @dataclass(frozen=True, eq=False)
 class Susceptibility(Report):
-    """Linear response of a neuron's rate to a signal; made by `susceptibility`. Arrays are (n_f,).
-
-    >>> import neo, quantities as pq
-    >>> x = np.random.default_rng(0).normal(size=20_000)
-    >>> signal = neo.AnalogSignal(x, units="mV", sampling_rate=1*pq.kHz)
-    >>> times = np.flatnonzero(x > 1) / 1000 + 0.001  # spikes follow the signal by 1 ms
-    >>> response = susceptibility(signal, [times], nperseg=16, noverlap=8)
-    >>> float(response.f[4]), float(response.gain[4].round(-1)), float(response.phase[4].round(2))  # -pi / 2 at 250 Hz
-    (250.0, 240.0, -1.57)
-    """
+    """Linear response of a neuron's rate to a signal; made by `susceptibility`. Arrays are (n_f,)."""
 
     f: np.ndarray
     """Hz"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from ...core.checks import check, one_of, positive, scalar, suggest_keywords, wh
 from ...core.errors import NsnnError
 from ...core.units import describe, si
 from ...io.spikes.bins import LEAST
-from ..estimate import Estimate, counted, measure
+from ..estimate import Estimate, counted, public_measure
 from ..trains import Trains, as_trains, nan_ratio, warn_silent
 from ..trial_counts import read_labels, read_windows, sliding_windows, sums_of
 from .firing_statistics import Parts
@@ -88,8 +88,7 @@ def _within_stimuli(
     return rows, label, value
 
 
-@measure("1", fano_parts, scale="log")
-@suggest_keywords
+@public_measure("1", fano_parts, scale="log")
 def fano_factor(
     block: SpikeSource,
     *,
@@ -228,8 +227,7 @@ def _allan_parts(trains: Trains, *, window: Any) -> Parts:
     return sums, value
 
 
-@measure("1", _allan_parts, scale="log")
-@suggest_keywords
+@public_measure("1", _allan_parts, scale="log")
 def allan_factor(
     block: SpikeSource, *, window: Any, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:
@@ -252,13 +250,7 @@ def allan_factor(
 
 @dataclass(frozen=True, eq=False)
 class MeanMatchedFano:
-    """Fano factor of a population against time at a matched distribution of counts; made by `mean_matched_fano`.
-
-    >>> from nsnn_neuro import to_block
-    >>> block = to_block([[[0.1, 0.6]], [[0.1, 0.2, 0.3, 0.6, 0.7, 0.8]]], t_stop=1*pq.s)
-    >>> print(mean_matched_fano(block, window=500*pq.ms))
-    MeanMatchedFano: n = 1 at each of 2 times, from 1 at 0.25 s (1 without matching) to 1 at 0.25 s (1 without matching)
-    """
+    """Fano factor of a population against time at a matched distribution of counts; made by `mean_matched_fano`."""
 
     times: np.ndarray
     """(n_times,) s, middles of the windows"""
@@ -317,9 +309,8 @@ def mean_matched_fano(
 
     >>> from nsnn_neuro import to_block
     >>> block = to_block([[[0.1, 0.6]], [[0.1, 0.2, 0.3, 0.6, 0.7, 0.8]]], t_stop=1*pq.s)
-    >>> matched = mean_matched_fano(block, window=500*pq.ms)
-    >>> matched.times, matched.fano, matched.n
-    (array([0.25, 0.75]), array([1., 1.]), 1)
+    >>> print(mean_matched_fano(block, window=500*pq.ms))
+    MeanMatchedFano: n = 1 at each of 2 times, from 1 at 0.25 s (1 without matching) to 1 at 0.25 s (1 without matching)
     """
     check(n_resample=n_resample, seed=seed)
     scalar(bin_width, "1", "bin_width", above=0)
@@ -332,7 +323,11 @@ def mean_matched_fano(
     if not repeated.size:
         raise NsnnError("stimulus: each label has one trial; expected at least two trials of one stimulus")
     start, stop = sliding_windows(trains, window, step, 1.0)
-    ratio, mean = _ratios(trains, zip(start, stop, strict=True), [label == k for k in repeated])
+    groups = [label == k for k in repeated]  # each with all neurons, (n_times, n_groups n_neurons)
+    counts = [trains.crop(*edges).counts for edges in zip(start, stop, strict=True)]
+    mean = np.array([np.concatenate([x[group].mean(axis=0) for group in groups]) for x in counts])
+    variance = np.array([np.concatenate([x[group].var(axis=0, ddof=1) for group in groups]) for x in counts])
+    ratio = nan_ratio(variance, mean)
     spiking = mean > 0
     silent = ((start + stop) / 2)[~spiking.any(axis=1)]
     if silent.size:
@@ -356,17 +351,6 @@ def mean_matched_fano(
         raw=nan_ratio(ratio.sum(axis=1), spiking.sum(axis=1)),
         n=n,
     )
-
-
-def _ratios(
-    trains: Trains, windows: Iterable[tuple[float, float]], groups: list[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """v/m and m, both (n_times, n_groups n_neurons), over the trials of each group."""
-    counts = [trains.crop(*edges).counts for edges in windows]
-    own = [[x[group] for group in groups] for x in counts]
-    mean = np.array([np.concatenate([x.mean(axis=0) for x in row]) for row in own])
-    variance = np.array([np.concatenate([x.var(axis=0, ddof=1) for x in row]) for row in own])
-    return nan_ratio(variance, mean), mean
 
 
 def _matching(mean: np.ndarray, bin_width: float) -> tuple[np.ndarray, int]:

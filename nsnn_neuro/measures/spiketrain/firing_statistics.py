@@ -16,7 +16,7 @@ import quantities as pq
 from ...core.aliases import SpikeSource, Time
 from ...core.checks import scalar, suggest_keywords
 from ...io.spikes import PIECE
-from ..estimate import measure
+from ..estimate import public_measure
 from ..trains import Trains, as_trains, nan_ratio, warn_silent
 
 Parts = tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]
@@ -30,8 +30,7 @@ def _rate_parts(trains: Trains) -> Parts:
     return sums, lambda s: nan_ratio(s[..., 0, :], s[..., 1, :])
 
 
-@measure("Hz", _rate_parts, scale="positive")
-@suggest_keywords
+@public_measure("Hz", _rate_parts, scale="positive")
 def firing_rate(block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None) -> np.ndarray:
     """Mean firing rate of each neuron in Hz, (n_neurons,).
 
@@ -93,8 +92,7 @@ def _cv_parts(trains: Trains) -> Parts:
     return sums, value
 
 
-@measure("1", _cv_parts, scale="log")
-@suggest_keywords
+@public_measure("1", _cv_parts, scale="log")
 def cv(block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None) -> np.ndarray:
     """Coefficient of variation of each neuron's interspike intervals, (n_neurons,).
 
@@ -132,8 +130,7 @@ _cv2_parts = partial(_mean_over_pairs, contrast=lambda relative, total: 2 * rela
 _lv_parts = partial(_mean_over_pairs, contrast=lambda relative, total: 3 * relative**2)
 
 
-@measure("1", _cv2_parts, scale="positive")
-@suggest_keywords
+@public_measure("1", _cv2_parts, scale="positive")
 def cv2(block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None) -> np.ndarray:
     """Local variation of adjacent intervals, CV2 = mean of 2 |I_k+1 - I_k| / (I_k+1 + I_k), (n_neurons,).
 
@@ -148,8 +145,7 @@ def cv2(block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None 
     return warn_silent(value(sums.sum(axis=0)), "cv2", _FEW_PAIRS)
 
 
-@measure("1", _lv_parts, scale="log")
-@suggest_keywords
+@public_measure("1", _lv_parts, scale="log")
 def lv(block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None) -> np.ndarray:
     """Local variation LV = mean of 3 (I_k - I_k+1)^2 / (I_k + I_k+1)^2 over adjacent pairs, (n_neurons,).
 
@@ -169,8 +165,7 @@ def _lvr_parts(trains: Trains, *, refractoriness: Any = 5 * pq.ms) -> Parts:
     return _mean_over_pairs(trains, lambda relative, total: 3 * relative**2 * (1 + 4 * nan_ratio(r, total)))
 
 
-@measure("1", _lvr_parts, scale="log")
-@suggest_keywords
+@public_measure("1", _lvr_parts, scale="log")
 def lvr(
     block: SpikeSource,
     *,
@@ -214,8 +209,7 @@ def _serial_parts(trains: Trains) -> Parts:
     return sums, value
 
 
-@measure("1", _serial_parts)
-@suggest_keywords
+@public_measure("1", _serial_parts)
 def serial_correlation(
     block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:
@@ -242,8 +236,7 @@ def _burst_parts(trains: Trains, *, limit: Any = 6 * pq.ms) -> Parts:
     return sums, lambda s: nan_ratio(s[..., 1, :], s[..., 0, :])
 
 
-@measure("1", _burst_parts, scale="fraction")
-@suggest_keywords
+@public_measure("1", _burst_parts, scale="fraction")
 def burst_index(
     block: SpikeSource, *, limit: Any = 6 * pq.ms, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:

@@ -15,7 +15,7 @@ from ...core.checks import flag, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...io.segments import unit_table
 from ...io.spikes.bins import index, slack
-from ..estimate import Report, measure
+from ..estimate import Report, public_measure
 from ..event_windows import around_events, warn_overlap
 from ..limits import between_0_and_1
 from ..trains import Trains, as_repeats, as_trains, binned, nan_ratio, read, scalar_time, warn_silent
@@ -23,16 +23,7 @@ from ..trains import Trains, as_repeats, as_trains, binned, nan_ratio, read, sca
 
 @dataclass(frozen=True, eq=False)
 class Psth(Report):
-    """Peri-stimulus time histogram of n neurons; made by `psth`.
-
-    >>> import neo, quantities as pq
-    >>> from nsnn_neuro import to_block
-    >>> histogram = psth(to_block([[[0.1, 0.2, 0.7], [0.3]]], t_stop=1*pq.s), bin_width=500*pq.ms)
-    >>> histogram.rate.tolist(), histogram.pooled().rate.tolist()
-    ([[4.0, 2.0], [2.0, 0.0]], [[3.0, 1.0]])
-    >>> histogram.times.tolist()
-    [0.25, 0.75]
-    """
+    """Peri-stimulus time histogram of n neurons; made by `psth`."""
 
     edges: np.ndarray
     """(n_bins + 1,) s"""
@@ -172,8 +163,7 @@ def _with_band(edges: np.ndarray, counts: np.ndarray, exposure: np.ndarray, conf
     return Psth(edges, counts * per_spike, lower, upper, counts, exposure, confidence)
 
 
-@measure("1")
-@suggest_keywords
+@public_measure("1")
 def rate_correlation(
     block_a: Any,
     block_b: Any,
@@ -234,8 +224,7 @@ def rate_correlation(
     return warn_silent(value, "rate_correlation", "have no spikes or a constant rate in one of the blocks")
 
 
-@measure("1")
-@suggest_keywords
+@public_measure("1")
 def psth_correlation(
     data: Any,
     model: Any,

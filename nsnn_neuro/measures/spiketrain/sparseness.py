@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from ...core.checks import one_of, suggest_keywords
+from ...core.checks import one_of
 from ...core.errors import NsnnError
 from ...core.units import floats
-from ..estimate import measure
+from ..estimate import public_measure
 from ..trains import nan_ratio, warn_silent
 
 
-@measure("1")
-@suggest_keywords
+@public_measure("1")
 def sparseness(rates: Any, *, over: str = "stimuli", form: str = "vinje-gallant") -> np.ndarray:
     """Sparseness of mean responses, of each neuron over stimuli or of each stimulus over neurons.
 

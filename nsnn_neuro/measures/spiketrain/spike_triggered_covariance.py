@@ -132,7 +132,15 @@ def spike_triggered_covariance(
     everything = {(id(data.signals[k]), *data.usable[k]): view for k, view in zip(trials, views, strict=True)}
     centre, prior = _moments(list(everything.values()), None)
     mean, covariance = _moments(views, places)
-    basis = _whitener(prior) if whiten else np.eye(size)
+    basis = np.eye(size)
+    if whiten:  # by the symmetric inverse square root
+        values, vectors = np.linalg.eigh(prior)
+        if values[0] <= 1e-10 * values[-1]:
+            raise NsnnError(
+                "whiten = True: windows of the signal are linearly dependent, as those of a smooth signal are; give it at a lower "
+                "sampling rate or take whiten=False"
+            )
+        basis = vectors / np.sqrt(values) @ vectors.T
     if project_average:
         average = (basis.T @ (mean - centre))[:, None]
         basis = basis @ np.linalg.qr(average, mode="complete")[0][:, 1:]  # all that is orthogonal to it
@@ -170,17 +178,6 @@ def _moments(views: list[np.ndarray], places: list[np.ndarray] | None) -> tuple[
             n += len(x)
     mean = total / n
     return mean + reference, (products - n * np.outer(mean, mean)) / (n - 1)
-
-
-def _whitener(covariance: np.ndarray) -> np.ndarray:
-    """The symmetric inverse square root."""
-    values, vectors = np.linalg.eigh(covariance)
-    if values[0] <= 1e-10 * values[-1]:
-        raise NsnnError(
-            "whiten = True: windows of the signal are linearly dependent, as those of a smooth signal are; give it at a lower "
-            "sampling rate or take whiten=False"
-        )
-    return np.asarray(vectors / np.sqrt(values) @ vectors.T)
 
 
 def _nested(

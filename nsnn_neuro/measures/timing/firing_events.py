@@ -13,7 +13,7 @@ from ...core.aliases import SpikeSource, Time
 from ...core.checks import positive, scalar, suggest_keywords
 from ...core.warn import warn
 from ..estimate import Report
-from ..trains import SilentNeuronWarning, Trains, nan_ratio, several_repeats
+from ..trains import SilentNeuronWarning, nan_ratio, several_repeats
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,31 +116,6 @@ def firing_events(
     edges = start + width / 5 * borders
     edges[0], edges[-1] = start, np.nextafter(stop, np.inf)
     kept = (peaks > 0) & (peaks >= threshold * repeats.times.size * (width / 5) / (stop - start))
-    return _statistics(repeats, edges, kept)
-
-
-def _borders(rate: np.ndarray, ratio: float) -> tuple[np.ndarray, np.ndarray]:
-    """Borders (n + 1,) in bins and peaks (n,) of what they enclose; shallow minima are removed, the worst first."""
-    new = np.flatnonzero(np.concatenate([[True], np.diff(rate) != 0]))  # plateaus as one value
-    level = rate[new]
-    middle = (new + np.append(new[1:], rate.size)) // 2
-    rise = np.diff(level) > 0
-    minima = np.flatnonzero(~rise[:-1] & rise[1:]) + 1
-    lines = [0, *middle[minima], rate.size]
-    peaks = [float(part.max()) for part in np.split(rate, middle[minima])]
-    valleys = list(level[minima])
-    while valleys:
-        with np.errstate(divide="ignore"):  # a valley may be 0
-            contrast = np.sqrt(np.multiply(peaks[:-1], peaks[1:])) / valleys
-        worst = int(np.argmin(contrast))
-        if contrast[worst] >= ratio:
-            break
-        del lines[worst + 1], valleys[worst]
-        peaks[worst : worst + 2] = [max(peaks[worst : worst + 2])]
-    return np.array(lines, dtype=float), np.array(peaks)
-
-
-def _statistics(repeats: Trains, edges: np.ndarray, kept: np.ndarray) -> FiringEvents:
     n, events = repeats.n_trials, int(kept.sum())
     # borders are those of bins, and so is the rule for a spike on one of them
     place = np.searchsorted(edges - repeats.resolution, repeats.times, side="right") - 1
@@ -165,7 +140,7 @@ def _statistics(repeats: Trains, edges: np.ndarray, kept: np.ndarray) -> FiringE
     around = np.bincount(event, (times - centre[event]) ** 2, minlength=events)
     return FiringEvents(
         start=edges[:-1][kept],
-        stop=np.minimum(edges[1:], repeats.window()[1])[kept],
+        stop=np.minimum(edges[1:], stop)[kept],
         reliability=reliability,
         reliability_se=np.sqrt(reliability * (1 - reliability) / n),
         reliability_lower=np.where(m > 0, beta.ppf(0.025, np.maximum(m, 1), n - m + 1), 0.0),
@@ -181,3 +156,24 @@ def _statistics(repeats: Trains, edges: np.ndarray, kept: np.ndarray) -> FiringE
         n_trials=n,
         fraction=float(inside.mean()) if inside.size else float("nan"),
     )
+
+
+def _borders(rate: np.ndarray, ratio: float) -> tuple[np.ndarray, np.ndarray]:
+    """Borders (n + 1,) in bins and peaks (n,) of what they enclose; shallow minima are removed, the worst first."""
+    new = np.flatnonzero(np.concatenate([[True], np.diff(rate) != 0]))  # plateaus as one value
+    level = rate[new]
+    middle = (new + np.append(new[1:], rate.size)) // 2
+    rise = np.diff(level) > 0
+    minima = np.flatnonzero(~rise[:-1] & rise[1:]) + 1
+    lines = [0, *middle[minima], rate.size]
+    peaks = [float(part.max()) for part in np.split(rate, middle[minima])]
+    valleys = list(level[minima])
+    while valleys:
+        with np.errstate(divide="ignore"):  # a valley may be 0
+            contrast = np.sqrt(np.multiply(peaks[:-1], peaks[1:])) / valleys
+        worst = int(np.argmin(contrast))
+        if contrast[worst] >= ratio:
+            break
+        del lines[worst + 1], valleys[worst]
+        peaks[worst : worst + 2] = [max(peaks[worst : worst + 2])]
+    return np.array(lines, dtype=float), np.array(peaks)

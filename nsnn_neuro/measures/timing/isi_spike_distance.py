@@ -16,10 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core.aliases import SpikeSource, Time
-from ...core.checks import suggest_keywords
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
-from ..estimate import measure
+from ..estimate import public_measure
 from ..trains import Trains, as_repeats, as_trains, warn_silent
 
 
@@ -100,27 +99,23 @@ def _distances(gaps: Gaps, spike: bool) -> np.ndarray:
     return out
 
 
-def _with_edges(repeats: Trains, start: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
-    """Times without repetitions and offsets; empty trains, and a lone spike at t_start, get spikes at the ends."""
+def gaps_of(repeats: Trains) -> Gaps:
+    """The gaps of trains that share one window."""
+    start, stop = repeats.window()
+    # times without repetitions; empty trains, and a lone spike at t_start, get spikes at the ends
     count = repeats.counts[:, 0]
     first = repeats.offsets[:-1]
     empty = count == 0
     lone = ~empty
     lone[lone] = repeats.times[first[lone] + count[lone] - 1] <= start  # the last spike, and so all
     train = np.concatenate([repeats.trial, np.flatnonzero(empty), np.flatnonzero(empty | lone)])
-    ends = [np.full(empty.sum(), start), np.full((empty | lone).sum(), stop)]
-    times = np.concatenate([repeats.times, *ends])
+    added = [np.full(empty.sum(), start), np.full((empty | lone).sum(), stop)]
+    times = np.concatenate([repeats.times, *added])
     order = np.lexsort((times, train))
     times, train = times[order], train[order]
     new = np.concatenate([[True], (np.diff(times) > 0) | (np.diff(train) > 0)])
     number = np.bincount(train[new], minlength=repeats.n_trials)
-    return times[new], np.concatenate([[0], np.cumsum(number)])
-
-
-def gaps_of(repeats: Trains) -> Gaps:
-    """The gaps of trains that share one window."""
-    start, stop = repeats.window()
-    times, offsets = _with_edges(repeats, start, stop)
+    times, offsets = times[new], np.concatenate([[0], np.cumsum(number)])
     n, last = repeats.n_trials, offsets[1:]
     ends = np.insert(times, last, stop)
     first = offsets + np.arange(n + 1)
@@ -151,8 +146,7 @@ def _mean_over_pairs(block: Any, spike: bool, name: str, t_start: Any, t_stop: A
     return warn_silent(values, name, "have no spike in any trial")
 
 
-@measure("1")
-@suggest_keywords
+@public_measure("1")
 def isi_distance(
     trains: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:
@@ -179,8 +173,7 @@ def isi_distance(
     return _distances(gaps_of(as_repeats(trains, t_start, t_stop)), False)
 
 
-@measure("1")
-@suggest_keywords
+@public_measure("1")
 def spike_distance(
     trains: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:
@@ -198,8 +191,7 @@ def spike_distance(
     return _distances(gaps_of(as_repeats(trains, t_start, t_stop)), True)
 
 
-@measure("1")
-@suggest_keywords
+@public_measure("1")
 def mean_isi_distance(
     block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:
@@ -217,8 +209,7 @@ def mean_isi_distance(
     return _mean_over_pairs(block, False, "mean_isi_distance", t_start, t_stop)
 
 
-@measure("1")
-@suggest_keywords
+@public_measure("1")
 def mean_spike_distance(
     block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:

@@ -13,7 +13,7 @@ from ...core.aliases import SpikeSource, Time, Values
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import describe, si
-from ..entropies.confusion import information, table_se
+from ..entropies.contingency import information, plugin_entropy, table_se
 from ..estimate import Estimate
 from ..response_checks import as_labels, permutation_p, refuse_swapped, shuffle_test
 from ..trains import as_repeats
@@ -192,18 +192,13 @@ def _limits(raw: float, null_mean: float, table: np.ndarray, *others: str) -> st
     k, n, texts = len(table), round(table.sum()), []
     if n < 5 * k**2:
         texts.append(f"{n} trains for a table of {k} x {k}: fewer than 5 per cell")
-    if not np.isnan(null_mean) and raw >= _CEILING * _entropy(table):
+    entropy = float(plugin_entropy(table.sum(axis=-1)))
+    if not np.isnan(null_mean) and raw >= _CEILING * entropy:
         texts.append(
-            f"within {round(100 * (1 - _CEILING))} % of the entropy of the classes, {_entropy(table):.3g} bits, where the "
+            f"within {round(100 * (1 - _CEILING))} % of the entropy of the classes, {entropy:.3g} bits, where the "
             f"correction of {null_mean:.2g} bits takes off too much (se includes it)"
         )
     return "; ".join([*texts, *others]) or None
-
-
-def _entropy(table: np.ndarray) -> float:
-    """Bits, of the classes in the trains."""
-    p = table.sum(axis=-1) / table.sum()
-    return float(-(p * np.log2(p)).sum())
 
 
 def _signed(tables: np.ndarray) -> np.ndarray:
@@ -225,7 +220,9 @@ def _result(
         mean, sd = null.mean(axis=1), null.std(axis=1)
         errors = np.hypot(errors, sd / np.sqrt(n_shuffle))
         # a table without errors has no bias that chance could explain, and its halves don't vary either
-        errors = np.hypot(errors, np.where(raw >= _CEILING * _entropy(tables[0]), mean, 0.0))
+        errors = np.hypot(
+            errors, np.where(raw >= _CEILING * plugin_entropy(tables[0].sum(axis=-1)), mean, 0.0)
+        )
         corrected = raw - mean
         p = np.array([permutation_p(v, h) for v, h in zip(signed, own, strict=True)], float)
         highest, own_highest = (signed - mean[:, None]).max(axis=0), float((own - mean).max())

@@ -11,7 +11,7 @@ from ...core.aliases import SpikeSource, Time
 from ...core.checks import suggest_keywords
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
-from ..estimate import Report, measure
+from ..estimate import Report, public_measure
 from ..trains import Trains, as_repeats, nan_ratio, scalar_time, several_repeats
 from .isi_spike_distance import Gaps, gaps_and_nearest, gaps_of
 
@@ -208,8 +208,7 @@ def synchronization_profile(
     )
 
 
-@measure("1")
-@suggest_keywords
+@public_measure("1")
 def spike_synchronization(
     trains: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:

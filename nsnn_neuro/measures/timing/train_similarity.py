@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from ...core.aliases import SpikeSource, Time
-from ...core.checks import positive, suggest_keywords
+from ...core.checks import positive
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ...core.units import describe, si
 from ...core.warn import warn
 from ...io.spikes import Trains
 from ...io.spikes.bins import slack
-from ..estimate import measure
+from ..estimate import public_measure
 from ..trains import SilentNeuronWarning, as_repeats, nan_ratio, several_repeats
 
 
@@ -106,8 +106,7 @@ def _kernel_sums(times: np.ndarray, offsets: np.ndarray, reach: float, sigma: fl
     return out
 
 
-@measure("1")
-@suggest_keywords
+@public_measure("1")
 def victor_purpura(
     trains: SpikeSource, *, cost: Any, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:
@@ -140,8 +139,7 @@ def victor_purpura(
     return _victor_purpura(repeats.times, repeats.offsets, float(q))
 
 
-@measure("1")
-@suggest_keywords
+@public_measure("1")
 def van_rossum(
     trains: SpikeSource, *, tau: Any, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:
@@ -162,8 +160,7 @@ def van_rossum(
     return _van_rossum(repeats.times, repeats.offsets, decay)
 
 
-@measure("1")
-@suggest_keywords
+@public_measure("1")
 def gamma_coincidence(
     trains: SpikeSource,
     other: Any = None,
@@ -220,8 +217,7 @@ def gamma_coincidence(
     return gamma if other is None else gamma[:n, n:]
 
 
-@measure("1")
-@suggest_keywords
+@public_measure("1")
 def md_star(
     data: Any, model: Any, *, precision: Any, t_start: Time | None = None, t_stop: Time | None = None
 ) -> float:
@@ -273,8 +269,7 @@ def _joined(trains: Any, other: Any, t_start: Any, t_stop: Any, names: tuple[str
     )
 
 
-@measure("1")
-@suggest_keywords
+@public_measure("1")
 def schreiber_reliability(
     trains: SpikeSource, *, sigma: Any, t_start: Time | None = None, t_stop: Time | None = None
 ) -> float:

@@ -47,15 +47,15 @@ def shapes_of(model: str, p: np.ndarray, x: np.ndarray, period: float | None) ->
     return np.stack([np.exp(p[1] * (sign * cosine - 1)) for sign in signs])
 
 
-def grid_of(data: TuningCurve, model: str, period: float | None) -> np.ndarray:
+def grid_of(data: TuningCurve, period: float | None) -> np.ndarray:
     """(m, 2) preferred stimuli and logarithms of widths or concentrations at which fits are begun."""
-    x, (low, high) = data.values, _limits(data, model, period)
+    x, (low, high) = data.values, _limits(data, period)
     places = x[0] + np.arange(_GRID) / _GRID * period if period else np.linspace(x[0], x[-1], _GRID)
     widths = np.linspace(low[1], high[1], 10)[1:-1]
     return np.stack(np.meshgrid(places, widths, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
-def _limits(data: TuningCurve, model: str, period: float | None) -> tuple[np.ndarray, np.ndarray]:
+def _limits(data: TuningCurve, period: float | None) -> tuple[np.ndarray, np.ndarray]:
     """Least and greatest value of the preferred stimulus and of log concentration or log width."""
     x = data.values
     if period is not None:
@@ -76,7 +76,7 @@ def best_parameters(data: TuningCurve, j: int, model: str, period: float | None)
         if a < floor:
             a, (b, c) = 0.0, np.linalg.lstsq(columns[:, 1:] * root[:, None], y * root, rcond=None)[0]
         return np.array([a, np.hypot(b, c), np.arctan2(c, b) / (2 * np.pi) * period % period])
-    grid = grid_of(data, model, period)
+    grid = grid_of(data, period)
     shapes = shapes_of(model, np.array([grid[:, :1], np.exp(grid[:, 1:])]), x, period)
     loss, linear = _linear(shapes, y, weight, floor)
     starts = [np.array([*linear[i], *grid[i]]) for i in np.argsort(loss)[:2]]
@@ -154,7 +154,7 @@ def limit(
 
 def _bounds(data: TuningCurve, j: int, model: str, period: float | None) -> np.ndarray:
     """(2, n_parameters) least and greatest value of each parameter of neuron j, with the logarithm of a width."""
-    k, (low, high) = _n_linear(model), _limits(data, model, period)
+    k, (low, high) = _n_linear(model), _limits(data, period)
     floor = 0.0 if (data.responses[:, j] >= 0).all() else -np.inf
     return np.array([[floor, *[0.0] * (k - 1), *low], [*[np.inf] * k, *high]])[:, : len(NAMES[model])]
 
@@ -204,7 +204,7 @@ def errors_of(
     limited = np.zeros(p.size, dtype=bool)
     most = np.array([*[_MOST_ERROR * np.ptp(data.mean[j])] * k, (period or np.ptp(data.values)) / 4])
     if p.size > k + 1:
-        low, high = _limits(data, model, period)
+        low, high = _limits(data, period)
         place = np.array([p[k], np.log(p[k + 1])])
         margin = np.where(np.isfinite(high), 1e-3 * (high - low), 0.0)
         limited[k:] = (place <= low + margin) | (place >= high - margin)

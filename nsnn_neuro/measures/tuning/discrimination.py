@@ -258,7 +258,16 @@ def choice_probability(
     refuse_swapped(stimulus, counts, "choice_probability(stimulus, counts, choice)")
     x = one_neuron(counts, "counts")
     labels, number = as_labels(stimulus, "stimulus", x.size, least=1)
-    preferred = _choices(choice, x.size)
+    chosen = array_of(choice, "choice")
+    if chosen.dtype.kind in "OU":
+        raise NsnnError(
+            "choice holds texts: expected booleans, True where the choice is the one that the neuron prefers, for example "
+            "choice == 'right' of an array"
+        )
+    distinct, side = as_labels(chosen, "choice", x.size, least=1)
+    if distinct.size != 2:
+        raise NsnnError(f"choice has {distinct.size} distinct values: expected two, such as True and False")
+    preferred = side == 1
     both = np.stack([np.bincount(number[side], minlength=labels.size) for side in (~preferred, preferred)])
     kept = np.flatnonzero(both.min(axis=0) >= least)
     if not kept.size:
@@ -299,20 +308,6 @@ def choice_probability(
         warning="; ".join(notes) or None,
         se_method="bootstrap over trials",
     )
-
-
-def _choices(choice: Any, n: int) -> np.ndarray:
-    """(n,) True for the preferred choice."""
-    values = array_of(choice, "choice")
-    if values.dtype.kind in "OU":
-        raise NsnnError(
-            "choice holds texts: expected booleans, True where the choice is the one that the neuron prefers, for example "
-            "choice == 'right' of an array"
-        )
-    distinct, number = as_labels(values, "choice", n, least=1)
-    if distinct.size != 2:
-        raise NsnnError(f"choice has {distinct.size} distinct values: expected two, such as True and False")
-    return number == 1
 
 
 def _grand(groups: list[tuple[np.ndarray, np.ndarray]], balanced: bool) -> np.ndarray:

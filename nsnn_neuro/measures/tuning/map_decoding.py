@@ -71,22 +71,14 @@ class MapDecoding:
 
 
 def decode_map(
-    map: RateMap,
-    block: Any,
-    window: Any,
-    signal: Any,
-    prior: str,
-    min_rate: Any,
-    level: float,
-    t_start: Any,
-    t_stop: Any,
+    map: RateMap, block: Any, window: Any, signal: Any, prior: str, min_rate: Any, level: float, *cut: Any
 ) -> MapDecoding:
     """The variable of a map in windows of time; see `RateMap.decode`."""
     width = positive(window, "s", "window")
     one_of(prior, ("flat", "occupancy"), "prior")
     least = scalar(min_rate, "Hz", "min_rate", above=0)
     between_0_and_1(level, "level")
-    trains = as_trains(block, t_start, t_stop)
+    trains = as_trains(block, *cut)
     if trains.n_neurons != len(map.rate):
         raise NsnnError(f"block has {trains.n_neurons} neurons: expected the {len(map.rate)} of the map")
     index, n_windows = trains.bins(width, "window")

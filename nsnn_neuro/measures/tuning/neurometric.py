@@ -14,6 +14,7 @@ from ...core.aliases import Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate, Report
+from ..limits import resample_weights
 from ..response_checks import array_of, refuse_swapped
 from ..trains import holds_blocks
 from .discrimination import auc_and_se, one_neuron
@@ -192,14 +193,10 @@ def _resampled(pairs: list[tuple[np.ndarray, np.ndarray]], n_resample: int, seed
     out, last = np.empty((n_resample, len(pairs))), None
     for k, (a, b) in enumerate(pairs):
         if a is not last:
-            of_a, last = _weights(a.size, n_resample, rng), a
+            of_a, last = resample_weights(a.size, n_resample, rng), a
         greater = (b > a[:, None]) + 0.5 * (b == a[:, None])
-        out[:, k] = ((of_a @ greater) * _weights(b.size, n_resample, rng)).sum(axis=1)
+        out[:, k] = ((of_a @ greater) * resample_weights(b.size, n_resample, rng)).sum(axis=1)
     return out
-
-
-def _weights(n: int, n_resample: int, rng: np.random.Generator) -> np.ndarray:
-    return rng.multinomial(n - 1, np.full(n, 1 / n), size=n_resample) / (n - 1)
 
 
 def _determined(threshold: Any, distance: np.ndarray) -> Any:

@@ -38,18 +38,7 @@ _RECURS, _CODES = 0.3, 16  # share above which shifts are no null; random codes 
 
 @dataclass(frozen=True, eq=False)
 class RateMap:
-    """Rate of each neuron in bins of one or two variables; made by `rate_map`.
-
-    >>> import neo
-    >>> from nsnn_neuro import to_block
-    >>> position = neo.AnalogSignal([0.0, 1.0, 2.0, 1.0], units="cm", sampling_rate=1*pq.Hz)
-    >>> map = rate_map(position, to_block([[[1.1, 2.9, 3.2]]], t_stop=4*pq.s), bins=[-0.5, 0.5, 1.5, 2.5], n_blocks=2)
-    >>> map.rate, map.occupancy, map.centers
-    (array([[0. , 1.5, 0. ]]), array([1., 2., 1.]), (array([0., 1., 2.]),))
-    >>> print(map)
-    RateMap: 1 neuron, 3 bins from -0.5 to 2.5 cm, 4 s
-    neuron 0: 3 spikes, 0.75 Hz on average, at most 1.5 ± 0.5 Hz at 1 cm
-    """
+    """Rate of each neuron in bins of one or two variables; made by `rate_map`."""
 
     rate: np.ndarray
     """(n_neurons, n_bins) or (n_neurons, n_bins_0, n_bins_1) Hz; NaN in bins with less than `min_occupancy`"""
@@ -260,8 +249,9 @@ def rate_map(
     >>> from nsnn_neuro import to_block
     >>> turning = neo.AnalogSignal(np.arange(72) * 30.0, units="deg", sampling_rate=10*pq.Hz)  # six turns
     >>> block = to_block([[np.arange(0, 7.2, 1.2) + 0.02]], t_stop=7.2*pq.s)
-    >>> rate_map(turning, block, bins=4, circular=True).rate.round(2)
-    array([[3.33, 0.  , 0.  , 0.  ]])
+    >>> print(rate_map(turning, block, bins=4, circular=True))
+    RateMap: 1 neuron, 4 bins from 0 to 360 deg, 7.2 s
+    neuron 0: 6 spikes, 0.833 Hz on average, at most 3.33 ± 0.4 Hz at 45 deg
     >>> rate_map(turning, block, bins=4, circular=True, smoothing=45*pq.deg).rate.round(2)
     array([[2.62, 0.35, 0.  , 0.35]])
     """

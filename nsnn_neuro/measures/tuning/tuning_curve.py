@@ -70,12 +70,7 @@ class TuningCurve:
     """(n_neurons,) what figures and reports call the neurons, "unit 17" where the Block has ids or names"""
 
     def __str__(self) -> str:
-        """The largest and the smallest mean response of each neuron, of at most seven of them.
-
-        >>> print(tuning_curve(["a", "a", "b", "b"], [[3.0], [5.0], [1.0], [1.0]]))
-        tuning_curve: 1 neuron, 2 stimuli, 4 trials
-        neuron 0: 4 ± 1 at a, 1 ± 0 at b
-        """
+        """The largest and the smallest mean response of each neuron, of at most seven of them."""
         n, k = self.mean.shape
         stimuli, rate = ("" if unit == "1" else f" {unit}" for unit in (self.unit, self.response_unit))
         values = [f"{one:g}" if isinstance(one, float) else str(one) for one in self.values.tolist()]
@@ -411,9 +406,9 @@ def tuning_curve(stimulus: Values, block: SpikeSource, *, window: Any = None) ->
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
     >>> block = to_block([[[0.1, 0.2]], [[0.3]], [[0.1, 0.4, 0.7, 0.8]], [[0.2, 0.6]]], t_stop=1*pq.s)
-    >>> curve = tuning_curve(["left", "left", "right", "right"], block)
-    >>> curve.values.tolist(), curve.mean.tolist(), curve.se.tolist(), curve.n.tolist()
-    (['left', 'right'], [[1.5, 3.0]], [[0.5, 1.0]], [2, 2])
+    >>> print(tuning_curve(["left", "left", "right", "right"], block))
+    tuning_curve: 1 neuron, 2 stimuli, 4 trials
+    neuron 0: 3 ± 1 Hz at right, 1.5 ± 0.5 Hz at left
     >>> tuning_curve([0, 0, 90, 90], block, window=(0*pq.ms, 500*pq.ms)).mean.tolist()
     [[3.0, 3.0]]
     """

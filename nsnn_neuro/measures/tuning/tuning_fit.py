@@ -187,29 +187,23 @@ def fit_curve(
         with np.errstate(divide="ignore"):
             likelihood[j] = -0.5 * n * (np.log(2 * np.pi * variance) + 1)
     warn_silent(r2, "fit", "have the same mean response to all stimuli")
-    _warn(model, reason, second)
-    p = np.where(np.isnan(r2), np.nan, against_constant(data, model, own, n_shuffle, seed))
-    parameters, errors = (dict(zip(names, values, strict=True)) for values in (best, se))
-    about = n, data.unit, own, reason.astype(str), data
-    return TuningFit(model, parameters, errors, r2, likelihood, p, *about)
-
-
-def _warn(model: str, reason: np.ndarray, second: int) -> None:
-    """One warning of standard errors that are NaN, and one of second peaks."""
-    n = reason.size
     doubtful = [text for text in reason if text]
     if doubtful:
         each = Counter(part for text in doubtful for part in text.split("; "))
         listed = ", ".join(f"{part} ({number})" for part, number in each.most_common())
         warn(
-            f"fit: {len(doubtful)} of {n} neurons do not determine a parameter of {model}, whose standard error is NaN: {listed}; "
-            "see `reason` of the fit"
+            f"fit: {len(doubtful)} of {n_neurons} neurons do not determine a parameter of {model}, whose standard error is NaN: "
+            f"{listed}; see `reason` of the fit"
         )
     if second:
         warn(
-            f"fit: {second} of {n} neurons have a second peak, at half a period from the first, that {model} leaves out: "
+            f"fit: {second} of {n_neurons} neurons have a second peak, at half a period from the first, that {model} leaves out: "
             "fit('two_von_mises') has both"
         )
+    p = np.where(np.isnan(r2), np.nan, against_constant(data, model, own, n_shuffle, seed))
+    parameters, errors = (dict(zip(names, values, strict=True)) for values in (best, se))
+    about = n, data.unit, own, reason.astype(str), data
+    return TuningFit(model, parameters, errors, r2, likelihood, p, *about)
 
 
 def against_constant(
@@ -224,7 +218,7 @@ def against_constant(
         t = 2 * np.pi * data.values / period
         shapes = np.stack([np.cos(t), np.sin(t)])[:, None]
     else:
-        grid = curves.grid_of(data, model, period)
+        grid = curves.grid_of(data, period)
         shapes = curves.shapes_of(model, np.array([grid[:, :1], np.exp(grid[:, 1:])]), data.values, period)
     shapes = (shapes - np.average(shapes, axis=-1, weights=data.n)[..., None]) * root
     for k in range(len(shapes)):  # orthonormal at each point of the grid

@@ -96,7 +96,13 @@ def partial_information(
         bias=bias, nulls=(null,), n_shuffle=n_shuffle, seed=seed,
     )  # fmt: skip
     n_both = int(np.unique(columns.codes["r1"] * n_2 + columns.codes["r2"]).size)
-    most, level = max(n_1, n_2), _level(result.value, result.se)
+    most, level = max(n_1, n_2), None
+    value, se = result.value, result.se
+    if (value[1:3] < 2.0 * se[1:3]).all() and value[0] > 2.0 * se[0]:  # the minimum has a kink
+        level = (
+            "both unique parts are within two errors of 0: between responses that tell the same, redundant and synergistic are too "
+            f"low by up to {max(se[1:3]):.2g} bit"
+        )
     alphabets = {
         "redundant": Alphabet(most, min(n_1, n_2)),
         "unique_1": Alphabet(most, n_1),
@@ -104,16 +110,6 @@ def partial_information(
         "synergistic": Alphabet(n_both, n_both, "pairs of responses"),
     }
     return estimates(result, bias, columns, alphabets, {"redundant": level, "synergistic": level})
-
-
-def _level(value: np.ndarray, se: np.ndarray) -> str | None:
-    """A warning where neither response tells more than the other: the minimum has a kink."""
-    if not (value[1:3] < 2.0 * se[1:3]).all() or not value[0] > 2.0 * se[0]:
-        return None
-    return (
-        "both unique parts are within two errors of 0: between responses that tell the same, redundant and synergistic are too low "
-        f"by up to {max(se[1:3]):.2g} bit"
-    )
 
 
 @suggest_keywords
@@ -146,15 +142,11 @@ def intersection_information(
     ----------
     s, c : (n_trials,) labels: stimulus and choice of each trial
     r : (n_trials,) whole numbers, truth values or texts, or (n_trials, k) words
-    measure : of the redundancy, "broja" (default), "i_min" or "mmi", see `partial_information`
-    bias : "quadratic" (default), "shuffle", "none"
-    null, n_shuffle, seed : see above; n_shuffle = 0 for no test
+    null : see above
+    measure, bias, n_shuffle, seed : as for `partial_information`, and so the errors
 
-    Raises
-    ------
-    NsnnError : no symbols, NaN, unequal lengths, a constant s, an unknown measure, bias or null,
-        tables that are too large. Source: Pica et al. 2017, Advances in Neural Information
-        Processing Systems 30, doi 10.48550/arXiv.1712.02449
+    Source: Pica et al. 2017, Advances in Neural Information Processing Systems 30, doi
+    10.48550/arXiv.1712.02449
 
     >>> s, r = [0, 1] * 50, [0, 1] * 45 + [1, 0] * 5  # responses are wrong in a tenth of the trials
     >>> round(float(intersection_information(s, r, r, bias="none", n_shuffle=0)), 3)  # choices follow them
@@ -225,14 +217,11 @@ def feature_information_transfer(
     s : (n_trials,) labels, which stimulus each trial had
     x_past, y, y_past : (n_trials,) whole numbers, truth values or texts, or (n_trials, k) words:
         sender and receiver at two times of each trial, such as `spike_counts` of two windows
-    bias : "quadratic" (default), "shuffle", "none"
-    null, n_shuffle, seed : see above; n_shuffle = 0 for no test
+    null : see above
+    bias, n_shuffle, seed : as for `partial_information`, and so the errors
 
-    Raises
-    ------
-    NsnnError : no symbols, NaN, unequal lengths, a constant s, an unknown bias or null, tables that
-        are too large. Source: Celotto et al. 2023, Advances in Neural Information Processing
-        Systems 36, doi 10.1101/2023.06.14.544903
+    Source: Celotto et al. 2023, Advances in Neural Information Processing Systems 36, doi
+    10.1101/2023.06.14.544903
 
     >>> s, before = [0, 0, 1, 1] * 25, [0, 1] * 50  # y takes the stimulus from x, and knew nothing of it
     >>> round(float(feature_information_transfer(s, s, s, before, bias="none", n_shuffle=0)), 3)

@@ -25,10 +25,8 @@ from ...entropies.extrapolation import PARTITIONS, deal, refuse_few
 from ...entropies.symbols import one_value
 from ...estimate import Estimate
 from ...response_checks import shuffle_test
-from ..pipeline import Columns, judged, read
-from ..shuffled_information import shuffle_within
-from .redundancy import Parts
-from .union_information import TOLERANCE
+from ..pipeline import Columns, judged, read, shuffle_within
+from .redundancy import TOLERANCE, Parts
 
 BIASES = ("quadratic", "shuffle", "none", "plugin")
 SE_METHOD = "infinitesimal jackknife over trials"
@@ -198,7 +196,7 @@ def estimates(
     correction, n, n_s, out = {"plugin": "none"}.get(bias, bias), columns.n, columns.sizes[0], {}
     values = zip(alphabets.items(), found.value.tolist(), found.se.tolist(), found.tests, strict=True)
     for (name, (size, free, what)), value, se, test in values:
-        few = uncorrected = None
+        few = uncorrected = near = None
         if n < _MIN_TRIALS * n_s * size:
             few = (
                 f"{n / n_s:.4g} trials per stimulus for {size} {what}, fewer than {_MIN_TRIALS:.0f} each: the estimate may be "
@@ -207,17 +205,12 @@ def estimates(
         excess = (n_s - 1) * (free - 1) / (2 * n * LN2)
         if correction == "none" and excess >= 0.5 * se:
             uncorrected = f'not corrected, so too high by up to {excess:.2g} bit: take bias = "quadratic"'
+        if value < -_SKEWED * se - _NEGLIGIBLE:
+            near = "below zero beyond its error: take more trials or fewer responses"
+        elif value < _SKEWED * se and se > _NEGLIGIBLE:
+            near = "within two errors of 0, where estimates are skewed: it may be 0"
+        near = near and f"{value:.2g} ± {se:.1g} bit is {near}"
         one = Estimate(value, se, correction, n=n, se_method=SE_METHOD, **test)
         own = (notes or {}).get(name)
-        out[name] = judged(one, notes=[few, uncorrected, own, constant, _near_zero(value, se), gap])
+        out[name] = judged(one, notes=[few, uncorrected, own, constant, near, gap])
     return out
-
-
-def _near_zero(value: float, se: float) -> str | None:
-    if value < -_SKEWED * se - _NEGLIGIBLE:
-        what = "below zero beyond its error: take more trials or fewer responses"
-    elif value < _SKEWED * se and se > _NEGLIGIBLE:
-        what = "within two errors of 0, where estimates are skewed: it may be 0"
-    else:
-        return None
-    return f"{value:.2g} ± {se:.1g} bit is {what}"
