@@ -25,7 +25,7 @@ from ..synaptic_input import with_inputs
 from .calibrated import Calibrated
 from .limits import Profiler
 from .maximise import at_best, held
-from .undetermined import warn_flat, warn_limits
+from .undetermined import up_to_data, warn_flat, warn_limits
 
 _FLAT = 2.0  # nats: a fall that does not exclude a bound
 _WIDE = 0.1  # of the range: a stretch from a bound in which the likelihood is flat
@@ -300,13 +300,17 @@ class Calibration(SpikeCalibration):
                 low, high = (self._value(k, one.u) for one in pair)
                 limits[name] = low, high
             tell((done + 1) / len(names))
-        warn_limits(ends)
+        warn_limits(ends, self._up_to_data)
         return limits
 
     @property
     def _matter(self) -> np.ndarray:
         """The parameters with an effect."""
         return np.flatnonzero(~np.isposinf(np.diag(self._scaled)))
+
+    @property
+    def _up_to_data(self) -> list[str]:
+        return up_to_data(self._free, self._trials, self.noise, self.dt)
 
     def _profiler(self, n_jobs: int) -> Profiler:
         """Limits of the parameters with an effect."""
@@ -380,7 +384,7 @@ class Calibration(SpikeCalibration):
                     size, unit, _ = one.shown
                     where = "down" if sign < 0 else "up"
                     flat[one.name] = f"flat {where} to {self._value(k, end.u) / size:.3g} {unit}".rstrip()
-        warn_flat(flat)
+        warn_flat(flat, self._up_to_data)
         return replace(self, flat=flat)
 
     def _place(self, k: int, value: float) -> float:

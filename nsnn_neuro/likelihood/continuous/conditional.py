@@ -28,7 +28,7 @@ from .cells import (
 from .coloured import follow
 from .density import march
 from .escape import logs_of_steps, spike_chances
-from .given_spikes import CURE, Membrane, Stretches, check_neuron, membrane, stretches
+from .given_spikes import CURE, Membrane, Stretches, at_middle, check_neuron, membrane, stretches
 from .passage import passages
 from .synaptic import synaptic
 from .trials import Trial
@@ -101,6 +101,12 @@ def check_start(stimulus: Any, trials: Sequence[Trial], dt: float) -> None:
                 f"signal starts at {begins:g} s, and trains at {trial.t_start:g} s: expected one start; cut the signal with "
                 "signal.time_slice, or pass trains whose t_start is that of the signal"
             )
+
+
+def longest_refractory(trials: Sequence[Trial], noise: Any, dt: float) -> tuple[float, int]:
+    """The longest tau_refrac (s) that the intervals between spikes allow, and the number of these intervals."""
+    gaps = np.concatenate([np.diff(np.flatnonzero(trial.o)) for trial in trials])
+    return (gaps.min(initial=np.iinfo(int).max) - (not at_middle(noise))) * dt, len(gaps)
 
 
 def log_likelihoods(
@@ -189,8 +195,7 @@ def _free(
     drives: dict[Any, Any] | None = None,
 ) -> tuple[Membrane, Stretches]:
     neuron, noise, stimulus, *synapses = parts
-    middle = not (isinstance(noise, EscapeNoise) and noise.family is not None)
-    own = stimulus_of(trial, stimulus)
+    middle, own = at_middle(noise), stimulus_of(trial, stimulus)
     inputs = synaptic(synapses, trial, dt, n_parts, known if drives is None else drives) if synapses else None
     shared: dict[str, Any] = {"known": known, "drives": drives, "inputs": inputs, "noise": noise}
     path = membrane(neuron, own, trial.o, dt, middle=middle, n_parts=n_parts, **shared)
