@@ -47,8 +47,7 @@ _LITTLE = (
     0.01  # the same of the refractory time, which a membrane and a threshold mimic but for its sharp end
 )
 _RARE = 1e-9  # a lower probability is not told from this one
-
-_REST = "refractory time"
+_REFRACTORY_TEST = "refractory time"  # name of the test of a held tau_refrac
 
 COLUMNS = ["test", "kind", "lag", "statistic", "df", "p", "q", "advice"]
 _FREE = {
@@ -178,7 +177,7 @@ def misfit_table(
     rows = [("rate", "rate", np.nan, *_Score(o - q, weight, slopes)(constant))]
     for name, kind, lag, columns in _regressors(trials, dt, len(o)):
         x = columns - np.average(columns, axis=0, weights=weight)
-        rows.append((name, kind, lag, *score(x, _LITTLE if name == _REST else _LEFT)))
+        rows.append((name, kind, lag, *score(x, _LITTLE if name == _REFRACTORY_TEST else _LEFT)))
     table = pd.DataFrame(rows, columns=[*COLUMNS[:6], "sign"])
     known = table.p.notna()
     table["q"] = np.nan
@@ -236,7 +235,7 @@ def _regressors(
             yield f"spikes over {1e3 * tau:g} ms", "spikes", tau, of_each(_spikes, tau / dt)
     if rest := trials[0].rest:
         yield (
-            _REST,
+            _REFRACTORY_TEST,
             "spikes",
             rest[0],
             np.concatenate([one.rest[1][one.counted] for one in trials if one.rest])[:, None],
@@ -298,7 +297,7 @@ def _advice(table: pd.DataFrame, alpha: float, cures: Mapping[str, str]) -> list
         span = f"{low:g} ms" if low == high else f"{low:g} to {high:g} ms"
         for row in rows.index:
             cure, missing = cures[str(name)], _missing(str(name), bool(more), span)
-            if table.test[row] == _REST:
+            if table.test[row] == _REFRACTORY_TEST:
                 missing = (
                     f"the refractory time of {1e3 * table.lag[row]:g} ms is too {'long' if more else 'short'}"
                 )

@@ -20,7 +20,7 @@ from ...models.stimuli import Filtered
 from ..calibration.calibrated import Given, count_spikes, estimates, gain_per_spike
 from ..calibration.free_parameters import FreeParameter, FreeParameters, full_path, read_free, value_at
 from ..calibration.maximise import FLAT_RIDGE, Ascent, Curvature, climb, curvature, ridge, search
-from ..calibration.undetermined import refuse_indistinct, warn_held, warn_similar
+from ..calibration.undetermined import REFRACTORY, refuse_indistinct, warn_held, warn_similar
 from ..continuous.conditional import Parts, check_parts
 from ..continuous.trials import searched
 from .errors import block_logs, two_step_errors
@@ -29,7 +29,6 @@ from .samples import Samples, read_samples
 from .spikes import end_of_spike
 from .voltage_calibration import VoltageCalibration
 
-_REFRACTORY = "model.tau_refrac"
 _ABOVE = 1e-4  # V, of the threshold above the reset
 _N_STARTS = 15
 # smallest eigenvalue of the scaled information: joint errors are some thirty times the single ones
@@ -84,7 +83,7 @@ def _check(parts: Parts) -> None:
 
 def _bounds(parts: Parts, free: Any, samples: Samples) -> dict[str, Any]:
     """Path -> bounds of free parameters; defaults for None, later ones for the threshold."""
-    refractory = {_REFRACTORY: (samples.dt * pq.s, 10 * pq.ms)}
+    refractory = {REFRACTORY: (samples.dt * pq.s, 10 * pq.ms)}
     default = refractory | {full_path(name): pair for name, pair in membrane_bounds(parts, samples).items()}
     later = {full_path(name): None for name in threshold_bounds(parts)}
     if free is None:
@@ -107,12 +106,12 @@ def _bounds(parts: Parts, free: Any, samples: Samples) -> dict[str, Any]:
 
 def _refractory(parts: Parts, chosen: dict[str, Any], samples: Samples) -> FreeParameters:
     """tau_refrac, where it is free, at the duration of the mean spike."""
-    if _REFRACTORY not in chosen:
+    if REFRACTORY not in chosen:
         return FreeParameters(parts, ())
-    free = _read({_REFRACTORY: chosen[_REFRACTORY]}, parts)
+    free = _read({REFRACTORY: chosen[REFRACTORY]}, parts)
     steps = [np.flatnonzero(trial.o) for trial in samples.trials]
     time = float(np.clip(end_of_spike(samples.values, steps, samples.dt), free.low[0], free.high[0]))
-    model = replaced(parts[0], "model", {_REFRACTORY: units.pq_quantity(time, "s")})
+    model = replaced(parts[0], "model", {REFRACTORY: units.pq_quantity(time, "s")})
     return replace(free, parts=(model, parts[1], parts[2]))
 
 
@@ -128,7 +127,7 @@ def _split(parts: Parts, chosen: dict[str, Any]) -> tuple[FreeParameters, FreePa
     """The free parameters of the voltage between spikes, and the rest without threshold: by the equations, whatever the values."""
     # out of the way of v_reset, which has to be below it whatever its value
     high = _with_threshold(parts, 1.0)
-    later = (f"model.{parts[0].threshold}", _REFRACTORY)
+    later = (f"model.{parts[0].threshold}", REFRACTORY)
     free = _read(
         {path: pair for path, pair in chosen.items() if path not in later and pair is not None}, high
     )
@@ -221,13 +220,13 @@ def _result(
     idle = len(first.names) + bent.idle
     two[idle, :] = two[:, idle] = 0.0
     two[idle, idle] = np.inf
-    own = np.array([k for k, path in enumerate(free.paths) if path != _REFRACTORY], dtype=int)
+    own = np.array([k for k, path in enumerate(free.paths) if path != REFRACTORY], dtype=int)
     scaled, freedom = np.full((len(free.each),) * 2, np.nan), np.full(len(free.each), np.nan)
     scaled[np.ix_(own, own)], freedom[own] = two, own_freedom
     u = np.clip(free.place(np.array([value_at(parts, path) for path in free.paths])), 0.0, 1.0)
     slopes = free.slopes(u)
     if refractory.each:
-        k = free.paths.index(_REFRACTORY)
+        k = free.paths.index(REFRACTORY)
         scaled[k, k], freedom[k] = (sample / slopes[k]) ** 2, np.inf
         scaled[k, own] = scaled[own, k] = shared / slopes[k]
     explained, error = difference(parts, samples, fitted.series)
