@@ -21,6 +21,7 @@ _LIGHT = 1e-3  # damping without effect but on a ridge that is all but flat
 _FLAT = 1e-7  # Fisher information on a parameter scaled to its range, below which it doesn't matter
 _EDGE = 1e-9
 _ROUNDS = ((8, 5), (4, 10), (2, 40))  # of a search: how many ascents go on, by how many steps
+_ROUGHLY = 0.5  # nats, the tolerance of a search
 _STALLED = 4  # steps that together gain less than the tolerance end a climb whose damping is above 1
 _CLOSE = 0.05  # of the range: ascents at most so far apart are taken to be one
 _LONGEST = 0.25  # of the range: a step of second differences along a parameter that hardly matters
@@ -166,11 +167,7 @@ def at_best(function: Function, u: np.ndarray, some: np.ndarray, n_steps: int, t
 
 
 def search(
-    function: Function,
-    starts: np.ndarray,
-    tell: Callable[[float], object] = lambda _: None,
-    *,
-    tolerance: float = 0.5,
+    function: Function, starts: np.ndarray, tell: Callable[[float], object] = lambda _: None
 ) -> list[Ascent]:
     """The best ascents from starts (n, K): a few steps from many, more from ever fewer, as good starts may lead to poor maxima.
 
@@ -180,7 +177,7 @@ def search(
     done, whole = 0, sum(keep * n_steps for keep, n_steps in _ROUNDS)
     for keep, n_steps in _ROUNDS:
         for place, one in enumerate(ascents[:keep]):
-            ascents[place] = climb(function, one, n_steps, tolerance)
+            ascents[place] = climb(function, one, n_steps, _ROUGHLY)
             tell((done + (place + 1) * n_steps) / whole)
         done += keep * n_steps
         ascents = _apart(sorted(ascents[:keep], key=lambda one: -one.value))

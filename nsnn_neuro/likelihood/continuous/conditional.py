@@ -158,15 +158,14 @@ def probabilities(
     *,
     start: float | None = None,
     in_parts: bool = False,
-    drives: dict[Any, Any] | None = None,
 ) -> np.ndarray:
     """The probability of a spike in each step, (n_steps,), or with `in_parts` in each part, given those before; 0 while refractory.
 
-    `start` replaces the voltage at the start of the trial; `drives` are those known in this trial, to which this one is added."""
+    `start` replaces the voltage at the start of the trial."""
     noise = parts[1]
 
     def given(n_parts: int) -> tuple[Membrane, Stretches]:
-        path, free = _free(parts, trial, dt, n_parts, drives=drives)
+        path, free = _free(parts, trial, dt, n_parts)
         if start is not None:
             free = replace(free, start=np.where(free.first == 0, start - path.lift[0], free.start))
         return path, free
