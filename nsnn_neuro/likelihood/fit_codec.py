@@ -98,11 +98,9 @@ def encoded(value: Any, name: str, arrays: _Arrays) -> Any:
     if dataclasses.is_dataclass(kind) and kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
         fields = {one.name: inner(getattr(value, one.name), one.name) for one in dataclasses.fields(kind)}
         return {"type": kind.__name__, "fields": fields}
-    what = (
-        "a function or network"
-        if callable(value) or kind is Network
-        else f"a class of your own, {kind.__name__},"
-    )
+    what = f"a class of your own, {kind.__name__},"
+    if callable(value) or kind is Network:
+        what = "a function or network"
     raise NsnnError(
         f"{name} = {units.shown(value)}: {what} can't be saved, since a file holds no code: "
         "keep the script that fits, and save the spikes"

@@ -144,9 +144,8 @@ class Ascent:
     eta: float
     seed: int
     held_out: Callable[[list[np.ndarray]], np.ndarray] | None = None  # losses of the held-out windows
-    own_order: bool = (
-        False  # whether windows are ordered by the random numbers of the slopes, not by the loop
-    )
+    # whether windows are ordered by the random numbers of the slopes, not by the loop
+    own_order: bool = False
 
     def __post_init__(self) -> None:
         self.rng, self.count = np.random.default_rng([self.seed, 1]), 0

@@ -64,11 +64,9 @@ class NetworkFit(Scored, Saved):
     def __repr__(self) -> str:
         """Sizes and scores, without the weights."""
         sizes = f"{self.model.n_hidden} hidden and {self.model.n_outputs} output neurons"
-        score = (
-            ""
-            if self.held_out is None
-            else f", held out {self.held_out.value:.3g} ± {self.held_out.se:.2g} bits per spike"
-        )
+        score = ""
+        if self.held_out is not None:
+            score = f", held out {self.held_out.value:.3g} ± {self.held_out.se:.2g} bits per spike"
         return f"NetworkFit: {sizes}, {self.n_spikes} spikes in {self.n_steps} steps, epoch {self.best_epoch}{score}"
 
     @property

@@ -150,24 +150,20 @@ class PopulationFit(Scored, Saved):
         """Test what the fit misses, for each neuron (column "neuron") as `NeuronFit.misfit`."""
         tables, trains = [], as_trains(block)
         for k, (fit, data) in enumerate(self._each(block, signal, t_start, t_stop)):
-            raw = (
-                signal
-                if signal is None
-                else fit.model.raw_signal(trains.of_neuron(k), signal, (t_start, t_stop))
-            )
+            raw = None
+            if signal is not None:
+                raw = fit.model.raw_signal(trains.of_neuron(k), signal, (t_start, t_stop))
             parts = of_filters(fit.model, fit.values, data, raw)
-            tables.append(
-                misfit_table(parts, fit.model.step, alpha, filter_cures(fit.model)).assign(neuron=k)
-            )
+            table = misfit_table(parts, fit.model.step, alpha, filter_cures(fit.model))
+            tables.append(table.assign(neuron=k))
         return pd.concat(tables, ignore_index=True)
 
     def _logs(self, block: Any, signal: Any, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray]:
         """Log-likelihood and spikes of each step and neuron, (n, n_neurons)."""
         each = [fit.steps_of(data) for fit, data in self._each(block, signal, t_start, t_stop)]
         warn_fitted({f"neuron {k}": one for k, one in enumerate(each)})
-        return np.stack([one.log_likelihood for one in each], axis=1), np.stack(
-            [one.o for one in each], axis=1
-        )
+        logs, o = ([getattr(one, name) for one in each] for name in ("log_likelihood", "o"))
+        return np.stack(logs, axis=1), np.stack(o, axis=1)
 
     def _each(self, block: Any, signal: Any, t_start: Any, t_stop: Any) -> Iterator[tuple[NeuronFit, Data]]:
         """The fit and the data of each neuron."""
@@ -200,9 +196,8 @@ class PopulationFit(Scored, Saved):
         cells = replace(model.cells(values), coupling=kernel)
         n, shape = len(drive), (len(drive), trials, self.n_neurons)
         spikes = draw(np.broadcast_to(drive[:, None], shape), cells, np.random.default_rng(seed))
-        block = drawn_block(
-            steps, spikes, shape, seed, {f"neuron {k}": fit.parameters for k, fit in enumerate(self.fits)}
-        )
+        named = {f"neuron {k}": fit.parameters for k, fit in enumerate(self.fits)}
+        block = drawn_block(steps, spikes, shape, seed, named)
         rate = np.bincount(spikes[2], minlength=self.n_neurons) / (trials * n * model.step)
         recorded = np.array([fit.n_spikes / (fit.n_steps * model.step) for fit in self.fits])
         warn_runaway([f"neuron {k}" for k in range(self.n_neurons)], rate, recorded)

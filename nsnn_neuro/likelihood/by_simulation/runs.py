@@ -112,9 +112,8 @@ class Runs:
         stimulus: Any = given[2]
         if isinstance(given[2], Scalars) and any(path.startswith("stimulus.") for path in named):
             made = [self.free.models(row)[2].samples(self.n_steps, self.dt) for row in values]
-            drive = units.pq_quantity(
-                np.stack(made, axis=1), stimulus.drive_unit
-            )  # a channel for each neuron
+            # a channel for each neuron
+            drive = units.pq_quantity(np.stack(made, axis=1), stimulus.drive_unit)
             stimulus = Recorded(neo.AnalogSignal(drive, sampling_period=self.dt * pq.s))
         else:
             stimulus = replaced(stimulus, "stimulus", named)

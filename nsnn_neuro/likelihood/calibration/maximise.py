@@ -41,9 +41,8 @@ class Ascent:
     done: bool = False
     iterations: int = 0
     moved: np.ndarray | None = None  # (K,) the last step
-    information: np.ndarray | None = (
-        None  # (K, K) observed, such as on a coarse grid, in place of the scores'
-    )
+    # (K, K) observed, such as on a coarse grid, in place of the scores'
+    information: np.ndarray | None = None
     # steps that were taken, (K,), and how much the gradient fell over each, (K,)
     seen: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
 

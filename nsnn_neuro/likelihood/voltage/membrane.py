@@ -44,9 +44,8 @@ def noise_free(parts: Parts, trial: Trial, dt: float, start: float) -> tuple[np.
     given = free.first, free.n_steps, free.length, free.start, path.drive
     before, _, length = paths(*given, path.tau / dt, path.leaky, path.load, path.kick)
     inside = length > 0
-    inside[free.first[free.first < len(trial.o)]] = (
-        False  # the membrane is released within this step, or starts there
-    )
+    # the membrane is released within these steps, or starts there
+    inside[free.first[free.first < len(trial.o)]] = False
     return before, inside
 
 
