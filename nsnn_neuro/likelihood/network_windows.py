@@ -17,8 +17,9 @@ from ..models.network import Network
 from .fit_codec import Saved
 from .network import NetworkModel
 from .network_objective import bound, bound_slope, drawn, given_hidden
-from .network_training import Ascent, Scale, Training, history_in_bits, noise_width, start
+from .network_training import Ascent, Scale, Training, history_in_bits, start
 from .prior import strength
+from .responses import width
 from .scores import PerStep, Scored
 
 _AT_ONCE = 4_000_000  # potentials of the outputs that are in memory together
@@ -264,7 +265,7 @@ def fit_windows(
         return -bound(given_hidden(model, weights[1], h, os)[0])[0].sum(axis=-1).mean(axis=1)
 
     judged = None if validation is None else held_out
-    ascent = Ascent(slope, list(first), training.batch, training.eta * noise_width(model), seed, judged)
+    ascent = Ascent(slope, list(first), training.batch, training.eta * width(model.family), seed, judged)
     loop = training.loop(seed, patience)
     loop.split(np.zeros(len(x) + (0 if validation is None else len(xs))), None, len(x))
     outcome = ascent.run(loop, progress)
