@@ -274,7 +274,9 @@ class Calibration(SpikeCalibration):
         n = whole(n_values, 3, "n_values", 101)
         interval = self._profiled([name], _drop(level), 1, lambda _: None)[name]
         top = float(self._u[k])
-        limits = np.array([self._place(k, value) if np.isfinite(value) else np.nan for value in interval])
+        ends = np.tile(free.values(self._u), (2, 1))
+        ends[:, k] = interval
+        limits = free.place(ends)[:, k]
         reach = np.where(np.isfinite(limits), 1.5 * np.abs(limits - top), 0.75)
         others = np.arange(len(free.names)) != k
         logs = {top: 0.0}
@@ -316,12 +318,6 @@ class Calibration(SpikeCalibration):
                     flat[one.name] = f"flat {where} to {self._value(k, end.u) / size:.3g} {unit}".rstrip()
         warn_flat(flat, self._up_to_data)
         return replace(self, flat=flat)
-
-    def _place(self, k: int, value: float) -> float:
-        """The place from 0 to 1 of a value of parameter k."""
-        values = self._free.values(self._u)
-        values[k] = value
-        return float(self._free.place(values)[k])
 
     def _value(self, k: int, u: float) -> float:
         """The value in SI of parameter k at a place from 0 to 1."""

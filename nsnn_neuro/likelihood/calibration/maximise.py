@@ -60,7 +60,12 @@ def climb(function: Function, at: Ascent, n_steps: int, tolerance: float) -> Asc
         if at.done:
             break
         before = None if at.scores is None else at.gradient
-        _score(function, at)
+        if at.width is None:
+            at.width = np.full(len(at.u), _FIRST)
+        logs, steps = beside(function, at.u, at.width)
+        at.value = float(logs[-1].sum())
+        at.scores = ((logs[:-1] - logs[-1]) / steps[:, None]).T
+        at.width = widths((at.scores**2).sum(axis=0))
         if before is not None and at.moved is not None:
             at.seen.append((at.moved, before - at.gradient))
         _step(function, at, tolerance)
@@ -69,16 +74,6 @@ def climb(function: Function, at: Ascent, n_steps: int, tolerance: float) -> Asc
         if at.damping > 1 and values[-1] < values[max(-1 - _STALLED, -len(values))] + tolerance:
             at.done = True
     return at
-
-
-def _score(function: Function, at: Ascent) -> None:
-    """Value and scores at the point where it stands."""
-    if at.width is None:
-        at.width = np.full(len(at.u), _FIRST)
-    logs, steps = beside(function, at.u, at.width)
-    at.value = float(logs[-1].sum())
-    at.scores = ((logs[:-1] - logs[-1]) / steps[:, None]).T
-    at.width = widths((at.scores**2).sum(axis=0))
 
 
 def beside(function: Function, u: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -179,17 +174,12 @@ def search(
             ascents[place] = climb(function, one, n_steps, _ROUGHLY)
             tell((done + (place + 1) * n_steps) / whole)
         done += keep * n_steps
-        ascents = _apart(sorted(ascents[:keep], key=lambda one: -one.value))
+        apart: list[Ascent] = []
+        for one in sorted(ascents[:keep], key=lambda one: -one.value):
+            if all(np.abs(one.u - other.u).max() > _CLOSE for other in apart):
+                apart.append(one)
+        ascents = apart
     return ascents
-
-
-def _apart(ascents: list[Ascent]) -> list[Ascent]:
-    """The ascents that are not close to an earlier one."""
-    kept: list[Ascent] = []
-    for one in ascents:
-        if all(np.abs(one.u - other.u).max() > _CLOSE for other in kept):
-            kept.append(one)
-    return kept
 
 
 @dataclass(frozen=True, eq=False)

@@ -102,14 +102,6 @@ def warn_limits(ends: Sequence[tuple[str, str, Limit]], up_to_data: Sequence[str
         )
 
 
-def warn_alone(name: str) -> None:
-    """Warn of a parameter that one block of time determines alone, so that it has no error."""
-    warn(
-        f"{name} is determined by one stretch of the recording alone: its error is inf, and the errors of the others hold for this "
-        "value; record longer, with a current that varies more, or take it out of free"
-    )
-
-
 def warn_fast(neuron: Any, dt: float) -> None:
     """Warn of fitted time constants that are too short for steps of `dt` s, as `simulate` does."""
     for one in long_steps(dt, neuron):
