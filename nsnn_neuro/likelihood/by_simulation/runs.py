@@ -141,17 +141,24 @@ class Runs:
 
     def _made_of(self, points: np.ndarray, n_simulations: int, numbers: Sequence[int]) -> str:
         """Checksum of all that the statistics depend on."""
-        free, statistics = self.free, self.statistics
-        arrays = [np.asarray(points, dtype=float), statistics.features]
-        if free.parts[2] is not None and free.parts[2].text is None:
-            arrays.append(np.asarray(free.parts[2].samples(self.n_steps, self.dt)))
+        content, arrays = self._content(points)
         plain = {
-            "parts": [None if part is None else part.describe() for part in free.parts],
-            "free": [free.paths, free.low.tolist(), free.high.tolist()],
-            "statistics": [statistics.names, statistics.first.tolist(), statistics.last.tolist()],
+            **content,
             "steps": [self.n_steps, self.dt],
             "seed": self.seed,
             "simulations": [n_simulations, [int(k) for k in numbers]],
             "versions": provenance()["versions"],
         }
-        return digest(plain, *arrays)
+        return digest(plain, np.asarray(points, dtype=float), *arrays)
+
+    def _content(self, points: np.ndarray) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """Models and statistics as plain data, and their arrays."""
+        free, statistics = self.free, self.statistics
+        arrays = [statistics.features]
+        if free.parts[2] is not None and free.parts[2].text is None:
+            arrays.append(np.asarray(free.parts[2].samples(self.n_steps, self.dt)))
+        return {
+            "parts": [None if part is None else part.describe() for part in free.parts],
+            "free": [free.paths, free.low.tolist(), free.high.tolist()],
+            "statistics": [statistics.names, statistics.first.tolist(), statistics.last.tolist()],
+        }, arrays
