@@ -12,7 +12,7 @@ from ..core.aliases import Signal, SpikeSource, Time
 from ..core.checks import check_seed, suggest_keywords
 from ..measures import Estimate
 from .misfit import Predicted, misfit_table
-from .scores import PerStep, Rescaled, Scored, rescale, score_of
+from .scores import PerStep, Rescaled, Scored, bits_per_spike, rescale, warn_fitted
 
 Arguments = tuple[Any, Any, Any, Any, Any]
 """The arguments trains, signal, inputs, t_start, t_stop."""
@@ -55,7 +55,9 @@ class StepFit(Scored):
             `under`), or a list with that of each recording in `trains`; None: the stimulus of the
             calibration, which has to last as long
         """
-        return score_of(self.per_step(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop))
+        steps = self._per_step((trains, signal, inputs, t_start, t_stop))
+        warn_fitted({"": steps})
+        return bits_per_spike(steps.log_likelihood, steps.o)
 
     @suggest_keywords
     def per_step(
