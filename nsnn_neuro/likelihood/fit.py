@@ -255,7 +255,7 @@ class NeuronFit(Inference, StepFit, Saved):
     def _predicted(self, data: Data, signal: np.ndarray | None) -> list[Predicted]:
         return of_filters(self.model, self.values, data, signal)
 
-    def _given(self, trains: Any, signal: Any, inputs: Any, t_start: Any, t_stop: Any) -> Data:
+    def _given(self, trains: Any, signal: Any, inputs: Any, t_start: Any, t_stop: Any) -> Any:
         """The data of these arguments, or the fitted ones."""
         if trains is not None:
             return self.model.data(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop)

@@ -165,11 +165,6 @@ class StatesFit(NeuronFit):
         silence = self.model.probability(self.values, data)[0]
         return of_events(silence, data, np.empty((len(data.o), 0)) if signal is None else signal)
 
-    def _given(self, *given: Any) -> StatesData:
-        data = super()._given(*given)
-        assert isinstance(data, StatesData)
-        return data
-
     def posterior(
         self,
         trains: SpikeSource | None = None,
