@@ -24,7 +24,7 @@ from ..continuous.conditional import (
 from ..continuous.given_spikes import at_middle, stretches
 from ..continuous.trials import Trial, read_recordings, searched
 from ..synaptic_input import check_inputs, with_inputs
-from .calibrated import Given, count_spikes, estimates, gain_per_spike, scaled_covariance
+from .calibrated import Given, count_spikes, estimates, scaled_covariance
 from .calibration import Calibration
 from .free_parameters import PARTS, FreeParameters, read_free
 from .maximise import FLAT_RIDGE, Ascent, Curvature, Function, at_best, climb, curvature, ridge, search
@@ -234,14 +234,10 @@ def _result(likelihood: _Likelihood, at: Ascent, observed: Curvature, grid: Grid
     warn_held(free.names, at.u, observed.edge, observed.idle, limits=limits, up_to_data=longest)
     check_resolved(grid, dt)
     covariance = np.linalg.inv(observed.information)
+    scaled = scaled_covariance(len(at.u), inner, observed.idle, covariance)
     fit = Calibration(
-        **estimates(free, at.u, scaled_covariance(len(at.u), inner, observed.idle, covariance)),
-        log_likelihood=at.value,
-        bits_per_spike=gain_per_spike(at.value, trials),
-        n_spikes=sum(trial.n_spikes for trial in trials),
-        dt=dt,
+        **estimates(free, at.u, scaled, trials, dt, log_likelihood=at.value),
         grid=grid,
-        _trials=trials,
         _scores=at.scores,
     )
     warn_fast(fit.model, dt)

@@ -49,7 +49,7 @@ def count_spikes(trials: Sequence[Trial], names: Sequence[str], of: str = "") ->
     return n_spikes
 
 
-def gain_per_spike(log_likelihood: float, trials: Sequence[Trial]) -> float:
+def _gain_per_spike(log_likelihood: float, trials: Sequence[Trial]) -> float:
     """Bits per spike of a log-likelihood (nats) over a neuron with a constant probability."""
     o = np.concatenate([trial.o[slice(*trial.counted)] for trial in trials])
     rate = o.mean()
@@ -67,14 +67,30 @@ def scaled_covariance(n: int, inner: np.ndarray, idle: np.ndarray, covariance: n
 
 
 def estimates(
-    free: FreeParameters, u: np.ndarray, scaled: np.ndarray, parts: Parts | None = None
+    free: FreeParameters,
+    u: np.ndarray,
+    scaled: np.ndarray,
+    trials: list[Trial],
+    dt: float,
+    *,
+    parts: Parts | None = None,
+    log_likelihood: float | None = None,
 ) -> dict[str, Any]:
-    """The fields of `Calibrated` that follow from u and its covariance, both from 0 to 1; `parts` with these values, if known."""
+    """The fields of `Calibrated`, and of a `SpikeCalibration` with a log-likelihood, from u and its covariance, both from 0 to 1.
+
+    parts : those with these values, if known"""
     values, slopes = free.values(u), free.slopes(u)
     with np.errstate(invalid="ignore"):
         covariance = scaled * np.outer(slopes, slopes)
     model, noise, stimulus, *inputs = free.models(values) if parts is None else parts
+    spikes = {}
+    if log_likelihood is not None:
+        spikes = {"log_likelihood": log_likelihood, "bits_per_spike": _gain_per_spike(log_likelihood, trials)}
     return {
+        **spikes,
+        "n_spikes": sum(trial.n_spikes for trial in trials),
+        "dt": dt,
+        "_trials": trials,
         "model": model,
         "noise": noise,
         "stimulus": stimulus,

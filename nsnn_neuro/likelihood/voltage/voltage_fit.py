@@ -17,7 +17,7 @@ from ...models.escape import EscapeNoise
 from ...models.neurons.expressions import STATEMENT, names_in, statements
 from ...models.parameter_names import replaced
 from ...models.stimuli import Filtered
-from ..calibration.calibrated import Given, count_spikes, estimates, gain_per_spike
+from ..calibration.calibrated import Given, count_spikes, estimates
 from ..calibration.free_parameters import FreeParameter, FreeParameters, full_path, read_free, value_at
 from ..calibration.maximise import FLAT_RIDGE, Ascent, Curvature, climb, curvature, ridge, search
 from ..calibration.undetermined import REFRACTORY, refuse_indistinct, warn_held, warn_similar
@@ -231,12 +231,7 @@ def _result(
         scaled[k, own] = scaled[own, k] = shared / slopes[k]
     explained, error = difference(parts, samples, fitted.series)
     return VoltageCalibration(
-        **estimates(free, u, scaled, parts),
-        log_likelihood=at.value,
-        bits_per_spike=gain_per_spike(at.value, samples.trials),
-        n_spikes=sum(trial.n_spikes for trial in samples.trials),
-        dt=samples.dt,
-        _trials=samples.trials,
+        **estimates(free, u, scaled, samples.trials, samples.dt, parts=parts, log_likelihood=at.value),
         variance_explained=explained,
         voltage_error=error,
         series_resistance=fitted.series,
