@@ -15,6 +15,7 @@ from ...models.escape import EscapeNoise
 from ...models.noise import OUNoise, WhiteNoise
 from ...models.stimuli import Stimulus
 from .cells import (
+    INPUT_REACH,
     PROBABILITIES,
     Grid,
     automatic,
@@ -22,7 +23,7 @@ from .cells import (
     check_resolved,
     common,
     enough,
-    lowest,
+    voltages,
     with_input,
 )
 from .coloured import follow
@@ -267,7 +268,7 @@ def _march(
     if grid.n_levels:
         of_rows = np.zeros((len(items), len(rows[0][0])))
         for r, (item, noise, sigma) in enumerate(zip(items, noises, sigmas, strict=True)):
-            bottom = lowest(*item, sigma, dt)
+            _, bottom = voltages(*item, sigma, dt, INPUT_REACH)
             follow(rows[r][:-1], item[0], noise, bottom, dt, grid, of_rows[r], chance[r : r + 1])
         return of_rows
     lanes = [np.concatenate(lane) for lane in zip(*rows, strict=True)]
