@@ -83,9 +83,8 @@ def _check(parts: Parts) -> None:
 
 def _bounds(parts: Parts, free: Any, samples: Samples) -> dict[str, Any]:
     """Path -> bounds of free parameters; defaults for None, later ones for the threshold."""
-    refractory = {REFRACTORY: (samples.dt * pq.s, 10 * pq.ms)}
-    default = refractory | {full_path(name): pair for name, pair in membrane_bounds(parts, samples).items()}
-    later = {full_path(name): None for name in threshold_bounds(parts)}
+    default = {REFRACTORY: (samples.dt * pq.s, 10 * pq.ms), **_membrane_bounds(parts, samples)}
+    later = dict.fromkeys(_threshold_bounds(parts))
     if free is None:
         return default | later
     if not isinstance(free, Mapping) or not free:
@@ -154,8 +153,7 @@ def _of_membrane(neuron: Any) -> set[str]:
 
 def _second(parts: Parts, rest: FreeParameters, chosen: dict[str, Any]) -> FreeParameters:
     """The free parameters of the spikes alone; the threshold's bounds begin above the reset."""
-    default = {full_path(name): pair for name, pair in threshold_bounds(parts).items()}
-    threshold, given = f"model.{parts[0].threshold}", {}
+    default, threshold, given = _threshold_bounds(parts), f"model.{parts[0].threshold}", {}
     for path, pair in chosen.items():
         if path == threshold and isinstance(pair, tuple | list) and len(pair) == 2:
             lowest, low = default[path][0], units.si(pair[0], "V", f"free[{path.removeprefix('model.')!r}]")
@@ -240,32 +238,32 @@ def _result(
     )
 
 
-def membrane_bounds(parts: Parts, samples: Samples) -> dict[str, tuple[Any, Any]]:
-    """Name -> bounds of what the voltage between spikes determines."""
+def _membrane_bounds(parts: Parts, samples: Samples) -> dict[str, tuple[Any, Any]]:
+    """Path -> bounds of what the voltage between spikes determines."""
     neuron, stimulus = parts[0], parts[2][0] if isinstance(parts[2], tuple) else parts[2]
     v = np.concatenate(samples.values)
     low, middle, high = (float(x) for x in np.percentile(v, [0.1, 50, 99]))
     fields = {field.name for field in neuron.parameter_fields()}
-    bounds = {"tau_m": _quantities(0.3e-3, 0.3, "s")}
+    bounds = {"model.tau_m": _quantities(0.3e-3, 0.3, "s")}
     if "v_rest" in fields:
-        bounds["v_rest"] = _quantities(middle - 0.06, middle + 0.04, "V")
-    bounds["v_reset"] = _quantities(low - 0.03, high + 0.03, "V")
+        bounds["model.v_rest"] = _quantities(middle - 0.06, middle + 0.04, "V")
+    bounds["model.v_reset"] = _quantities(low - 0.03, high + 0.03, "V")
     if isinstance(stimulus, Filtered) and samples.current is not None:
         guess = float(np.std(np.clip(v, low, high)) / np.std(np.concatenate(samples.current)))
         unit = "ohm" if stimulus.unit("gain") == "ohm" else "V"
         bounds["stimulus.gain"] = _quantities(guess / _RATIO, guess * _RATIO, unit)
     for name in _jumps(neuron, moving=False):
-        bounds[name] = _quantities(-0.03, 0.05, "V")
+        bounds[f"model.{name}"] = _quantities(-0.03, 0.05, "V")
     return bounds
 
 
-def threshold_bounds(parts: Parts) -> dict[str, tuple[Any, Any]]:
-    """Name -> bounds of what the spikes determine, given the membrane."""
+def _threshold_bounds(parts: Parts) -> dict[str, tuple[Any, Any]]:
+    """Path -> bounds of what the spikes determine, given the membrane."""
     neuron, noise, _ = parts
     reset = float(neuron.si("v_reset"))
-    bounds = {neuron.threshold: _quantities(reset + 1e-4, reset + 0.1, "V")}
+    bounds = {f"model.{neuron.threshold}": _quantities(reset + 1e-4, reset + 0.1, "V")}
     for name in _jumps(neuron, moving=True):
-        bounds[name] = _quantities(-0.05, 0.1, "V")
+        bounds[f"model.{name}"] = _quantities(-0.05, 0.1, "V")
     # the rate of a hazard does what the threshold does
     scale = next((f.name for f in noise.law.parameter_fields() if "V" in f.metadata["units"]), None)
     if scale is not None:
