@@ -3,15 +3,10 @@
 What leads `calibrate` astray depends on a recording; these functions show each difficulty alone.
 """
 
-import dataclasses
-import warnings
-
 import numpy as np
 import pytest
-from brian2 import Hz, ms, mV, second
 from scipy.optimize import brentq, minimize_scalar
 
-import nsnn_neuro as nsnn
 from nsnn_neuro.likelihood.calibration.by_likelihood import _inside
 from nsnn_neuro.likelihood.calibration.limits import Limit, Profiler
 from nsnn_neuro.likelihood.calibration.maximise import Ascent, climb, curvature, search
@@ -101,31 +96,10 @@ def test_profiles_cut_off_by_a_bound_and_higher_likelihoods_are_said_aloud():
         pytest.warns(UserWarning, match=r"likelihood is 0.5 nats higher for another b"),
     ):
         warn_limits(ends)
-
-
-def test_a_refractory_time_as_long_as_the_shortest_interval_needs_no_wider_bound():
-    """The bound is that of the spikes, not the user's; a constant hazard after the release makes it the best value."""
-    fires = nsnn.LIF(tau_m=10 * ms, v_rest=0 * mV, v_reset=18 * mV, v_thresh=20 * mV, tau_refrac=8 * ms)
-    noise, drive = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(100 * Hz, 2 * mV)), nsnn.Constant(14 * mV)
-    options = {"dt": 0.5 * ms, "engine": "numpy", "seed": 2}
-    block = nsnn.simulate(fires, noise, drive, duration=3 * second, **options)
-    start = dataclasses.replace(fires, tau_refrac=2 * ms)
-    messages = {}
-    for high in (30, 8.4):
-        free = {"noise.hazard.rate": (5 * Hz, 2000 * Hz), "tau_refrac": (1 * ms, high * ms)}
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            fit = nsnn.calibrate(start, free, noise=noise, stimulus=drive, trains=block, dt=0.5 * ms)
-            upper = fit.interval(names=["tau_refrac"])["tau_refrac"][1]
-        messages[high] = " ".join(str(one.message) for one in caught)
-        assert "tau_refrac (flat up to its upper bound)" in messages[high]
-        assert float(upper / ms) == pytest.approx(min(high, 8.5))
-    assert "8.5 ms, the shortest of 17 intervals: more is impossible" in messages[30]
-    assert "widen" not in messages[30]
-    assert "tau_refrac at its upper bound: these intervals hold only if the bounds do; widen" in messages[8.4]
-    for names, cure in (((), "widen its bounds, or take"), (("tau_refrac",), "this value; take")):
-        with pytest.warns(UserWarning, match=f"^tau_refrac is at its upper bound.*{cure} it out of free"):
-            warn_held(["tau_refrac"], np.ones(1), [0], (), up_to_data=names)
+    with pytest.warns(
+        UserWarning, match="^tau_refrac is at its upper bound, the shortest.*this value; take it"
+    ):
+        warn_held(["tau_refrac"], np.ones(1), [0], (), up_to_data=["tau_refrac"])
     with pytest.warns(UserWarning, match="widen the bounds of b, or give"):
         warn_flat({"tau_refrac": "flat up to its upper bound", "b": "flat over all"}, ["tau_refrac"])
 
