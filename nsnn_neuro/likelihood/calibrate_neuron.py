@@ -80,18 +80,6 @@ def calibrate(
     Spikes determine voltages only relative to each other: keep two of them, such as v_reset and
     v_thresh, out of `free`. Otherwise an error names the parameters that cannot be distinguished.
 
-    method="simulation" is for neurons without such a likelihood (`AdEx`, `WangBuzsaki`,
-    `PoissonInput`): it compares statistics of simulated and recorded spikes. Where both methods
-    apply, "likelihood" is faster and its errors are smaller.
-
-    method="voltage" fits a neuron with escape noise to its recorded membrane potential and the
-    injected current: the membrane between spikes by regression, then the threshold by maximum
-    likelihood of the spikes. A resistance in series is fitted and reported; the capacitance of an
-    electrode is not removed.
-
-        calibrate(cell, noise=EscapeNoise(hazard=ExponentialHazard(1000*Hz, 2*mV)), voltage=v,
-                  stimulus=Filtered(current, gain=100*Mohm), method="voltage")
-
     Parameters
     ----------
     model : `LIF`, `PIF`, `EIF`, `QIF`, `GIF`, or your own neuron whose slow variables only spikes
@@ -124,7 +112,12 @@ def calibrate(
         as given
     dt : step, default 0.1 ms, or the multiple of the sampling interval of `voltage` closest to it;
         a step has at most one spike
-    method : "likelihood", "simulation" or "voltage"
+    method : "likelihood"; or "simulation", for neurons without one (`AdEx`, `WangBuzsaki`,
+        `PoissonInput`): it compares statistics of simulated and recorded spikes, and is slower and
+        less exact where both apply; or "voltage": a neuron with escape noise is fitted to its
+        membrane potential under an injected current, Filtered(current, gain=100*Mohm), the
+        membrane by regression between spikes, then the threshold by maximum likelihood of the
+        spikes. A resistance in series is fitted and reported, the capacitance of an electrode not
     seed : of the 31 starts of the search beside the model's own values; and of the simulations. In a
         long recording the search sees the first part of each trial, in escape noise all of it; the
         maximum is that of all
