@@ -33,21 +33,8 @@ def calibrate(
     free: dict[str, tuple[Any, Any]] | None = None,
     *,
     noise: Noise,
-    stimulus: Stimulus | Sequence[Stimulus] | None = None,
-    trains: Any = None,
-    inputs: Any = None,
-    voltage: Any = None,
-    t_start: Any = None,
-    t_stop: Any = None,
-    dt: Any = None,
     method: Literal["likelihood"] = "likelihood",
-    seed: int = 0,
-    n_jobs: int = 1,
-    n_simulations: int | None = None,
-    n_generations: int | None = None,
-    engine: str | None = None,
-    out: str | os.PathLike[str] | None = None,
-    progress: Any = None,
+    **options: Any,
 ) -> Calibration: ...
 @overload
 def calibrate(
@@ -61,7 +48,7 @@ def calibrate(
 def calibrate(
     model: Neuron, free: Any = None, *, method: Literal["voltage"], **options: Any
 ) -> VoltageCalibration: ...
-@suggest_keywords  # type: ignore[misc]  # **options stand for the arguments of the first one
+@suggest_keywords  # type: ignore[misc]  # **options stand for the other arguments
 def calibrate(
     model: Neuron | Callable[[dict[str, Any]], Network],
     free: dict[str, tuple[Any, Any]] | None = None,
@@ -92,18 +79,6 @@ def calibrate(
 
     Spikes determine voltages only relative to each other: keep two of them, such as v_reset and
     v_thresh, out of `free`. Otherwise an error names the parameters that cannot be distinguished.
-
-    method="simulation" is for neurons without such a likelihood (`AdEx`, `WangBuzsaki`,
-    `PoissonInput`): it compares statistics of simulated and recorded spikes. Where both methods
-    apply, "likelihood" is faster and its errors are smaller.
-
-    method="voltage" fits a neuron with escape noise to its recorded membrane potential and the
-    injected current: the membrane between spikes by regression, then the threshold by maximum
-    likelihood of the spikes. A resistance in series is fitted and reported; the capacitance of an
-    electrode is not removed.
-
-        calibrate(cell, noise=EscapeNoise(hazard=ExponentialHazard(1000*Hz, 2*mV)), voltage=v,
-                  stimulus=Filtered(current, gain=100*Mohm), method="voltage")
 
     Parameters
     ----------
@@ -137,7 +112,12 @@ def calibrate(
         as given
     dt : step, default 0.1 ms, or the multiple of the sampling interval of `voltage` closest to it;
         a step has at most one spike
-    method : "likelihood", "simulation" or "voltage"
+    method : "likelihood"; or "simulation", for neurons without one (`AdEx`, `WangBuzsaki`,
+        `PoissonInput`): it compares statistics of simulated and recorded spikes, and is slower and
+        less exact where both apply; or "voltage": a neuron with escape noise is fitted to its
+        membrane potential under an injected current, Filtered(current, gain=100*Mohm), the
+        membrane by regression between spikes, then the threshold by maximum likelihood of the
+        spikes. A resistance in series is fitted and reported, the capacitance of an electrode not
     seed : of the 31 starts of the search beside the model's own values; and of the simulations. In a
         long recording the search sees the first part of each trial, in escape noise all of it; the
         maximum is that of all

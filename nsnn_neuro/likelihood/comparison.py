@@ -152,18 +152,19 @@ class Comparison(pd.DataFrame):
     @property
     def _verdict(self) -> str:
         one = self[(self.score == "gamma") & (self.model == RECORDED)].n.max() == 1
-        return "\nNaN: these scores need two recorded trials or more" * bool(one) + self._best
-
-    @property
-    def _best(self) -> str:
+        first = "\nNaN: these scores need two recorded trials or more" if one else ""
         behind = self[self.score == "bits_behind"].sort_values("value").iloc[:2]
         if len(behind) < 2:
-            return ""
+            return first
         (best, second), value, se = behind.model, float(behind.value.iloc[1]), float(behind.se.iloc[1])
         apart = "more" if value > 2 * se else "not more"
         return (
-            f"\n{best} predicts the spikes best: {value:.2g} ± {se:.2g} bits per spike ahead of {second}, {apart} than two errors"
-            + ": these data do not tell the two apart" * (apart != "more")
+            f"{first}\n{best} predicts the spikes best: {value:.2g} ± {se:.2g} bits per spike ahead of {second}, {apart} "
+            + (
+                "than two errors"
+                if apart == "more"
+                else "than two errors: these data do not tell the two apart"
+            )
         )
 
     def __repr__(self) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 
 import neo
 import numpy as np
-import pandas as pd
 from scipy.stats import norm
 
 from ..core.aliases import Signal, SpikeSource, Time
@@ -29,15 +28,16 @@ from .drawing import warn_runaway
 from .fisher_scoring import covariance_at
 from .fit_codec import Saved
 from .inference import Inference
-from .misfit import Predicted, filter_cures, misfit_table, of_filters
+from .misfit import Predicted, filter_cures, of_filters
 from .model import NeuronModel
 from .prior import Prior, strength
 from .responses import Poisson
-from .scores import PerStep, Rescaled, Scored, bits_per_spike, check_level, fitted_warning, rescale, score_of
+from .scores import PerStep, bits_per_spike, check_level, fitted_warning
+from .step_fit import Arguments, StepFit
 
 
 @dataclass(frozen=True, eq=False)
-class NeuronFit(Inference, Scored, Saved):
+class NeuronFit(Inference, StepFit, Saved):
     """Result of `fit_neuron`: parameters with errors, scores, simulated spikes, goodness of fit.
 
     >>> import neo, quantities as pq
@@ -155,47 +155,14 @@ class NeuronFit(Inference, Scored, Saved):
         lags = (lag + np.arange(n_lags)) * self.model.step
         return lags, value.reshape(n, n_lags).T, se.reshape(n, n_lags).T
 
-    @suggest_keywords
-    def score(
-        self,
-        trains: SpikeSource,
-        signal: Signal | None = None,
-        *,
-        inputs: Any = None,
-        t_start: Time | None = None,
-        t_stop: Time | None = None,
-    ) -> Estimate:
-        """Bits per spike over a homogeneous neuron: (log2 P(O|x) - log2 P0(O)) / n_spikes.
-
-        P0 is a Bernoulli neuron with the spike probability of *these* data. `se` is the error over
-        20 consecutive parts of the data, not that of the fit. A warning says how many of the spikes
-        were fitted, whose score is too high, if these are more than half or all where times overlap.
-
-        A Poisson fit is scored like the others, by the probability 1 - exp(-rate) of a spike in a
-        step with one. Where some step has several spikes it is scored by the likelihood of the
-        counts over a Poisson process, and `warning` says so.
-
-        trains : spikes that were not fitted, as for `fit_neuron`: fit.score(block, signal, t_start=...)
-        """
-        return score_of(self.per_step(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop))
-
     @property
     def takes(self) -> tuple[str, ...]:
         """What it needs beside spikes: "signal", "inputs", both or none."""
         both = {"signal": self.model.stimulus, "inputs": self.model.coupling}
         return tuple(name for name, basis in both.items() if basis is not None)
 
-    @suggest_keywords
-    def per_step(
-        self,
-        trains: SpikeSource,
-        signal: Signal | None = None,
-        *,
-        inputs: Any = None,
-        t_start: Time | None = None,
-        t_stop: Time | None = None,
-    ) -> PerStep:
-        """The log-likelihood of each step, trials in line; arguments as of `score`."""
+    def _per_step(self, given: Arguments) -> PerStep:
+        trains, signal, inputs, t_start, t_stop = given
         return self.steps_of(self.model.data(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop))
 
     def steps_of(self, data: Data) -> PerStep:
@@ -276,48 +243,19 @@ class NeuronFit(Inference, Scored, Saved):
         )
         return neuron, EscapeNoise(family), stimulus
 
-    def rescaled(
-        self,
-        trains: SpikeSource | None = None,
-        signal: Signal | None = None,
-        *,
-        inputs: Any = None,
-        t_start: Time | None = None,
-        t_stop: Time | None = None,
-        seed: int = 0,
-        n_seeds: int = 1,
-    ) -> Rescaled:
-        """Time-rescaling test of these data (None: the fitted data), exact in discrete time.
+    def _silence(self, given: Arguments) -> tuple[np.ndarray, np.ndarray]:
+        data = self._given(*given)
+        return self.model.probability(self.values, data)[0], data.o
 
-        seed, n_seeds : of the positions of spikes within steps, as of `Rescaled.of`
-
-        Source: as of `Rescaled.of`
-        """
-        data = self._given(trains, signal, inputs, t_start, t_stop)
-        return rescale(self.model.probability(self.values, data)[0], data.o, seed, n_seeds)
-
-    def misfit(
-        self,
-        trains: SpikeSource | None = None,
-        signal: Signal | None = None,
-        *,
-        inputs: Any = None,
-        t_start: Time | None = None,
-        t_stop: Time | None = None,
-        alpha: float = 0.05,
-    ) -> pd.DataFrame:
-        """Test what the fit misses, by `Calibration.misfit`; of these data or the fitted ones.
-
-        Without a signal (trains = None) the stimulus of the tests is the filtered one.
-        """
-        data = self._given(trains, signal, inputs, t_start, t_stop)
-        raw = None if signal is None else self.model.raw_signal(trains, signal, (t_start, t_stop))
-        return misfit_table(self._predicted(data, raw), self.model.step, alpha, filter_cures(self.model))
+    def _tested(self, given: Arguments) -> tuple[list[Predicted], float, dict[str, str]]:
+        data, (trains, signal, _, *span) = self._given(*given), given
+        raw = None if signal is None else self.model.raw_signal(trains, signal, (span[0], span[1]))
+        return self._predicted(data, raw), self.model.step, filter_cures(self.model)
 
     def _predicted(self, data: Data, signal: np.ndarray | None) -> list[Predicted]:
         return of_filters(self.model, self.values, data, signal)
 
-    def _given(self, trains: Any, signal: Any, inputs: Any, t_start: Any, t_stop: Any) -> Data:
+    def _given(self, trains: Any, signal: Any, inputs: Any, t_start: Any, t_stop: Any) -> Any:
         """The data of these arguments, or the fitted ones."""
         if trains is not None:
             return self.model.data(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop)

@@ -42,28 +42,14 @@ class Saved:
 
         NsnnError : another ending, no such folder, a full disk, a class of your own
         """
-        target, arrays = npz_to_write(path), _Arrays()
+        target, arrays = npz_to_write(path), dict[str, np.ndarray]()
         about = {"saved": VERSION, "fit": encoded(self, "fit", arrays)}
-        write_npz(target, {f"array_{k}": one for k, one in enumerate(arrays.each)}, about, "path")
+        write_npz(target, {f"array_{k}": one for k, one in enumerate(arrays.values())}, about, "path")
         return target
 
 
-class _Arrays:
-    """The arrays of a file, equal ones once."""
-
-    def __init__(self) -> None:
-        self.each: list[np.ndarray] = []
-        self._known: dict[str, int] = {}
-
-    def number(self, array: np.ndarray) -> int:
-        known = self._known.setdefault(digest(None, array), len(self.each))
-        if known == len(self.each):
-            self.each.append(array)
-        return known
-
-
-def encoded(value: Any, name: str, arrays: _Arrays) -> Any:
-    """A value as plain data; its arrays go to `arrays`."""
+def encoded(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
+    """A value as plain data; its arrays go to `arrays`, equal ones once, by their checksums."""
 
     def inner(one: Any, key: Any) -> Any:
         return encoded(one, f"{name}.{key}", arrays)
@@ -93,16 +79,16 @@ def encoded(value: Any, name: str, arrays: _Arrays) -> Any:
     if hasattr(value, "dim"):
         return {"brian": inner(np.asarray(value), "value"), "unit": units.unit_of(value)}
     if type(value) is np.ndarray and value.dtype.kind in "biuf":
-        return {"array": arrays.number(value)}
+        checksum = digest(None, value)
+        arrays.setdefault(checksum, value)
+        return {"array": list(arrays).index(checksum)}
     kind = type(value)
     if dataclasses.is_dataclass(kind) and kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
         fields = {one.name: inner(getattr(value, one.name), one.name) for one in dataclasses.fields(kind)}
         return {"type": kind.__name__, "fields": fields}
-    what = (
-        "a function or network"
-        if callable(value) or kind is Network
-        else f"a class of your own, {kind.__name__},"
-    )
+    what = f"a class of your own, {kind.__name__},"
+    if callable(value) or kind is Network:
+        what = "a function or network"
     raise NsnnError(
         f"{name} = {units.shown(value)}: {what} can't be saved, since a file holds no code: "
         "keep the script that fits, and save the spikes"

@@ -17,7 +17,7 @@ Source: Rao 1948, doi 10.1017/S0305004100023987 (score test); Benjamini & Hochbe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,19 +36,13 @@ _SPIKES = (0.003, 0.01, 0.03, 0.1, 0.2, 0.5)  # s, time constants of the effect 
 _NOISE = (0.005, 0.02, 0.1)  # s, time constants of residuals
 _SLOW = 4  # cosines over the recording
 _SHORT = 0.025  # s: effects of spikes over longer times are called adaptation
-_AFTER_STIMULUS: tuple[str, ...] = (
-    "spikes",
-    "short",
-    "stimulus squared",
-)  # kinds that a missing filter of the stimulus mimics
+# kinds that a missing filter of the stimulus mimics
+_AFTER_STIMULUS: tuple[str, ...] = ("spikes", "short", "stimulus squared")
 _STRONG = 1e-4  # p of the stimulus that correlated noise alone hardly leaves
 _LEFT = 0.05  # of the variance of a regressor: what parameters leave has power from here on
-_LITTLE = (
-    0.01  # the same of the refractory time, which a membrane and a threshold mimic but for its sharp end
-)
+_LITTLE = 0.01  # of the refractory time, which a membrane and a threshold mimic but for its sharp end
 _RARE = 1e-9  # a lower probability is not told from this one
-
-_REST = "refractory time"
+_REFRACTORY_TEST = "refractory time"  # name of the test of a held tau_refrac
 
 COLUMNS = ["test", "kind", "lag", "statistic", "df", "p", "q", "advice"]
 _FREE = {
@@ -113,9 +107,8 @@ class Predicted:
     slopes: np.ndarray  # (n, K) derivatives of the mean by the fitted parameters, over the variance
     signal: np.ndarray  # (n, n_channels)
     counted: slice  # steps that are tested; those before are given
-    rest: tuple[float, np.ndarray] | None = (
-        None  # a held refractory time (s), and (n,) change of log-odds by half of it
-    )
+    # a held refractory time (s), and (n,) change of log-odds by half of it
+    rest: tuple[float, np.ndarray] | None = None
 
 
 def of_chances(
@@ -178,7 +171,7 @@ def misfit_table(
     rows = [("rate", "rate", np.nan, *_Score(o - q, weight, slopes)(constant))]
     for name, kind, lag, columns in _regressors(trials, dt, len(o)):
         x = columns - np.average(columns, axis=0, weights=weight)
-        rows.append((name, kind, lag, *score(x, _LITTLE if name == _REST else _LEFT)))
+        rows.append((name, kind, lag, *score(x, _LITTLE if name == _REFRACTORY_TEST else _LEFT)))
     table = pd.DataFrame(rows, columns=[*COLUMNS[:6], "sign"])
     known = table.p.notna()
     table["q"] = np.nan
@@ -220,30 +213,26 @@ def _regressors(
 ) -> Iterator[tuple[str, str, float, np.ndarray]]:
     """Name, kind, lag or time constant (s) and columns (n, d) of each test."""
 
-    def of_each(function: Callable[..., np.ndarray], *given: Any) -> np.ndarray:
-        return np.concatenate([function(one, *given)[one.counted] for one in trials])
+    def joined(columns: Iterable[np.ndarray]) -> np.ndarray:
+        return np.concatenate([x[one.counted] for one, x in zip(trials, columns, strict=True)])
 
     channels = trials[0].signal.shape[1]
     for c in range(channels):
         called = "stimulus" if channels == 1 else f"stimulus[{c}]"
         for lag in sorted({round(lag / dt) for lag in _LAGS}):
-            x = of_each(_stimulus, c, lag)
+            x = joined(_shifted(one.signal[:, [c]], lag) for one in trials)
             ago = f"{1e3 * lag * dt:g} ms ago" if lag else "now"
             yield f"{called} {ago}", "stimulus", lag * dt, x
             yield f"{called} squared {ago}", "stimulus squared", lag * dt, x**2
     for tau in _SPIKES:
         if tau > dt:
-            yield f"spikes over {1e3 * tau:g} ms", "spikes", tau, of_each(_spikes, tau / dt)
-    if rest := trials[0].rest:
-        yield (
-            _REST,
-            "spikes",
-            rest[0],
-            np.concatenate([one.rest[1][one.counted] for one in trials if one.rest])[:, None],
-        )
+            x = joined(_decaying(_shifted(one.o[:, None], 1), tau / dt) for one in trials)
+            yield f"spikes over {1e3 * tau:g} ms", "spikes", tau, x
+    if held := [one.rest for one in trials if one.rest]:
+        yield _REFRACTORY_TEST, "spikes", held[0][0], joined(change[:, None] for _, change in held)
     for tau in _NOISE:
         if tau > 2 * dt:
-            yield f"noise of {1e3 * tau:g} ms", "noise", tau, of_each(_memory, tau / dt)
+            yield f"noise of {1e3 * tau:g} ms", "noise", tau, joined(_memory(one, tau / dt) for one in trials)
     phase = np.pi * (np.arange(n) + 0.5) / n
     yield "trend over the recording", "drift", np.nan, -np.cos(phase)[:, None]
     slow = np.cos(phase[:, None] * np.arange(1, 1 + _SLOW))
@@ -251,8 +240,8 @@ def _regressors(
 
 
 def _shifted(x: np.ndarray, steps: int) -> np.ndarray:
-    """x so many steps ago, 0 before its start."""
-    return np.concatenate([np.zeros(min(steps, len(x))), x[: max(0, len(x) - steps)]])
+    """x (n, n_columns) so many steps ago, 0 before its start."""
+    return np.concatenate([np.zeros_like(x[:steps]), x[: max(0, len(x) - steps)]])
 
 
 def _decaying(x: np.ndarray, steps: float, kept: np.ndarray | None = None) -> np.ndarray:
@@ -260,19 +249,11 @@ def _decaying(x: np.ndarray, steps: float, kept: np.ndarray | None = None) -> np
     return leak(np.ascontiguousarray(x), np.ones(len(x)) if kept is None else kept, float(np.exp(-1 / steps)))
 
 
-def _stimulus(one: Predicted, channel: int, lag: int) -> np.ndarray:
-    return _shifted(one.signal[:, channel], lag)[:, None]
-
-
-def _spikes(one: Predicted, steps: float) -> np.ndarray:
-    return _decaying(_shifted(one.o, 1)[:, None], steps)
-
-
 def _memory(one: Predicted, steps: float) -> np.ndarray:
     """Residuals, spikes, and the stimulus since the last spike, with one time constant in steps."""
-    before = _shifted(one.o, 1)
-    both = _decaying(np.stack([_shifted(one.o - one.q, 1), before], axis=1), steps)
-    return np.concatenate([both, _decaying(one.signal, steps, np.where(before > 0, 0.0, 1.0))], axis=1)
+    before = _shifted(np.stack([one.o - one.q, one.o], axis=1), 1)
+    since = _decaying(one.signal, steps, np.where(before[:, 1] > 0, 0.0, 1.0))
+    return np.concatenate([_decaying(before, steps), since], axis=1)
 
 
 def _advice(table: pd.DataFrame, alpha: float, cures: Mapping[str, str]) -> list[str]:
@@ -281,9 +262,8 @@ def _advice(table: pd.DataFrame, alpha: float, cures: Mapping[str, str]) -> list
     some = table[table.q < alpha]
     kind = some.kind.where((some.kind != "spikes") | (some.lag > _SHORT), "short")
     spikes = some[some.kind == "spikes"]
-    fewer = (
-        len(spikes) > 0 and spikes.sign[spikes.p.idxmin()] < 0
-    )  # a neuron that adapts mimics noise at short lags
+    # a neuron that adapts mimics noise at short lags
+    fewer = len(spikes) > 0 and spikes.sign[spikes.p.idxmin()] < 0
     kind = kind.where((some.kind != "noise") | ((some.sign > 0) & (not fewer)), "other")
     strongest = some.groupby("kind").p.min().to_dict()
     stimulus = strongest.get("stimulus", 1.0)
@@ -298,10 +278,9 @@ def _advice(table: pd.DataFrame, alpha: float, cures: Mapping[str, str]) -> list
         span = f"{low:g} ms" if low == high else f"{low:g} to {high:g} ms"
         for row in rows.index:
             cure, missing = cures[str(name)], _missing(str(name), bool(more), span)
-            if table.test[row] == _REST:
-                missing = (
-                    f"the refractory time of {1e3 * table.lag[row]:g} ms is too {'long' if more else 'short'}"
-                )
+            if table.test[row] == _REFRACTORY_TEST:
+                time = f"{1e3 * table.lag[row]:g} ms"
+                missing = f"the refractory time of {time} is too {'long' if more else 'short'}"
                 cure = 'free "tau_refrac": (0*ms, 20*ms)'
             if name in later:
                 cure = f"first {cures['stimulus']}, then {cure}"

@@ -23,9 +23,10 @@ from .bases import Basis
 from .data import channels_of
 from .network import NetworkModel, Observed
 from .network_objective import likelihood_slope
-from .network_training import Ascent, Scale, Training, bits, history_in_bits, noise_width, start
+from .network_training import Ascent, Scale, Training, bits, history_in_bits, start
 from .network_windows import NetworkFit, fit_windows
 from .prior import strength
+from .responses import width
 
 _PARTICLES = 30  # of the refinement
 
@@ -183,7 +184,7 @@ def _trained(
     """The fit by `train` of scaled inputs; o (n, n_outputs) of all steps, pairs of windows."""
     from ..learning.train import train  # imports Brian2, which fits of neurons do without
 
-    rule = NDL(training.eta * noise_width(model), optimizer=Adam())
+    rule = NDL(training.eta * width(model.family), optimizer=Adam())
     fit = train(
         model.network(start(model, o, np.random.default_rng(options["seed"])), (rule, rule)),
         pairs[0],
@@ -212,7 +213,7 @@ def _refined(fit: NetworkFit, scale: Scale, pair: Any, training: Training, seed:
 
     loop = dataclasses.replace(training, epochs=training.refine, keep="last").loop(seed)
     loop.split(o, 0.0)
-    eta = training.eta * noise_width(model)
+    eta = training.eta * width(model.family)
     outcome = Ascent(slope, list(fit.weights), training.batch, eta, seed, own_order=True).run(loop, False)
     further = outcome.history[["epoch", "loss", "seconds"]].assign(
         epoch=outcome.history.epoch + len(fit.history), likelihood=bits(outcome.history.loss, o)

@@ -16,6 +16,7 @@ from ..core.errors import NsnnError
 from ..learning.loop import Epoch, Outcome, Scores, TrainingLoop, check_finite
 from .fisher_scoring import quantile
 from .network import NetworkModel
+from .responses import width
 
 _DECAY, _DECAY_SQUARE, _TINY = 0.9, 0.999, 1e-8  # Adam's
 _BUSY = 0.3  # share of steps in which a hidden neuron near threshold fires, roughly
@@ -100,15 +101,10 @@ class Scale:
         return original
 
 
-def noise_width(model: NetworkModel) -> float:
-    """1 / f(0), the unit of learning rates."""
-    return 1 / float(np.max(model.family.pdf(0.0)))
-
-
 def start(model: NetworkModel, o: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Random first weights of an effect of about the noise's width: hidden neurons near threshold, outputs at the rates of o."""
-    width = noise_width(model)
-    first, second = (rng.normal(0.0, width / np.sqrt(n - 1), (n, m)) for n, m in model.shapes)
+    scale = width(model.family)
+    first, second = (rng.normal(0.0, scale / np.sqrt(n - 1), (n, m)) for n, m in model.shapes)
     first[0] = (1 - model.hidden.si("beta")) * model.hidden.si("theta")
     rates = np.minimum(o.mean(axis=0), 1 - 0.5 / len(o))  # a neuron may fire in every step
     middle = np.array([quantile(model.family, rate) for rate in rates])
@@ -144,9 +140,8 @@ class Ascent:
     eta: float
     seed: int
     held_out: Callable[[list[np.ndarray]], np.ndarray] | None = None  # losses of the held-out windows
-    own_order: bool = (
-        False  # whether windows are ordered by the random numbers of the slopes, not by the loop
-    )
+    # whether windows are ordered by the random numbers of the slopes, not by the loop
+    own_order: bool = False
 
     def __post_init__(self) -> None:
         self.rng, self.count = np.random.default_rng([self.seed, 1]), 0

@@ -17,8 +17,9 @@ from ..models.network import Network
 from .fit_codec import Saved
 from .network import NetworkModel
 from .network_objective import bound, bound_slope, drawn, given_hidden
-from .network_training import Ascent, Scale, Training, history_in_bits, noise_width, start
+from .network_training import Ascent, Scale, Training, history_in_bits, start
 from .prior import strength
+from .responses import width
 from .scores import PerStep, Scored
 
 _AT_ONCE = 4_000_000  # potentials of the outputs that are in memory together
@@ -64,11 +65,9 @@ class NetworkFit(Scored, Saved):
     def __repr__(self) -> str:
         """Sizes and scores, without the weights."""
         sizes = f"{self.model.n_hidden} hidden and {self.model.n_outputs} output neurons"
-        score = (
-            ""
-            if self.held_out is None
-            else f", held out {self.held_out.value:.3g} ± {self.held_out.se:.2g} bits per spike"
-        )
+        score = ""
+        if self.held_out is not None:
+            score = f", held out {self.held_out.value:.3g} ± {self.held_out.se:.2g} bits per spike"
         return f"NetworkFit: {sizes}, {self.n_spikes} spikes in {self.n_steps} steps, epoch {self.best_epoch}{score}"
 
     @property
@@ -266,7 +265,7 @@ def fit_windows(
         return -bound(given_hidden(model, weights[1], h, os)[0])[0].sum(axis=-1).mean(axis=1)
 
     judged = None if validation is None else held_out
-    ascent = Ascent(slope, list(first), training.batch, training.eta * noise_width(model), seed, judged)
+    ascent = Ascent(slope, list(first), training.batch, training.eta * width(model.family), seed, judged)
     loop = training.loop(seed, patience)
     loop.split(np.zeros(len(x) + (0 if validation is None else len(xs))), None, len(x))
     outcome = ascent.run(loop, progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import neo
@@ -14,6 +15,7 @@ from ..core.aliases import Progress, Signal, SpikeSource, Time
 from ..core.checks import suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
+from ..io.spikes import Trains
 from ..measures import Estimate, as_trains
 from ..models.escape import Family
 from .bases import Basis
@@ -150,31 +152,28 @@ class PopulationFit(Scored, Saved):
         """Test what the fit misses, for each neuron (column "neuron") as `NeuronFit.misfit`."""
         tables, trains = [], as_trains(block)
         for k, (fit, data) in enumerate(self._each(block, signal, t_start, t_stop)):
-            raw = (
-                signal
-                if signal is None
-                else fit.model.raw_signal(trains.of_neuron(k), signal, (t_start, t_stop))
-            )
+            raw = None
+            if signal is not None:
+                raw = fit.model.raw_signal(trains.of_neuron(k), signal, (t_start, t_stop))
             parts = of_filters(fit.model, fit.values, data, raw)
-            tables.append(
-                misfit_table(parts, fit.model.step, alpha, filter_cures(fit.model)).assign(neuron=k)
-            )
+            table = misfit_table(parts, fit.model.step, alpha, filter_cures(fit.model))
+            tables.append(table.assign(neuron=k))
         return pd.concat(tables, ignore_index=True)
 
     def _logs(self, block: Any, signal: Any, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray]:
         """Log-likelihood and spikes of each step and neuron, (n, n_neurons)."""
         each = [fit.steps_of(data) for fit, data in self._each(block, signal, t_start, t_stop)]
         warn_fitted({f"neuron {k}": one for k, one in enumerate(each)})
-        return np.stack([one.log_likelihood for one in each], axis=1), np.stack(
-            [one.o for one in each], axis=1
-        )
+        logs, o = ([getattr(one, name) for one in each] for name in ("log_likelihood", "o"))
+        return np.stack(logs, axis=1), np.stack(o, axis=1)
 
     def _each(self, block: Any, signal: Any, t_start: Any, t_stop: Any) -> Iterator[tuple[NeuronFit, Data]]:
         """The fit and the data of each neuron."""
-        made = Regressors(self.fits[0].model, block, signal, (t_start, t_stop))
-        if made.trains.n_neurons != self.n_neurons:
-            raise NsnnError(f"block has {made.trains.n_neurons} neurons: expected {self.n_neurons}")
-        return ((fit, made.of(k)) for k, fit in enumerate(self.fits))
+        trains = as_trains(block)
+        if trains.n_neurons != self.n_neurons:
+            raise NsnnError(f"block has {trains.n_neurons} neurons: expected {self.n_neurons}")
+        data = _data_of_each(self.fits[0].model, trains, signal, (t_start, t_stop))
+        return zip(self.fits, data, strict=True)
 
     def simulate(
         self,
@@ -200,9 +199,8 @@ class PopulationFit(Scored, Saved):
         cells = replace(model.cells(values), coupling=kernel)
         n, shape = len(drive), (len(drive), trials, self.n_neurons)
         spikes = draw(np.broadcast_to(drive[:, None], shape), cells, np.random.default_rng(seed))
-        block = drawn_block(
-            steps, spikes, shape, seed, {f"neuron {k}": fit.parameters for k, fit in enumerate(self.fits)}
-        )
+        named = {f"neuron {k}": fit.parameters for k, fit in enumerate(self.fits)}
+        block = drawn_block(steps, spikes, shape, seed, named)
         rate = np.bincount(spikes[2], minlength=self.n_neurons) / (trials * n * model.step)
         recorded = np.array([fit.n_spikes / (fit.n_steps * model.step) for fit in self.fits])
         warn_runaway([f"neuron {k}" for k in range(self.n_neurons)], rate, recorded)
@@ -275,12 +273,12 @@ def fit_population(
         signal, trains.n_neurons - 1, dt, stimulus=stimulus, coupling=coupling, history=history,
         family=family, beta=beta, theta=theta, reset=reset, refractory=refractory,
     )  # fmt: skip
-    made = Regressors(model, trains, signal, (t_start, t_stop))
+    each = _data_of_each(model, trains, signal, (t_start, t_stop))
     fits = []
     with progress_bar(progress, "fitting neurons") as report:
         for k in range(trains.n_neurons):
             try:
-                data = made.of(k)
+                data = next(each)
                 check_spikes(model, data, trains.of_neuron(k))
                 fit = penalised_fit(model, data, *penalties, n_folds)
             except NsnnError as error:
@@ -291,25 +289,18 @@ def fit_population(
     return PopulationFit(tuple(fits))
 
 
-class Regressors:
-    """The data of each neuron; the columns of all neurons' spikes are computed once."""
+def _data_of_each(model: NeuronModel, trains: Trains, signal: Any, span: tuple[Any, Any]) -> Iterator[Data]:
+    """The data of each neuron, with the others as inputs; the columns of all neurons' spikes are computed once."""
+    basis, every = model.coupling_bases()[0], list[np.ndarray]()
+    n = basis.shape[1]
 
-    def __init__(self, model: NeuronModel, block: Any, signal: Any, span: tuple[Any, Any]) -> None:
-        self.model, self.trains, self.signal, self.span = model, as_trains(block), signal, span
-        self._every: list[np.ndarray] | None = None
+    def columns(starts: np.ndarray, lengths: list[int], neuron: int) -> list[np.ndarray]:
+        if not every:
+            every.extend(input_columns(trains, starts, lengths, [basis] * trains.n_neurons, model.step))
+        return [np.delete(one.T, slice(neuron * n, (neuron + 1) * n), axis=0) for one in every]
 
-    def of(self, neuron: int) -> Data:
-        """The data of one neuron, with the others as inputs."""
-        basis = self.model.coupling_bases()[0]
-        n = basis.shape[1]
-
-        def columns(starts: np.ndarray, lengths: list[int]) -> list[np.ndarray]:
-            if self._every is None:
-                bases = [basis] * self.trains.n_neurons
-                self._every = input_columns(self.trains, starts, lengths, bases, self.model.step)
-            return [np.delete(one.T, slice(neuron * n, (neuron + 1) * n), axis=0) for one in self._every]
-
-        return self.model.columns(self.trains.of_neuron(neuron), self.signal, columns, self.span)
+    for k in range(trains.n_neurons):
+        yield model.columns(trains.of_neuron(k), signal, partial(columns, neuron=k), span)
 
 
 def _others(neuron: int, n: int) -> np.ndarray:

@@ -54,16 +54,11 @@ TYPES: dict[str, type] = {
             RaisedCosines,
             Poisson,
             NegativeBinomial,
-            Estimate,
         ),
         *(StatesModel, StatesData, FreeParameters, FreeParameter, Trial, Grid, Runs, Statistics, Surface),
-        *(Trains, SynapticInput, TsodyksMarkram),
-        *(
-            synapses.DeltaSynapse,
-            synapses.ExponentialSynapse,
-            synapses.AlphaSynapse,
-            synapses.ConductanceSynapse,
-        ),
+        *(Estimate, Trains, SynapticInput, TsodyksMarkram),
+        *(synapses.DeltaSynapse, synapses.ExponentialSynapse, synapses.AlphaSynapse),
+        synapses.ConductanceSynapse,
         *(kind for kind in _MODELS if isinstance(kind, type) and issubclass(kind, Model)),
     )
 }

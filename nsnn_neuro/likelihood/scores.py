@@ -108,12 +108,6 @@ def warn_fitted(steps: Mapping[str, PerStep]) -> None:
         warn(f"{names}: {reason}" if names else reason)
 
 
-def score_of(steps: PerStep) -> Estimate:
-    """Bits per spike of these steps, with that warning."""
-    warn_fitted({"": steps})
-    return bits_per_spike(steps.log_likelihood, steps.o)
-
-
 def bits_per_spike(logs: np.ndarray, o: np.ndarray) -> Estimate:
     """(log2 P(O|x) - log2 P0(O)) / n_spikes, from log-likelihoods of steps (n,) in nats and spikes o (n,) or (n, n_neurons).
 

@@ -150,10 +150,8 @@ def fit_shared_gain(
     else:
         if stimulus is not None:
             raise NsnnError("stimulus and expected are given: expected one of them, the other None")
-        rates, free = (
-            floats(expected, "expected", "rates in spikes, of the shape of the counts"),
-            np.ones(len(x)),
-        )
+        rates = floats(expected, "expected", "rates in spikes, of the shape of the counts")
+        free = np.ones(len(x))
         if rates.size != x.size or not np.all(np.isfinite(rates) & (rates > 0)):
             raise NsnnError(
                 f"expected has shape {rates.shape}: expected {each.shape}, rates in spikes above 0"

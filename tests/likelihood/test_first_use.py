@@ -69,6 +69,19 @@ def test_a_score_of_fitted_spikes_warns_and_one_of_others_does_not(name: str) ->
     assert not any("were fitted" in one for one in messages(lambda: SCORES[name](**LATER)))
 
 
+def test_a_refractory_time_up_to_the_shortest_interval_needs_no_wider_bound() -> None:
+    """The bound is then that of the spikes, not the user's."""
+    cell = dataclasses.replace(CELL, v_reset=18 * mV, tau_refrac=8 * ms)
+    given: Any = {"noise": ESCAPE, "stimulus": nsnn.Constant(14 * mV)}
+    block = nsnn.simulate(cell, *given.values(), duration=3 * second, dt=0.5 * ms, seed=2, engine="numpy")
+    for high in (30, 5):
+        free = {"noise.hazard.rate": (5 * Hz, 2000 * Hz), "tau_refrac": (1 * ms, high * ms)}
+        fit = functools.partial(nsnn.calibrate, cell, free, trains=block, dt=0.5 * ms, **given)
+        texts = " ".join(messages(lambda f=fit: f().interval(names=["tau_refrac"])))
+        assert ("shortest" in texts) == (high == 30)
+        assert ("widen" in texts) == (high == 5), texts
+
+
 def test_a_comparison_says_in_words_which_model_wins_and_if_by_more_than_its_error() -> None:
     signal = analog(np.random.default_rng(1).normal(size=2000))
     cell = NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), stimulus=Lags(1))
@@ -109,10 +122,8 @@ def test_probabilities_and_tests_of_fitted_spikes_do_not_warn() -> None:
 @functools.cache
 def population() -> Any:
     rng = np.random.default_rng(1)
-    spikes = nsnn.to_block(
-        [[np.flatnonzero(rng.random(800) < 0.1) * DT for _ in range(2)]], t_stop=0.8 * second
-    )
-    return fit_population(spikes, dt=1 * ms, coupling=1)
+    times = [np.flatnonzero(rng.random(800) < 0.1) * DT for _ in range(2)]
+    return fit_population(nsnn.to_block([times], t_stop=0.8 * second), dt=1 * ms, coupling=1)
 
 
 @pytest.mark.parametrize("fit", [calibrated, regression, population])

@@ -12,34 +12,22 @@ import numpy as np
 import pytest
 import quantities as pq
 from brian2 import ms
+from helpers.fits import gaussian_signal
 from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.likelihood import (
-    Lags,
-    NeuronModel,
-    Poisson,
-    RaisedCosines,
-    data,
-    fisher_scoring,
-    fit_neuron,
-)
+from nsnn_neuro.likelihood import Lags, NeuronModel, Poisson, RaisedCosines, data, fisher_scoring, fit_neuron
 from nsnn_neuro.likelihood import responses as of_steps
 
 N = 8000
-
-
-def signal(n: int = N, seed: int = 0) -> neo.AnalogSignal:
-    samples = np.random.default_rng(seed).normal(size=n)
-    return neo.AnalogSignal(samples, units=pq.dimensionless, sampling_period=1 * pq.ms)
 
 
 def responses(family=None, n: int = N, trials: int = 1, **more) -> neo.Block:
     model = NeuronModel(
         dt=1 * ms, family=family or nsnn.Gaussian(1.0), stimulus=Lags(2), history=Lags(2), **more
     )
-    return model.simulate([-1.3, 0.5, 0.2, -0.6, -0.3], signal(n), trials=trials)
+    return model.simulate([-1.3, 0.5, 0.2, -0.6, -0.3], gaussian_signal(n, 0), trials=trials)
 
 
 @pytest.mark.parametrize("more", [{"refractory": 2 * ms}, {"beta": 0.5, "theta": 1.0}], ids=str)
@@ -48,7 +36,7 @@ def test_pieces_add_up(monkeypatch, more):
     block = responses(n=500, trials=2, **more)
     model = NeuronModel(dt=1 * ms, family=nsnn.Gaussian(0.8), stimulus=Lags(2), history=Lags(2), **more)
     p = np.array([-1.0, 0.4, 0.1, -0.5, 0.2])
-    prepared = model.data(block, signal(500))
+    prepared = model.data(block, gaussian_signal(500, 0))
     at_once = model.evaluate(p, prepared)
     assert at_once.known_curvature is None
     monkeypatch.setattr(of_steps, "_ROWS", 7)
@@ -64,11 +52,11 @@ def test_pieces_add_up(monkeypatch, more):
 def test_a_start_from_a_sample_leads_to_the_same_maximum(monkeypatch):
     block = responses()
     bases = {"dt": 1 * ms, "stimulus": 2, "history": RaisedCosines(2, 4 * ms), "family": Poisson()}
-    usual = fit_neuron(block, signal(), **bases)
+    usual = fit_neuron(block, gaussian_signal(N, 0), **bases)
     monkeypatch.setattr(fisher_scoring, "_MANY", 1000)
     monkeypatch.setattr(fisher_scoring, "_STRETCH", 50)
     monkeypatch.setattr(fisher_scoring, "_ENOUGH", 2)
-    quick = fit_neuron(block, signal(), **bases)
+    quick = fit_neuron(block, gaussian_signal(N, 0), **bases)
     assert quick.iterations < usual.iterations
     assert_allclose(quick.values, usual.values, rtol=0, atol=1e-6 * np.sqrt(np.diag(usual.covariance)).min())
     assert_allclose(quick.covariance, usual.covariance, rtol=1e-6)
@@ -98,7 +86,7 @@ def test_the_design_matrix_holds_what_filters_give(monkeypatch):
         stimulus=RaisedCosines(3, 20 * ms),
         history=RaisedCosines(2, 30 * ms),
     )
-    signals = [signal(203, 1), signal(151, 2)]
+    signals = [gaussian_signal(203, 1), gaussian_signal(151, 2)]
     rng = np.random.default_rng(3)
     fired = [rng.random(len(one)) < 0.2 for one in signals]
     trains = [neo.SpikeTrain(np.flatnonzero(o) * 1e-3, units="s", t_stop=len(o) * 1e-3) for o in fired]
@@ -118,7 +106,7 @@ def test_the_design_matrix_holds_what_filters_give(monkeypatch):
 
 def test_a_pickled_fit_keeps_its_columns_once():
     block = responses(n=2000)
-    fit = fit_neuron(block, signal(2000), dt=1 * ms, stimulus=2, history=2)
+    fit = fit_neuron(block, gaussian_signal(2000, 0), dt=1 * ms, stimulus=2, history=2)
     text = pickle.dumps(fit)
     assert len(text) < 1.3 * 8 * 2000 * (2 + 2 + 1)
     assert pickle.loads(text).rescaled(seed=1).p == fit.rescaled(seed=1).p

@@ -10,7 +10,7 @@ from scipy.optimize import brentq, minimize_scalar
 from nsnn_neuro.likelihood.calibration.by_likelihood import _inside
 from nsnn_neuro.likelihood.calibration.limits import Limit, Profiler
 from nsnn_neuro.likelihood.calibration.maximise import Ascent, climb, curvature, search
-from nsnn_neuro.likelihood.calibration.undetermined import warn_limits
+from nsnn_neuro.likelihood.calibration.undetermined import warn_flat, warn_held, warn_limits
 
 DROP = 1.92072941
 
@@ -96,6 +96,12 @@ def test_profiles_cut_off_by_a_bound_and_higher_likelihoods_are_said_aloud():
         pytest.warns(UserWarning, match=r"likelihood is 0.5 nats higher for another b"),
     ):
         warn_limits(ends)
+    with pytest.warns(
+        UserWarning, match="^tau_refrac is at its upper bound, the shortest.*this value; take it"
+    ):
+        warn_held(["tau_refrac"], np.ones(1), [0], (), up_to_data=["tau_refrac"])
+    with pytest.warns(UserWarning, match="widen the bounds of b, or give"):
+        warn_flat({"tau_refrac": "flat up to its upper bound", "b": "flat over all"}, ["tau_refrac"])
 
 
 def test_steps_along_a_parameter_that_hardly_matters_stay_near_its_range():

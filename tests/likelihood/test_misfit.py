@@ -94,9 +94,8 @@ def test_z_of_a_fitted_true_model_is_standard_normal_and_nothing_is_left_of_its_
 def test_z_of_negative_binomial_counts_is_standard_normal():
     tables, rng = [], np.random.default_rng(6)
     for _ in range(40):
-        counts = rng.negative_binomial(
-            2, 2 / 2.8, 2000
-        )  # mean 0.8, dispersion 0.5: as Poisson's z have a variance of 1.4
+        # mean 0.8, dispersion 0.5: as Poisson's z have a variance of 1.4
+        counts = rng.negative_binomial(2, 2 / 2.8, 2000)
         block = to_block([[np.repeat(np.arange(2000) * 0.005, counts) + 0.001]], t_stop=10 * second)
         tables.append(fit_neuron(block, dt=5 * ms, family=NegativeBinomial(), history=Lags(1)).misfit())
     p = np.array([table.p.dropna() for table in tables])
@@ -232,9 +231,8 @@ def test_the_advice_begins_with_what_mimics_the_rest():
         table = pd.DataFrame(
             {"test": kinds, "kind": kinds, "lag": 0.1, "p": p.values(), "q": p.values(), "sign": 1.0}
         )
-        table.loc[
-            table.kind == "spikes", "sign"
-        ] = -1.0  # adaptation, which noise with a correlation time resembles
+        # adaptation, which noise with a correlation time resembles
+        table.loc[table.kind == "spikes", "sign"] = -1.0
         return dict(zip(kinds, _advice(table, 0.05, neuron_cures([])), strict=True))
 
     adaptation = first(spikes=1e-9, noise=1e-8)

@@ -150,9 +150,8 @@ def test_one_recorded_trial_has_no_ceilings_and_says_why(recorded, models):
         rows = compare_models({"true": models["true"]}, one, signal, **HALF, trials=2)
     assert "two recorded trials" in str(rows)
     fastest = nsnn.measures.spike_counts(one, **HALF).max()
-    assert rows.bin[rows.score == "gamma"].tolist() == pytest.approx(
-        [0.25 / fastest] * 2
-    )  # of 1 s; shorter than 4 ms
+    # of 1 s; shorter than 4 ms
+    assert rows.bin[rows.score == "gamma"].tolist() == pytest.approx([0.25 / fastest] * 2)
     two = compare_models({"true": models["true"]}, block, signal, **HALF, **PRECISION, trials=2)
     assert "two recorded trials" not in str(two)
     rows = rows.set_index(["model", "score"])

@@ -139,9 +139,8 @@ def test_steps_soon_after_a_regular_spike_have_the_probabilities_of_the_inverse_
     cell = nsnn.PIF(tau_m=tau * ms, v_reset=0 * mV, v_thresh=10 * mV, tau_refrac=0.56 * ms)
     given = {"noise": nsnn.WhiteNoise(sigma * mV), "stimulus": nsnn.Constant(drive * mV)}
     q = spike_probability(cell, [[0.01025]], dt=dt * ms, t_stop=20 * ms, **given)[21:]
-    left = invgauss.sf(
-        np.maximum(np.arange(1 + len(q)) * dt - 0.31, 0), mean / shape, scale=shape
-    )  # s at the ends of steps
+    ends = np.maximum(np.arange(1 + len(q)) * dt - 0.31, 0)  # s, of steps
+    left = invgauss.sf(ends, mean / shape, scale=shape)
     assert q[1] < 1e-30
     assert np.abs(np.cumprod(1 - q) - left[1:]).max() < 5e-4
 

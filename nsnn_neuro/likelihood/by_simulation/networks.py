@@ -14,9 +14,8 @@ import numpy as np
 
 from ...core.checks import one_of, whole
 from ...core.errors import NsnnError
-from ...core.results import digest, folder_of
+from ...core.results import folder_of
 from ...core.units import pq_quantity, shown, si, unit_of
-from ...io.provenance import provenance
 from ...io.spikes import Trains, read
 from ...measures.table import populations_of
 from ...models.network import Network
@@ -84,41 +83,27 @@ class NetworkRuns(Runs):
         made = self.free.models(self.free.values(u))[0]
         net = Network(made.populations, made.projections, seed=wiring)
         steps = self.n_steps + round(_SETTLE / self.dt)
-        options: dict[str, Any] = {
-            "trials": len(self.statistics.lengths),
-            "seed": noise,
-            "engine": self.engine,
-        }
+        options: dict[str, Any] = {"trials": len(self.statistics.lengths), "engine": self.engine}
         length, dt = (pq_quantity(x, "s") for x in (steps * self.dt, self.dt))
         with frozen_heap():  # at its end it frees what a run leaves behind
-            block = simulate(net, duration=length, dt=dt, progress=False, **options)
+            block = simulate(net, duration=length, dt=dt, seed=noise, progress=False, **options)
         return self.statistics.of(self._recorded(net, block, np.random.default_rng(chosen)))
 
     def _recorded(self, net: Network, block: Any, rng: np.random.Generator) -> list[Trains]:
         sizes, lengths = {one.name: one.n for one in net.populations}, self.statistics.lengths
         first = dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
         trains = read(block, None, None)
+        begin = np.full(len(lengths), _SETTLE)
         return [
-            _some(
-                trains,
-                first[name] + rng.permutation(sizes[name])[:n],
-                np.full(len(lengths), _SETTLE),
-                lengths,
-            )
+            _some(trains, first[name] + rng.permutation(sizes[name])[:n], begin, lengths)
             for name, n in self.statistics.populations
         ]
 
-    def _made_of(self, points: np.ndarray, n_simulations: int, numbers: Sequence[int]) -> str:
-        """Checksum of all that the statistics depend on."""
-        plain = {
+    def _content(self, points: np.ndarray) -> tuple[dict[str, Any], list[np.ndarray]]:
+        return {
             "networks": [self.free.models(self.free.values(u))[0].describe() for u in points],
             "statistics": [self.statistics.names, self.statistics.populations],
-            "steps": [self.n_steps, self.dt],
-            "seed": self.seed,
-            "simulations": [n_simulations, [int(k) for k in numbers]],
-            "versions": provenance()["versions"],
-        }
-        return digest(plain, np.asarray(points, dtype=float), self.statistics.lengths)
+        }, [self.statistics.lengths]
 
 
 def calibrate_network(
@@ -160,18 +145,15 @@ def _read_free(free: Any) -> tuple[FreeParameter, ...]:
         raise NsnnError(
             f"free = {shown(free)}: expected a dict such as {{'g': (3, 8), 'weight': (0.05*mV, 0.5*mV)}}"
         )
-    return tuple(
-        FreeParameter(name, name, *bounds_of(name, bounds, _unit(name, bounds)))
-        for name, bounds in free.items()
-    )
-
-
-def _unit(name: str, bounds: Any) -> str:
-    """The unit of the bounds of a parameter."""
-    unit = unit_of(bounds[1]) if isinstance(bounds, tuple | list) and len(bounds) == 2 else "1"
-    if unit == "?":
-        raise NsnnError(f"free[{name!r}] = {shown(bounds)}: expected bounds in units such as ms, mV or Hz")
-    return unit
+    each = []
+    for name, bounds in free.items():
+        unit = unit_of(bounds[1]) if isinstance(bounds, tuple | list) and len(bounds) == 2 else "1"
+        if unit == "?":
+            raise NsnnError(
+                f"free[{name!r}] = {shown(bounds)}: expected bounds in units such as ms, mV or Hz"
+            )
+        each.append(FreeParameter(name, name, *bounds_of(name, bounds, unit)))
+    return tuple(each)
 
 
 def _read_recording(given: Given, free: FunctionParameters) -> tuple[list[Trains], PopulationStatistics]:

@@ -112,9 +112,8 @@ class Runs:
         stimulus: Any = given[2]
         if isinstance(given[2], Scalars) and any(path.startswith("stimulus.") for path in named):
             made = [self.free.models(row)[2].samples(self.n_steps, self.dt) for row in values]
-            drive = units.pq_quantity(
-                np.stack(made, axis=1), stimulus.drive_unit
-            )  # a channel for each neuron
+            # a channel for each neuron
+            drive = units.pq_quantity(np.stack(made, axis=1), stimulus.drive_unit)
             stimulus = Recorded(neo.AnalogSignal(drive, sampling_period=self.dt * pq.s))
         else:
             stimulus = replaced(stimulus, "stimulus", named)
@@ -142,17 +141,24 @@ class Runs:
 
     def _made_of(self, points: np.ndarray, n_simulations: int, numbers: Sequence[int]) -> str:
         """Checksum of all that the statistics depend on."""
-        free, statistics = self.free, self.statistics
-        arrays = [np.asarray(points, dtype=float), statistics.features]
-        if free.parts[2] is not None and free.parts[2].text is None:
-            arrays.append(np.asarray(free.parts[2].samples(self.n_steps, self.dt)))
+        content, arrays = self._content(points)
         plain = {
-            "parts": [None if part is None else part.describe() for part in free.parts],
-            "free": [free.paths, free.low.tolist(), free.high.tolist()],
-            "statistics": [statistics.names, statistics.first.tolist(), statistics.last.tolist()],
+            **content,
             "steps": [self.n_steps, self.dt],
             "seed": self.seed,
             "simulations": [n_simulations, [int(k) for k in numbers]],
             "versions": provenance()["versions"],
         }
-        return digest(plain, *arrays)
+        return digest(plain, np.asarray(points, dtype=float), *arrays)
+
+    def _content(self, points: np.ndarray) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """Models and statistics as plain data, and their arrays."""
+        free, statistics = self.free, self.statistics
+        arrays = [statistics.features]
+        if free.parts[2] is not None and free.parts[2].text is None:
+            arrays.append(np.asarray(free.parts[2].samples(self.n_steps, self.dt)))
+        return {
+            "parts": [None if part is None else part.describe() for part in free.parts],
+            "free": [free.paths, free.low.tolist(), free.high.tolist()],
+            "statistics": [statistics.names, statistics.first.tolist(), statistics.last.tolist()],
+        }, arrays

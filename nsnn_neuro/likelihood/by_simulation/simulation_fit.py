@@ -116,12 +116,9 @@ def calibrated(
     warn_held(free.names, u, edge, idle, what="spikes", limits="; limits for all values: fit.interval()")
     covariance = _inverse(free, surface.known(u)[0][np.ix_(inner, inner)], inner)
     return SimulationCalibration(
-        **estimates(free, u, scaled_covariance(len(u), inner, idle, covariance)),
-        n_spikes=sum(trial.n_spikes for trial in trials),
-        dt=runs.dt,
+        **estimates(free, u, scaled_covariance(len(u), inner, idle, covariance), trials, runs.dt),
         n_runs=n_runs,
         confirmed=settled,
-        _trials=trials,
         _engine=runs.engine,
         _target=target,
         _surface=surface,

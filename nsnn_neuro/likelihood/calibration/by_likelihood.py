@@ -18,23 +18,23 @@ from ..continuous.conditional import (
     check_start,
     enough_for_a_fit,
     log_likelihoods,
+    longest_refractory,
     stimulus_of,
 )
-from ..continuous.given_spikes import stretches
+from ..continuous.given_spikes import at_middle, stretches
 from ..continuous.trials import Trial, read_recordings, searched
 from ..synaptic_input import check_inputs, with_inputs
-from .calibrated import Given, count_spikes, estimates, gain_per_spike, scaled_covariance
+from .calibrated import Given, count_spikes, estimates, scaled_covariance
 from .calibration import Calibration
 from .free_parameters import PARTS, FreeParameters, read_free
 from .maximise import FLAT_RIDGE, Ascent, Curvature, Function, at_best, climb, curvature, ridge, search
-from .undetermined import refuse_indistinct, warn_fast, warn_held, warn_similar
+from .undetermined import REFRACTORY, refuse_indistinct, up_to_data, warn_fast, warn_held, warn_similar
 
 # of the search, without and with a nonlinear membrane
 _COARSE = {False: Grid(48, 1, 8), True: Grid(72, 1, 2)}
 _ROUGH_DETAIL = 0.5  # of a grid with an Ornstein-Uhlenbeck input
 _ROUGH_CELLS = 144  # at most, of a first climb where steps are divided
 _CURVATURE_STRIDE = 2  # parts that are taken at once where the curvature is measured
-_REST = "model.tau_refrac"
 _N_STARTS = 31
 _N_LEVELS = 9  # of the noise, over its bounds
 _MOST_CLIMBS, _LEAST_GAIN = 5, 0.02  # nats
@@ -105,7 +105,7 @@ def calibrate_by_likelihood(given: Given, n_jobs: int) -> Calibration:
         tell(0.8)
         # long steps of the integral equation have errors that are small, and differ from point to point
         stride = grid if grid.integral or grid.n_levels else replace(grid, stride=_CURVATURE_STRIDE)
-        most = np.where(np.array(free.paths) == _REST, 1.0, np.inf)  # spikes are impossible beyond
+        most = np.where(np.array(free.paths) == REFRACTORY, 1.0, np.inf)  # spikes are impossible beyond
         at, observed = _confirm_maximum(likelihood.on(grid), likelihood.on(stride), at, most)
         tell(1.0)
     return _result(likelihood, at, observed, grid)
@@ -200,20 +200,19 @@ def _confirm_maximum(
 def _up_to_intervals(free: FreeParameters, trials: list[Trial], dt: float) -> FreeParameters:
     """`free` with tau_refrac up to the shortest interval; NsnnError where it is longer whatever its value."""
     values = free.values(free.start())
-    longest = np.array([path == _REST for path in free.paths])
+    longest = np.array([path == REFRACTORY for path in free.paths])
     values[longest] = free.low[longest]
     neuron, noise, *_ = free.models(values)
-    middle = not (isinstance(noise, EscapeNoise) and noise.family is not None)
+    middle = at_middle(noise)
     for trial in trials:
         stretches(neuron, np.zeros(len(trial.o) + 1), trial.o, dt, middle=middle, t_start=trial.t_start)
-    gaps = np.concatenate([np.diff(np.flatnonzero(trial.o)) for trial in trials])
-    shortest = (gaps.min(initial=np.iinfo(int).max) - (not middle)) * dt
+    shortest, n_intervals = longest_refractory(trials, noise, dt)
     for k in np.flatnonzero(longest & (free.high > shortest)):
         one = free.each[k]
         size, unit, _ = one.shown
         warn(
             f"{one.name}: its upper bound {one.high / size:.6g} {unit} was lowered to {shortest / size:.6g} {unit}, the shortest "
-            f"of {len(gaps)} intervals: more is impossible, so limits that end there need no wider bounds"
+            f"of {n_intervals} intervals: more is impossible"
         )
         free = replace(free, each=(*free.each[:k], replace(one, high=shortest), *free.each[k + 1 :]))
     return free
@@ -231,17 +230,14 @@ def _result(likelihood: _Likelihood, at: Ascent, observed: Curvature, grid: Grid
     if smallest < _NEARLY_COLLINEAR:
         warn_similar([free.names[matter[k]] for k in moved])
     limits = "; limits of the others: fit.profile(name)"
-    warn_held(free.names, at.u, observed.edge, observed.idle, limits=limits)
+    longest = up_to_data(free, trials, free.parts[1], dt)
+    warn_held(free.names, at.u, observed.edge, observed.idle, limits=limits, up_to_data=longest)
     check_resolved(grid, dt)
     covariance = np.linalg.inv(observed.information)
+    scaled = scaled_covariance(len(at.u), inner, observed.idle, covariance)
     fit = Calibration(
-        **estimates(free, at.u, scaled_covariance(len(at.u), inner, observed.idle, covariance)),
-        log_likelihood=at.value,
-        bits_per_spike=gain_per_spike(at.value, trials),
-        n_spikes=sum(trial.n_spikes for trial in trials),
-        dt=dt,
+        **estimates(free, at.u, scaled, trials, dt, log_likelihood=at.value),
         grid=grid,
-        _trials=trials,
         _scores=at.scores,
     )
     warn_fast(fit.model, dt)

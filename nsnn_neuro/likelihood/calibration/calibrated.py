@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,16 +10,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import neo
 import numpy as np
 import pandas as pd
+import quantities as pq
 from scipy.stats import norm
 
 from ...core.checks import whole
 from ...core.errors import NsnnError
+from ...models.connectivity import OneToOne
+from ...models.network import Network
+from ...models.neurons import Relay
+from ...models.populations import Population, Projection
+from ...models.stimuli import Recorded
 from ..continuous.conditional import Parts
+from ..continuous.synaptic import arrivals, arriving
 from ..continuous.trials import Trial
 from ..fit_codec import Saved
 from ..scores import check_level
 from ..synaptic_input import other_trains, silent_trials
-from .driven import simulate_driven
 from .free_parameters import PARTS, FreeParameters
 
 
@@ -49,7 +55,7 @@ def count_spikes(trials: Sequence[Trial], names: Sequence[str], of: str = "") ->
     return n_spikes
 
 
-def gain_per_spike(log_likelihood: float, trials: Sequence[Trial]) -> float:
+def _gain_per_spike(log_likelihood: float, trials: Sequence[Trial]) -> float:
     """Bits per spike of a log-likelihood (nats) over a neuron with a constant probability."""
     o = np.concatenate([trial.o[slice(*trial.counted)] for trial in trials])
     rate = o.mean()
@@ -67,14 +73,30 @@ def scaled_covariance(n: int, inner: np.ndarray, idle: np.ndarray, covariance: n
 
 
 def estimates(
-    free: FreeParameters, u: np.ndarray, scaled: np.ndarray, parts: Parts | None = None
+    free: FreeParameters,
+    u: np.ndarray,
+    scaled: np.ndarray,
+    trials: list[Trial],
+    dt: float,
+    *,
+    parts: Parts | None = None,
+    log_likelihood: float | None = None,
 ) -> dict[str, Any]:
-    """The fields of `Calibrated` that follow from u and its covariance, both from 0 to 1; `parts` with these values, if known."""
+    """The fields of `Calibrated`, and of a `SpikeCalibration` with a log-likelihood, from u and its covariance, both from 0 to 1.
+
+    parts : those with these values, if known"""
     values, slopes = free.values(u), free.slopes(u)
     with np.errstate(invalid="ignore"):
         covariance = scaled * np.outer(slopes, slopes)
     model, noise, stimulus, *inputs = free.models(values) if parts is None else parts
+    spikes = {}
+    if log_likelihood is not None:
+        spikes = {"log_likelihood": log_likelihood, "bits_per_spike": _gain_per_spike(log_likelihood, trials)}
     return {
+        **spikes,
+        "n_spikes": sum(trial.n_spikes for trial in trials),
+        "dt": dt,
+        "_trials": trials,
         "model": model,
         "noise": noise,
         "stimulus": stimulus,
@@ -295,5 +317,37 @@ class Calibrated(Saved):
         if self.inputs:
             del options["trials"]
             parts = self.model, self.noise, stimulus
-            return simulate_driven(parts, self.inputs, own, trials, duration=duration, **options)
+            return _simulate_driven(parts, self.inputs, own, trials, duration=duration, **options)
         return simulate(self.model, self.noise, stimulus, duration=duration, **options)
+
+
+def _simulate_driven(
+    parts: tuple[Any, Any, Any], inputs: Mapping[str, Any], trials: Sequence[Trial], n: int, **options: Any
+) -> neo.Block:
+    """n simulated trials of a neuron, noise and stimulus; trial k has the input spikes of trial k of `trials`, which repeat.
+
+    options : of `simulate`, with duration and dt
+    """
+    from ...brian.simulate import simulate
+
+    dt = float(options["dt"])
+    n_steps = round(float(options["duration"]) / dt)
+    neuron, noise, stimulus = parts
+    cells = Population(len(trials), neuron, noise=noise, stimulus=stimulus, name="neuron")
+    relays, projections = [], []
+    for k, (name, one) in enumerate(inputs.items()):
+        given = [arriving(one, trial.inputs[k], dt) for trial in trials]
+        values = np.stack([arrivals(*spikes, 0, n_steps) for spikes in given], axis=1)
+        signal = neo.AnalogSignal(values, units="dimensionless", sampling_period=dt * pq.s)
+        relay = Population(len(trials), Relay(), stimulus=Recorded(signal), name=name)
+        relays.append(relay)
+        kind = {"weight": one.weight, "synapse": one.synapse}
+        projections.append(Projection(relay, cells, rule=OneToOne(), name=name, **kind))
+    block = simulate(Network([*relays, cells], projections), trials=-(-n // len(trials)), **options)
+    every = [segment.spiketrains[-len(trials) :] for segment in block.segments]
+    result = neo.Block(**block.annotations)
+    for k in range(n):
+        segment = neo.Segment(name=f"trial {k}", index=k)
+        segment.spiketrains.append(every[k // len(trials)][k % len(trials)])
+        result.segments.append(segment)
+    return result

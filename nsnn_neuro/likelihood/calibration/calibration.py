@@ -7,25 +7,24 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 from scipy.stats import chi2
 
 from ...core.aliases import Progress
-from ...core.checks import check_seed, one_of, suggest_keywords, whole
+from ...core.checks import one_of, whole
 from ...core.errors import NsnnError
 from ...core.progress import progress_bar
-from ...measures import Estimate
 from ...models.noise import WhiteNoise
 from ..continuous.cells import Grid
 from ..continuous.conditional import check_start, log_likelihoods, probabilities, stimulus_of
 from ..continuous.trials import Trial, one_for_each, read_recordings
-from ..misfit import Predicted, misfit_table, neuron_cures, of_chances
-from ..scores import PerStep, Rescaled, Scored, check_level, fitted_warning, rescale, score_of
+from ..misfit import Predicted, neuron_cures, of_chances
+from ..scores import PerStep, check_level, fitted_warning
+from ..step_fit import Arguments, StepFit
 from ..synaptic_input import with_inputs
 from .calibrated import Calibrated
 from .limits import Profiler
 from .maximise import at_best, held
-from .undetermined import warn_flat, warn_limits
+from .undetermined import up_to_data, warn_flat, warn_limits
 
 _FLAT = 2.0  # nats: a fall that does not exclude a bound
 _WIDE = 0.1  # of the range: a stretch from a bound in which the likelihood is flat
@@ -56,7 +55,7 @@ class Profile:
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class SpikeCalibration(Calibrated, Scored):
+class SpikeCalibration(Calibrated, StepFit):
     """A calibrated neuron with a likelihood of its spikes."""
 
     log_likelihood: float
@@ -78,63 +77,28 @@ class SpikeCalibration(Calibrated, Scored):
         """Head and table, and what tests the assumptions, of which white noise is one."""
         return super().__repr__() + (_WHITE if isinstance(self.noise, WhiteNoise) else _ANY)
 
-    @suggest_keywords
-    def score(
-        self, trains: Any, signal: Any = None, *, inputs: Any = None, t_start: Any = None, t_stop: Any = None
-    ) -> Estimate:
-        """Bits per spike of these data over a homogeneous neuron, in steps of dt.
-
-            (log2 P(spikes) - log2 P0(spikes)) / n_spikes
-
-        Pass spikes that were not fitted, such as those after the fit's t_stop. P0 is a neuron with
-        the mean spike probability of *these* data. `se` is over 20 consecutive parts. Warns of spikes
-        that were fitted, as `NeuronFit.score`.
-
-        trains : spikes as for `calibrate`, fit.score(block, t_start=...); of several recordings a list
-            of as many
-        t_start, t_stop : as for `calibrate`
-        signal : of other data, in place of that of the fit's stimulus (see `under`): one signal, or
-            a list with that of each recording in `trains`; None: the stimulus of the fit, which has
-            to last as long
-        inputs : likewise the spikes of synaptic inputs: trains, or a dict of trains by name
-        """
-        return score_of(self.per_step(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop))
-
-    @suggest_keywords
-    def per_step(
-        self, trains: Any, signal: Any = None, *, inputs: Any = None, t_start: Any = None, t_stop: Any = None
-    ) -> PerStep:
-        """The log-likelihood of each step, trials in line; arguments as of `score`."""
-        fit = self._under(signal, inputs)
-        trials = fit._read(trains, t_start, t_stop)
+    def _per_step(self, given: Arguments) -> PerStep:
+        fit, trials = self._given(given)
         now, fitted = ([one.piece(self.dt) for one in some] for some in (trials, self._trials))
         logs, o = fit._steps(trials)[1:]
         return PerStep(logs, o, self.dt, fitted_warning(now, fitted, self.dt))
 
-    def rescaled(
-        self,
-        trains: Any = None,
-        signal: Any = None,
-        *,
-        inputs: Any = None,
-        t_start: Any = None,
-        t_stop: Any = None,
-        seed: int = 0,
-        n_seeds: int = 1,
-    ) -> Rescaled:
-        """Time-rescaling test of these spikes (None: the fitted ones).
+    def _silence(self, given: Arguments) -> tuple[np.ndarray, np.ndarray]:
+        fit, trials = self._given(given)
+        silence, _, o = fit._steps(trials)
+        return silence, o
 
-        p is uniform for spikes of the model that were not fitted.
+    def _tested(self, given: Arguments) -> tuple[list[Predicted], float, dict[str, str]]:
+        fit, trials = self._given(given)
+        return [fit._predicted(trial) for trial in trials], self.dt, neuron_cures(self._free.paths)
 
-        seed, n_seeds : as of `Rescaled.of`
-
-        Source: as of `Rescaled.of`
-        """
+    def _given(self, given: Arguments) -> tuple[Any, list[Trial]]:
+        """This fit with the signals and inputs of these arguments, and the trials."""
+        trains, signal, inputs, t_start, t_stop = given
         if trains is None and inputs is not None:
             raise NsnnError("inputs without trains: expected the spikes of the neuron in the same trials")
         fit = self._under(signal, inputs)
-        silence, _, o = fit._steps(fit._read(trains, t_start, t_stop))
-        return rescale(silence, o, check_seed(seed), n_seeds)
+        return fit, fit._read(trains, t_start, t_stop)
 
     def _under(self, signal: Any, inputs: Any) -> Any:
         """This fit with other signals, one or a list with that of each recording, and other inputs."""
@@ -145,40 +109,6 @@ class SpikeCalibration(Calibrated, Scored):
             one_for_each(signal, len(self.stimulus), "signal")
         each = [self.under(one, recording=k * several).stimulus for k, one in enumerate(signal)]
         return replace(self, stimulus=tuple(each)).under(None, inputs=inputs)
-
-    def misfit(
-        self,
-        trains: Any = None,
-        signal: Any = None,
-        *,
-        inputs: Any = None,
-        t_start: Any = None,
-        t_stop: Any = None,
-        alpha: float = 0.05,
-    ) -> pd.DataFrame:
-        """Test what the neuron misses: a row for each test, with advice where q is below alpha.
-
-        Score tests: do the spikes, beyond their probability, depend on the stimulus now and up to
-        200 ms ago and on its square, on earlier spikes over 3 to 500 ms, on another refractory time
-        (of a held `tau_refrac` above 0), on noise that outlasts a
-        spike ("noise": white noise does not), or on slow time? Parameters that were fitted are
-        accounted for. A test that they leave nothing to see has NaN.
-
-        trains, signal, inputs, t_start, t_stop : as of `rescaled`
-        alpha : share of false ones among the tests with advice, at most
-
-        Returns
-        -------
-        DataFrame : test, kind, lag (s), statistic (z; chi-square for df above 1), df, p, q (p after
-            Benjamini and Hochberg), advice. `plotting.misfit` draws it
-
-        Source: Rao 1948, doi 10.1017/S0305004100023987; Benjamini & Hochberg 1995, doi
-        10.1111/j.2517-6161.1995.tb02031.x
-        """
-        fit = self._under(signal, inputs)
-        trials = fit._read(trains, t_start, t_stop)
-        cures = neuron_cures(self._free.paths)
-        return misfit_table([fit._predicted(trial) for trial in trials], self.dt, alpha, cures)
 
     def _predicted(self, trial: Trial) -> Predicted:
         """The probabilities of a trial and their derivatives by the free parameters."""
@@ -300,13 +230,17 @@ class Calibration(SpikeCalibration):
                 low, high = (self._value(k, one.u) for one in pair)
                 limits[name] = low, high
             tell((done + 1) / len(names))
-        warn_limits(ends)
+        warn_limits(ends, self._up_to_data)
         return limits
 
     @property
     def _matter(self) -> np.ndarray:
         """The parameters with an effect."""
         return np.flatnonzero(~np.isposinf(np.diag(self._scaled)))
+
+    @property
+    def _up_to_data(self) -> list[str]:
+        return up_to_data(self._free, self._trials, self.noise, self.dt)
 
     def _profiler(self, n_jobs: int) -> Profiler:
         """Limits of the parameters with an effect."""
@@ -340,7 +274,9 @@ class Calibration(SpikeCalibration):
         n = whole(n_values, 3, "n_values", 101)
         interval = self._profiled([name], _drop(level), 1, lambda _: None)[name]
         top = float(self._u[k])
-        limits = np.array([self._place(k, value) if np.isfinite(value) else np.nan for value in interval])
+        ends = np.tile(free.values(self._u), (2, 1))
+        ends[:, k] = interval
+        limits = free.place(ends)[:, k]
         reach = np.where(np.isfinite(limits), 1.5 * np.abs(limits - top), 0.75)
         others = np.arange(len(free.names)) != k
         logs = {top: 0.0}
@@ -380,14 +316,8 @@ class Calibration(SpikeCalibration):
                     size, unit, _ = one.shown
                     where = "down" if sign < 0 else "up"
                     flat[one.name] = f"flat {where} to {self._value(k, end.u) / size:.3g} {unit}".rstrip()
-        warn_flat(flat)
+        warn_flat(flat, self._up_to_data)
         return replace(self, flat=flat)
-
-    def _place(self, k: int, value: float) -> float:
-        """The place from 0 to 1 of a value of parameter k."""
-        values = self._free.values(self._u)
-        values[k] = value
-        return float(self._free.place(values)[k])
 
     def _value(self, k: int, u: float) -> float:
         """The value in SI of parameter k at a place from 0 to 1."""

@@ -38,9 +38,8 @@ class FreeParameter:
     low: float  # SI
     high: float  # SI
     unit: str  # SI unit: "s", "V", ...
-    shown: tuple[
-        float, str, Any
-    ]  # unit of the bounds: its size in SI, its name, and itself if of `quantities`
+    # unit of the bounds: its size in SI, its name, and itself if of `quantities`
+    shown: tuple[float, str, Any]
 
     def quantity(self, values: Any) -> Any:
         """Values in SI with their unit."""

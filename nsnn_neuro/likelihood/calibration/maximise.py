@@ -21,6 +21,7 @@ _LIGHT = 1e-3  # damping without effect but on a ridge that is all but flat
 _FLAT = 1e-7  # Fisher information on a parameter scaled to its range, below which it doesn't matter
 _EDGE = 1e-9
 _ROUNDS = ((8, 5), (4, 10), (2, 40))  # of a search: how many ascents go on, by how many steps
+_ROUGHLY = 0.5  # nats, the tolerance of a search
 _STALLED = 4  # steps that together gain less than the tolerance end a climb whose damping is above 1
 _CLOSE = 0.05  # of the range: ascents at most so far apart are taken to be one
 _LONGEST = 0.25  # of the range: a step of second differences along a parameter that hardly matters
@@ -40,9 +41,8 @@ class Ascent:
     done: bool = False
     iterations: int = 0
     moved: np.ndarray | None = None  # (K,) the last step
-    information: np.ndarray | None = (
-        None  # (K, K) observed, such as on a coarse grid, in place of the scores'
-    )
+    # (K, K) observed, such as on a coarse grid, in place of the scores'
+    information: np.ndarray | None = None
     # steps that were taken, (K,), and how much the gradient fell over each, (K,)
     seen: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
 
@@ -60,7 +60,12 @@ def climb(function: Function, at: Ascent, n_steps: int, tolerance: float) -> Asc
         if at.done:
             break
         before = None if at.scores is None else at.gradient
-        _score(function, at)
+        if at.width is None:
+            at.width = np.full(len(at.u), _FIRST)
+        logs, steps = beside(function, at.u, at.width)
+        at.value = float(logs[-1].sum())
+        at.scores = ((logs[:-1] - logs[-1]) / steps[:, None]).T
+        at.width = widths((at.scores**2).sum(axis=0))
         if before is not None and at.moved is not None:
             at.seen.append((at.moved, before - at.gradient))
         _step(function, at, tolerance)
@@ -69,16 +74,6 @@ def climb(function: Function, at: Ascent, n_steps: int, tolerance: float) -> Asc
         if at.damping > 1 and values[-1] < values[max(-1 - _STALLED, -len(values))] + tolerance:
             at.done = True
     return at
-
-
-def _score(function: Function, at: Ascent) -> None:
-    """Value and scores at the point where it stands."""
-    if at.width is None:
-        at.width = np.full(len(at.u), _FIRST)
-    logs, steps = beside(function, at.u, at.width)
-    at.value = float(logs[-1].sum())
-    at.scores = ((logs[:-1] - logs[-1]) / steps[:, None]).T
-    at.width = widths((at.scores**2).sum(axis=0))
 
 
 def beside(function: Function, u: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -166,11 +161,7 @@ def at_best(function: Function, u: np.ndarray, some: np.ndarray, n_steps: int, t
 
 
 def search(
-    function: Function,
-    starts: np.ndarray,
-    tell: Callable[[float], object] = lambda _: None,
-    *,
-    tolerance: float = 0.5,
+    function: Function, starts: np.ndarray, tell: Callable[[float], object] = lambda _: None
 ) -> list[Ascent]:
     """The best ascents from starts (n, K): a few steps from many, more from ever fewer, as good starts may lead to poor maxima.
 
@@ -180,20 +171,15 @@ def search(
     done, whole = 0, sum(keep * n_steps for keep, n_steps in _ROUNDS)
     for keep, n_steps in _ROUNDS:
         for place, one in enumerate(ascents[:keep]):
-            ascents[place] = climb(function, one, n_steps, tolerance)
+            ascents[place] = climb(function, one, n_steps, _ROUGHLY)
             tell((done + (place + 1) * n_steps) / whole)
         done += keep * n_steps
-        ascents = _apart(sorted(ascents[:keep], key=lambda one: -one.value))
+        apart: list[Ascent] = []
+        for one in sorted(ascents[:keep], key=lambda one: -one.value):
+            if all(np.abs(one.u - other.u).max() > _CLOSE for other in apart):
+                apart.append(one)
+        ascents = apart
     return ascents
-
-
-def _apart(ascents: list[Ascent]) -> list[Ascent]:
-    """The ascents that are not close to an earlier one."""
-    kept: list[Ascent] = []
-    for one in ascents:
-        if all(np.abs(one.u - other.u).max() > _CLOSE for other in kept):
-            kept.append(one)
-    return kept
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,10 +10,20 @@ import numpy as np
 from ...core.errors import NsnnError
 from ...core.warn import FIT_RIGHT, warn
 from ...models.step_length import long_steps
+from ..continuous.conditional import longest_refractory
+from ..continuous.trials import Trial
+from .free_parameters import FreeParameters
 from .limits import Limit
 
 VARY = "give a stimulus that varies more"  # the cure besides a shorter `free`
 _HIGHER = 0.1  # nats
+REFRACTORY = "model.tau_refrac"
+
+
+def up_to_data(free: FreeParameters, trials: Sequence[Trial], noise: Any, dt: float) -> list[str]:
+    """The names of free parameters whose upper bound is the shortest interval: no wider one is possible."""
+    longest, _ = longest_refractory(trials, noise, dt)
+    return [one.name for one in free.each if one.path == REFRACTORY and one.high >= longest]
 
 
 def refuse_indistinct(names: Sequence[str], equal: str = "likelihood is", cure: str = VARY) -> NoReturn:
@@ -40,30 +50,42 @@ def warn_held(
     *,
     limits: str = "",
     what: str = "likelihood",
+    up_to_data: Sequence[str] = (),
 ) -> None:
     """Warn of parameters at a bound (u 0 or 1) and of idle ones; `limits` says where limits for all values of the former are."""
     for k in edge:
+        side, cure = "lower" if u[k] < 0.5 else "upper", "widen its bounds, or "
+        bound = f"{side} bound"
+        if side == "upper" and names[k] in up_to_data:
+            bound, cure = "upper bound, the shortest interval, beyond which the spikes are impossible", ""
         warn(
-            f"{names[k]} is at its {'lower' if u[k] < 0.5 else 'upper'} bound: its error is NaN, and the errors of the others "
-            f"are conditional on this value; widen its bounds, or take it out of free{limits}{FIT_RIGHT}bounds"
+            f"{names[k]} is at its {bound}: its error is NaN, and the errors of the others are conditional on this value; "
+            f"{cure}take it out of free{limits}{FIT_RIGHT}bounds"
         )
     for k in idle:
         warn(f"{names[k]} does not change the {what}: its error is inf; drop it from free{FIT_RIGHT}similar")
 
 
-def warn_flat(flat: Mapping[str, str]) -> None:
+def warn_flat(flat: Mapping[str, str], up_to_data: Sequence[str] = ()) -> None:
     """Warn of parameters, by name, whose profile likelihood does not exclude a bound."""
     if flat:
         what = ", ".join(f"{name} ({where})" for name, where in flat.items())
+        wider = [name for name in flat if name not in up_to_data]
+        some = f" of {', '.join(wider)}" if len(wider) < len(flat) else ""
+        cure = f"widen the bounds{some}, or " if wider else ""
         warn(
-            f"the likelihood falls by less than 2 nats: {what}; standard errors say little; widen the bounds, or {VARY}; limits: "
+            f"the likelihood falls by less than 2 nats: {what}; standard errors say little; {cure}{VARY}; limits: "
             f"fit.profile(name){FIT_RIGHT}flat"
         )
 
 
-def warn_limits(ends: Sequence[tuple[str, str, Limit]]) -> None:
+def warn_limits(ends: Sequence[tuple[str, str, Limit]], up_to_data: Sequence[str] = ()) -> None:
     """Warn of ends (name, "lower" or "upper", limit) that a bound cuts off, or that are wrong."""
-    cut = [f"{name} at its {side} bound" for name, side, one in ends if one.at_bound]
+    cut = [
+        f"{name} at its {side} bound"
+        for name, side, one in ends
+        if one.at_bound and not (side == "upper" and name in up_to_data)
+    ]
     if cut:
         warn(
             f"the profile likelihood has not ended for {', '.join(cut)}: these intervals hold only if the bounds do; widen "
@@ -78,14 +100,6 @@ def warn_limits(ends: Sequence[tuple[str, str, Limit]]) -> None:
             f"the likelihood is {gained:.2g} nats higher for another {name}: the fit is not the maximum, and intervals do not "
             "hold; calibrate again with another seed, or with values of the model closer to it"
         )
-
-
-def warn_alone(name: str) -> None:
-    """Warn of a parameter that one block of time determines alone, so that it has no error."""
-    warn(
-        f"{name} is determined by one stretch of the recording alone: its error is inf, and the errors of the others hold for this "
-        "value; record longer, with a current that varies more, or take it out of free"
-    )
 
 
 def warn_fast(neuron: Any, dt: float) -> None:

@@ -46,7 +46,8 @@ _INPUT_STEP, _MEMBRANE_STEP, _INTERVAL_STEP, _CROSSING_STEP = 0.15, 0.03, 0.03, 
 _CELL, _LAYER_CELL, _CROSSING_CELL = 0.1, 0.5, 0.15
 _FEWEST_LEVELS, _LEVELS, _MOST_LEVELS, _MOST_INPUT_CELLS = 12, 18, 96, 640
 _LEVELS_APART = 1.0  # standard deviations of the change of an input over an interval
-_INPUT_REACH = 4.5
+INPUT_REACH = 4.5
+"""`_REACH` with an Ornstein-Uhlenbeck input."""
 _LONGER = 1.5  # a step that still holds for a shorter one
 _MOST_PAIRS = 1e9  # of steps of the integral equation: some 10 s
 
@@ -105,11 +106,6 @@ def common(grids: Iterable[Grid]) -> Grid:
     return Grid(n_cells, n_parts or 1, stride, integral, n_levels or None)
 
 
-def lowest(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> float:
-    """The lowest voltage that has a cell with an Ornstein-Uhlenbeck input."""
-    return _range(membrane, parts, sigma, dt, _INPUT_REACH)[1]
-
-
 def with_input(membrane: Membrane, parts: Stretches, noise: OUNoise, dt: float, detail: float = 1.0) -> Grid:
     """A grid for an Ornstein-Uhlenbeck input: for a fit, with detail 0.5 for a search, with `PROBABILITIES` for single ones.
 
@@ -120,7 +116,7 @@ def with_input(membrane: Membrane, parts: Stretches, noise: OUNoise, dt: float, 
             f"tau_noise = {1e3 * memory:.3g} ms with dt = {1e3 * dt:g} ms: expected at least {1e3 * dt / _MOST_PARTS:.2g} ms for a "
             "likelihood; use WhiteNoise, the limit of short correlations, or a smaller dt"
         )
-    points, bottom = _range(membrane, parts, sigma, dt, _INPUT_REACH)
+    points, bottom = voltages(membrane, parts, sigma, dt, INPUT_REACH)
     deviation, time = crossings(_path(membrane, parts, points, dt), sigma**2)
     known = np.isfinite(deviation)
     early = float(np.quantile(time[known], 0.05)) if known.any() else tau
@@ -141,7 +137,7 @@ def with_input(membrane: Membrane, parts: Stretches, noise: OUNoise, dt: float, 
 def cells(membrane: Membrane, parts: Stretches, sigma: float, dt: float, n_cells: int | None) -> np.ndarray:
     """The faces of the cells, ascending to the threshold, (n_cells + 1,)."""
     top = membrane.threshold
-    points, bottom = _range(membrane, parts, sigma, dt)
+    points, bottom = voltages(membrane, parts, sigma, dt)
     if n_cells is None:
         n_cells = _per_sigma(membrane, bottom, sigma)
     if membrane.nonlinear:
@@ -156,7 +152,7 @@ def enough(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> Gri
     Cells need no upwind fluxes at the threshold under strong drives. They blur a density that is narrow on its way there; then the
     integral equation takes their place if the drive is steady."""
     top = membrane.threshold
-    points, bottom = _range(membrane, parts, sigma, dt)
+    points, bottom = voltages(membrane, parts, sigma, dt)
     deviation, time = crossings(_path(membrane, parts, points, dt), sigma**2)
     narrow = np.mean(deviation < _REGULAR * time) > _SOME if len(time) else False
     if narrow and _steady(membrane, sigma, dt):
@@ -175,7 +171,7 @@ def enough(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> Gri
 
 def automatic(membrane: Membrane, parts: Stretches, sigma: float, dt: float, n_cells: int | None) -> Grid:
     """A grid whose error of the survival is about 1e-4: without cells, if none are asked for and the membrane is linear."""
-    points, bottom = _range(membrane, parts, sigma, dt)
+    points, bottom = voltages(membrane, parts, sigma, dt)
     n_parts = _parts(membrane, parts, points, sigma, dt)
     if n_cells is not None:
         return Grid(n_cells, n_parts)
@@ -257,7 +253,7 @@ def _parts(membrane: Membrane, parts: Stretches, points: np.ndarray, sigma: floa
     return _odd(float(np.quantile(moved, 0.95)) / (_MOTION * sigma)) if moved.size else 1
 
 
-def _range(
+def voltages(
     membrane: Membrane, parts: Stretches, sigma: float, dt: float, reach: float = _REACH
 ) -> tuple[np.ndarray, float]:
     """Voltages up to the threshold, (513,) or, as enough for a line, (2,), and the lowest one that has a cell."""

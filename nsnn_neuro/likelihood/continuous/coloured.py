@@ -194,10 +194,8 @@ def _follow(
     _transitions(weight, basis, fade * stride, moves)
     wanted = chance.shape[0] > 0
     joined = drive.shape[0] // chance.shape[1] if wanted else 1
-    q, spiked = (
-        weight.copy(),
-        -1.0,
-    )  # density of the input, and the part of a step at which the last spike was
+    # density of the input, and the part of a step at which the last spike was
+    q, spiked = weight.copy(), -1.0
     for s in range(first.shape[0]):
         n = n_steps[s]
         if n <= 0:

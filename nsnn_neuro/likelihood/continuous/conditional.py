@@ -15,6 +15,7 @@ from ...models.escape import EscapeNoise
 from ...models.noise import OUNoise, WhiteNoise
 from ...models.stimuli import Stimulus
 from .cells import (
+    INPUT_REACH,
     PROBABILITIES,
     Grid,
     automatic,
@@ -22,13 +23,13 @@ from .cells import (
     check_resolved,
     common,
     enough,
-    lowest,
+    voltages,
     with_input,
 )
 from .coloured import follow
 from .density import march
 from .escape import logs_of_steps, spike_chances
-from .given_spikes import CURE, Membrane, Stretches, check_neuron, membrane, stretches
+from .given_spikes import CURE, Membrane, Stretches, at_middle, check_neuron, membrane, stretches
 from .passage import passages
 from .synaptic import synaptic
 from .trials import Trial
@@ -103,6 +104,12 @@ def check_start(stimulus: Any, trials: Sequence[Trial], dt: float) -> None:
             )
 
 
+def longest_refractory(trials: Sequence[Trial], noise: Any, dt: float) -> tuple[float, int]:
+    """The longest tau_refrac (s) that the intervals between spikes allow, and the number of these intervals."""
+    gaps = np.concatenate([np.diff(np.flatnonzero(trial.o)) for trial in trials])
+    return (gaps.min(initial=np.iinfo(int).max) - (not at_middle(noise))) * dt, len(gaps)
+
+
 def log_likelihoods(
     rows: Sequence[Parts],
     trials: Sequence[Trial],
@@ -152,15 +159,14 @@ def probabilities(
     *,
     start: float | None = None,
     in_parts: bool = False,
-    drives: dict[Any, Any] | None = None,
 ) -> np.ndarray:
     """The probability of a spike in each step, (n_steps,), or with `in_parts` in each part, given those before; 0 while refractory.
 
-    `start` replaces the voltage at the start of the trial; `drives` are those known in this trial, to which this one is added."""
+    `start` replaces the voltage at the start of the trial."""
     noise = parts[1]
 
     def given(n_parts: int) -> tuple[Membrane, Stretches]:
-        path, free = _free(parts, trial, dt, n_parts, drives=drives)
+        path, free = _free(parts, trial, dt, n_parts)
         if start is not None:
             free = replace(free, start=np.where(free.first == 0, start - path.lift[0], free.start))
         return path, free
@@ -189,8 +195,7 @@ def _free(
     drives: dict[Any, Any] | None = None,
 ) -> tuple[Membrane, Stretches]:
     neuron, noise, stimulus, *synapses = parts
-    middle = not (isinstance(noise, EscapeNoise) and noise.family is not None)
-    own = stimulus_of(trial, stimulus)
+    middle, own = at_middle(noise), stimulus_of(trial, stimulus)
     inputs = synaptic(synapses, trial, dt, n_parts, known if drives is None else drives) if synapses else None
     shared: dict[str, Any] = {"known": known, "drives": drives, "inputs": inputs, "noise": noise}
     path = membrane(neuron, own, trial.o, dt, middle=middle, n_parts=n_parts, **shared)
@@ -263,7 +268,7 @@ def _march(
     if grid.n_levels:
         of_rows = np.zeros((len(items), len(rows[0][0])))
         for r, (item, noise, sigma) in enumerate(zip(items, noises, sigmas, strict=True)):
-            bottom = lowest(*item, sigma, dt)
+            _, bottom = voltages(*item, sigma, dt, INPUT_REACH)
             follow(rows[r][:-1], item[0], noise, bottom, dt, grid, of_rows[r], chance[r : r + 1])
         return of_rows
     lanes = [np.concatenate(lane) for lane in zip(*rows, strict=True)]

@@ -25,6 +25,7 @@ import numpy as np
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ...core.parameters import Model
+from ...models.escape import EscapeNoise
 from ...models.neurons import ConductanceBased, IntegrateAndFire
 from ...models.neurons.expressions import STATEMENT, names_in, statements, value_of
 from ...models.neurons.refractory import initial_voltage, release
@@ -123,6 +124,11 @@ def check_neuron(neuron: Any) -> None:
             )
     if neuron.moving and neuron.nonlinear is not None:
         raise NsnnError(f"model = {who}(...), a nonlinear membrane with a moving threshold: {expected}")
+
+
+def at_middle(noise: Any) -> bool:
+    """Whether a spike counts as at the middle of its step, or, as with an escape family, at its end."""
+    return not (isinstance(noise, EscapeNoise) and noise.family is not None)
 
 
 def membrane(

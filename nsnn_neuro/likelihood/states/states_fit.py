@@ -60,11 +60,9 @@ class StatesFit(NeuronFit):
         first, second, *rows = super().__repr__().split("\n")
         k, states = self.model.n_states, []
         for j, row in self.table.iterrows():
-            dwell = (
-                f"stays {row.dwell:.3g} s (95 %: {row.dwell_low:.2g} to {row.dwell_high:.2g} s), "
-                if k > 1
-                else ""
-            )
+            dwell = ""
+            if k > 1:
+                dwell = f"stays {row.dwell:.3g} s (95 %: {row.dwell_low:.2g} to {row.dwell_high:.2g} s), "
             share = f"{row.share:.0%} of the time in {row.visits:.0f} visits"
             rate = f"{row.rate:.3g} Hz (95 %: {row.rate_low:.3g} to {row.rate_high:.3g} Hz)"
             states.append(f"  state {j}: {rate}, {dwell}{share}")
@@ -166,11 +164,6 @@ class StatesFit(NeuronFit):
         """Parameters are not accounted for: true fits have large p more often than small ones."""
         silence = self.model.probability(self.values, data)[0]
         return of_events(silence, data, np.empty((len(data.o), 0)) if signal is None else signal)
-
-    def _given(self, *given: Any) -> StatesData:
-        data = super()._given(*given)
-        assert isinstance(data, StatesData)
-        return data
 
     def posterior(
         self,

@@ -272,15 +272,11 @@ class StatesModel(NeuronModel):
         assert isinstance(data, StatesData)
         now, (few, row) = self.expect(p, data, smooth=False), data.distinct
         before = np.roll(now.posterior, 1, axis=0)
-        ahead = (
-            np.einsum("ti,tij->tj", before, now.transition)
-            if len(now.transition) > 1
-            else before @ now.transition[0]
-        )
+        moves = now.transition
+        ahead = np.einsum("ti,tij->tj", before, moves) if len(moves) > 1 else before @ moves[0]
         ahead[data.begins] = now.first
-        each = np.stack(
-            [np.stack(self.cell.probability(q, few)) for q in self.split(p)[0]]
-        )  # (n_states, 2, n)
+        # (n_states, 2, n)
+        each = np.stack([np.stack(self.cell.probability(q, few)) for q in self.split(p)[0]])
         silence, events = logsumexp(np.log(np.maximum(ahead.T, _LEAST))[:, None] + each[..., row], axis=0)
         return silence, events
 

@@ -88,17 +88,14 @@ def _start(
     k, rate, n = model.n_states, float(data.o[data.free].mean()), len(data.o)
     least, most = np.log(max(2.0, 1 / rate)), np.log(max(4.0, n / (2 * k)))
     if rng is None:
-        factors, dwell, gains = (
-            np.exp(_SPREAD * np.linspace(-1, 1, k)),
-            np.exp((least + most) / 2),
-            np.ones(k),
-        )
+        factors, gains = np.exp(_SPREAD * np.linspace(-1, 1, k)), np.ones(k)
+        dwell = np.exp((least + most) / 2)
     else:
         factors, gains = np.exp(_SPREAD * rng.normal(size=k)), rng.uniform(0.5, 1.5, k)
         dwell = np.exp(rng.uniform(least, most))
-    rates = (
-        rate * factors if isinstance(model.family, Poisson) else np.minimum(rate * factors, (1 + rate) / 2)
-    )
+    rates = rate * factors
+    if not isinstance(model.family, Poisson):
+        rates = np.minimum(rates, (1 + rate) / 2)
     states = np.outer(gains, q)
     states[:, 0] = [q[0] + quantile(model.family, one) - quantile(model.family, rate) for one in rates]
     odds = np.full((k, k, 1), np.log(1 / ((dwell - 1) * max(k - 1, 1))))

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from scipy.linalg import eigh
 
+from ...core.warn import warn
 from ..calibration.free_parameters import FreeParameters
 from ..calibration.maximise import FLAT_RIDGE, ridge
-from ..calibration.undetermined import warn_alone
 from ..continuous.conditional import Parts, escape_logs
 from .membrane import Regression, released_earlier
 from .samples import Samples
@@ -94,7 +94,10 @@ def two_step_errors(
     alone = [k for part in (membrane, m1 + inner) for k in _alone(slopes[used], part)]
     names = [*first.names, *["the series resistance"] * (m1 - n1), *both.names[n1:]]
     for k in alone:
-        warn_alone(names[k])
+        warn(
+            f"{names[k]} is determined by one stretch of the recording alone: its error is inf, and the errors of the others hold "
+            "for this value; record longer, with a current that varies more, or take it out of free"
+        )
     kept = np.array([k for k in (*membrane, *(m1 + inner)) if k not in alone], dtype=int)
     full, freedom, shared = np.full((m, m), np.nan), np.full(m, np.nan), np.full(m, np.nan)
     full[alone, :] = full[:, alone] = shared[alone] = 0.0

@@ -15,13 +15,12 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from ...core.errors import NsnnError
-from ...models.escape import EscapeNoise
 from ..calibration.free_parameters import FreeParameters
 from ..calibration.maximise import FLAT_RIDGE, ridge
 from ..calibration.undetermined import refuse_indistinct
 from ..continuous.conditional import Parts, stimulus_of
 from ..continuous.escape import paths
-from ..continuous.given_spikes import membrane, stretches
+from ..continuous.given_spikes import at_middle, membrane, stretches
 from ..continuous.trials import Trial
 from .samples import Samples
 
@@ -38,16 +37,15 @@ _MV = 1e3
 def noise_free(parts: Parts, trial: Trial, dt: float, start: float) -> tuple[np.ndarray, np.ndarray]:
     """The membrane (V) at the start of steps given the spikes and its start (V), and where it moves freely."""
     neuron, noise, stimulus = parts
-    middle = not (isinstance(noise, EscapeNoise) and noise.family is not None)
+    middle = at_middle(noise)
     path = membrane(neuron, stimulus_of(trial, stimulus), trial.o, dt, middle=middle, lifted=False)
     free = stretches(neuron, path.lift, trial.o, dt, middle=middle, t_start=trial.t_start)
     free = replace(free, start=np.where(free.first == 0, start, free.start))
     given = free.first, free.n_steps, free.length, free.start, path.drive
     before, _, length = paths(*given, path.tau / dt, path.leaky, path.load, path.kick)
     inside = length > 0
-    inside[free.first[free.first < len(trial.o)]] = (
-        False  # the membrane is released within this step, or starts there
-    )
+    # the membrane is released within these steps, or starts there
+    inside[free.first[free.first < len(trial.o)]] = False
     return before, inside
 
 

@@ -17,10 +17,10 @@ from ...models.escape import EscapeNoise
 from ...models.neurons.expressions import STATEMENT, names_in, statements
 from ...models.parameter_names import replaced
 from ...models.stimuli import Filtered
-from ..calibration.calibrated import Given, count_spikes, estimates, gain_per_spike
+from ..calibration.calibrated import Given, count_spikes, estimates
 from ..calibration.free_parameters import FreeParameter, FreeParameters, full_path, read_free, value_at
 from ..calibration.maximise import FLAT_RIDGE, Ascent, Curvature, climb, curvature, ridge, search
-from ..calibration.undetermined import refuse_indistinct, warn_held, warn_similar
+from ..calibration.undetermined import REFRACTORY, refuse_indistinct, warn_held, warn_similar
 from ..continuous.conditional import Parts, check_parts
 from ..continuous.trials import searched
 from .errors import block_logs, two_step_errors
@@ -29,7 +29,6 @@ from .samples import Samples, read_samples
 from .spikes import end_of_spike
 from .voltage_calibration import VoltageCalibration
 
-_REFRACTORY = "model.tau_refrac"
 _ABOVE = 1e-4  # V, of the threshold above the reset
 _N_STARTS = 15
 # smallest eigenvalue of the scaled information: joint errors are some thirty times the single ones
@@ -84,9 +83,8 @@ def _check(parts: Parts) -> None:
 
 def _bounds(parts: Parts, free: Any, samples: Samples) -> dict[str, Any]:
     """Path -> bounds of free parameters; defaults for None, later ones for the threshold."""
-    refractory = {_REFRACTORY: (samples.dt * pq.s, 10 * pq.ms)}
-    default = refractory | {full_path(name): pair for name, pair in membrane_bounds(parts, samples).items()}
-    later = {full_path(name): None for name in threshold_bounds(parts)}
+    default = {REFRACTORY: (samples.dt * pq.s, 10 * pq.ms), **_membrane_bounds(parts, samples)}
+    later = dict.fromkeys(_threshold_bounds(parts))
     if free is None:
         return default | later
     if not isinstance(free, Mapping) or not free:
@@ -107,12 +105,12 @@ def _bounds(parts: Parts, free: Any, samples: Samples) -> dict[str, Any]:
 
 def _refractory(parts: Parts, chosen: dict[str, Any], samples: Samples) -> FreeParameters:
     """tau_refrac, where it is free, at the duration of the mean spike."""
-    if _REFRACTORY not in chosen:
+    if REFRACTORY not in chosen:
         return FreeParameters(parts, ())
-    free = _read({_REFRACTORY: chosen[_REFRACTORY]}, parts)
+    free = _read({REFRACTORY: chosen[REFRACTORY]}, parts)
     steps = [np.flatnonzero(trial.o) for trial in samples.trials]
     time = float(np.clip(end_of_spike(samples.values, steps, samples.dt), free.low[0], free.high[0]))
-    model = replaced(parts[0], "model", {_REFRACTORY: units.pq_quantity(time, "s")})
+    model = replaced(parts[0], "model", {REFRACTORY: units.pq_quantity(time, "s")})
     return replace(free, parts=(model, parts[1], parts[2]))
 
 
@@ -128,7 +126,7 @@ def _split(parts: Parts, chosen: dict[str, Any]) -> tuple[FreeParameters, FreePa
     """The free parameters of the voltage between spikes, and the rest without threshold: by the equations, whatever the values."""
     # out of the way of v_reset, which has to be below it whatever its value
     high = _with_threshold(parts, 1.0)
-    later = (f"model.{parts[0].threshold}", _REFRACTORY)
+    later = (f"model.{parts[0].threshold}", REFRACTORY)
     free = _read(
         {path: pair for path, pair in chosen.items() if path not in later and pair is not None}, high
     )
@@ -155,8 +153,7 @@ def _of_membrane(neuron: Any) -> set[str]:
 
 def _second(parts: Parts, rest: FreeParameters, chosen: dict[str, Any]) -> FreeParameters:
     """The free parameters of the spikes alone; the threshold's bounds begin above the reset."""
-    default = {full_path(name): pair for name, pair in threshold_bounds(parts).items()}
-    threshold, given = f"model.{parts[0].threshold}", {}
+    default, threshold, given = _threshold_bounds(parts), f"model.{parts[0].threshold}", {}
     for path, pair in chosen.items():
         if path == threshold and isinstance(pair, tuple | list) and len(pair) == 2:
             lowest, low = default[path][0], units.si(pair[0], "V", f"free[{path.removeprefix('model.')!r}]")
@@ -221,23 +218,18 @@ def _result(
     idle = len(first.names) + bent.idle
     two[idle, :] = two[:, idle] = 0.0
     two[idle, idle] = np.inf
-    own = np.array([k for k, path in enumerate(free.paths) if path != _REFRACTORY], dtype=int)
+    own = np.array([k for k, path in enumerate(free.paths) if path != REFRACTORY], dtype=int)
     scaled, freedom = np.full((len(free.each),) * 2, np.nan), np.full(len(free.each), np.nan)
     scaled[np.ix_(own, own)], freedom[own] = two, own_freedom
     u = np.clip(free.place(np.array([value_at(parts, path) for path in free.paths])), 0.0, 1.0)
     slopes = free.slopes(u)
     if refractory.each:
-        k = free.paths.index(_REFRACTORY)
+        k = free.paths.index(REFRACTORY)
         scaled[k, k], freedom[k] = (sample / slopes[k]) ** 2, np.inf
         scaled[k, own] = scaled[own, k] = shared / slopes[k]
     explained, error = difference(parts, samples, fitted.series)
     return VoltageCalibration(
-        **estimates(free, u, scaled, parts),
-        log_likelihood=at.value,
-        bits_per_spike=gain_per_spike(at.value, samples.trials),
-        n_spikes=sum(trial.n_spikes for trial in samples.trials),
-        dt=samples.dt,
-        _trials=samples.trials,
+        **estimates(free, u, scaled, samples.trials, samples.dt, parts=parts, log_likelihood=at.value),
         variance_explained=explained,
         voltage_error=error,
         series_resistance=fitted.series,
@@ -246,32 +238,32 @@ def _result(
     )
 
 
-def membrane_bounds(parts: Parts, samples: Samples) -> dict[str, tuple[Any, Any]]:
-    """Name -> bounds of what the voltage between spikes determines."""
+def _membrane_bounds(parts: Parts, samples: Samples) -> dict[str, tuple[Any, Any]]:
+    """Path -> bounds of what the voltage between spikes determines."""
     neuron, stimulus = parts[0], parts[2][0] if isinstance(parts[2], tuple) else parts[2]
     v = np.concatenate(samples.values)
     low, middle, high = (float(x) for x in np.percentile(v, [0.1, 50, 99]))
     fields = {field.name for field in neuron.parameter_fields()}
-    bounds = {"tau_m": _quantities(0.3e-3, 0.3, "s")}
+    bounds = {"model.tau_m": _quantities(0.3e-3, 0.3, "s")}
     if "v_rest" in fields:
-        bounds["v_rest"] = _quantities(middle - 0.06, middle + 0.04, "V")
-    bounds["v_reset"] = _quantities(low - 0.03, high + 0.03, "V")
+        bounds["model.v_rest"] = _quantities(middle - 0.06, middle + 0.04, "V")
+    bounds["model.v_reset"] = _quantities(low - 0.03, high + 0.03, "V")
     if isinstance(stimulus, Filtered) and samples.current is not None:
         guess = float(np.std(np.clip(v, low, high)) / np.std(np.concatenate(samples.current)))
         unit = "ohm" if stimulus.unit("gain") == "ohm" else "V"
         bounds["stimulus.gain"] = _quantities(guess / _RATIO, guess * _RATIO, unit)
     for name in _jumps(neuron, moving=False):
-        bounds[name] = _quantities(-0.03, 0.05, "V")
+        bounds[f"model.{name}"] = _quantities(-0.03, 0.05, "V")
     return bounds
 
 
-def threshold_bounds(parts: Parts) -> dict[str, tuple[Any, Any]]:
-    """Name -> bounds of what the spikes determine, given the membrane."""
+def _threshold_bounds(parts: Parts) -> dict[str, tuple[Any, Any]]:
+    """Path -> bounds of what the spikes determine, given the membrane."""
     neuron, noise, _ = parts
     reset = float(neuron.si("v_reset"))
-    bounds = {neuron.threshold: _quantities(reset + 1e-4, reset + 0.1, "V")}
+    bounds = {f"model.{neuron.threshold}": _quantities(reset + 1e-4, reset + 0.1, "V")}
     for name in _jumps(neuron, moving=True):
-        bounds[name] = _quantities(-0.05, 0.1, "V")
+        bounds[f"model.{name}"] = _quantities(-0.05, 0.1, "V")
     # the rate of a hazard does what the threshold does
     scale = next((f.name for f in noise.law.parameter_fields() if "V" in f.metadata["units"]), None)
     if scale is not None:
