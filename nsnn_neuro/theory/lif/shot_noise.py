@@ -24,6 +24,7 @@ from scipy.sparse.linalg import splu
 from ...core import units
 from ...core.aliases import Time, Voltage
 from ...core.errors import NsnnError
+from ...models.noise import Noise
 from ..arguments import expect, neuron_times, out, plain, voltages
 
 _BARRIER = 36.0  # the probability of a free membrane below the lowest node is at most exp(-36)
@@ -122,6 +123,13 @@ def _frequency(value: Any, name: str, tau_m: Any) -> np.ndarray:
 
 def _moments(mu, weight, rate, weight_inh, rate_inh, tau_m, v_thresh, v_reset, tau_refrac, with_cv):
     """Mean and variance of the first-passage time from v_reset, and tau_refrac, broadcast, SI."""
+    numbers = {"mu": mu, "weight": weight, "rate": rate, "weight_inh": weight_inh, "rate_inh": rate_inh}
+    for name, value in numbers.items():
+        if isinstance(value, Noise):
+            raise NsnnError(
+                f"{name} = {units.shown(value)}: expected a number or a quantity; give weight=noise.weight and "
+                "rate=noise.n * noise.rate of a PoissonInput through DeltaSynapse(), or use shot_noise_moments or simulate"
+            )
     if units.unit_of(weight_inh) == "1" and not np.any(plain(weight_inh, "weight_inh")):
         weight_inh = 0 * weight
     mean, up, down, theta, reset = voltages(
