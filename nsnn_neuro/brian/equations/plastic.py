@@ -116,7 +116,11 @@ def plastic_synapses(
         )
     own |= _read(text, target, names) | {"w": weight}
     states = [f"{weight} : {BRIAN_UNIT[unit]}", *(substitute(line, own) for line in text.states)]
-    transmit, arrived = _transmit(source, graded, on_pre, names["u"], weight)
+    if graded is not None:
+        _variable(source, graded, "graded", "source")
+    arrived = f"{graded}_pre" if graded else "1"
+    if on_pre is None:
+        on_pre = f"{membrane}_post += {weight}" + (f" * {arrived}" if graded else "")
     held = _held(target, names["u"])
     if text.at_start and "not_refractory" in target.variables and not held:
         raise NsnnError(
@@ -138,8 +142,11 @@ def plastic_synapses(
         learn = [substitute(line, {"pre": "arrived"}) for line in learn]
         learn.append("arrived = 0")
     if bounds is not None:
-        clip = _clip(bounds, weight, unit, namespace)
-        learn, fired, firing = (_bounded(lines, weight, clip) for lines in (learn, fired, firing))
+        clip, changes = _clip(bounds, weight, unit, namespace), re.compile(rf"{weight} *[-+*/]?=")
+        learn, fired, firing = (
+            [x for line in lines for x in ([line, clip] if changes.match(line) else [line])]
+            for lines in (learn, fired, firing)
+        )
     _apart(states, target)
     if feedback is not None:
         states.append(_backward(rule, text, source, feedback, own))
@@ -147,7 +154,7 @@ def plastic_synapses(
         source,
         target,
         "\n".join(states),
-        on_pre="\n".join([*transmit, *fired]) or None,
+        on_pre="\n".join(filter(None, [on_pre, *fired])) or None,
         on_post="\n".join(firing) or None,
         namespace=namespace,
         clock=_clock(target),
@@ -266,17 +273,6 @@ def _variable(group: Any, name: str, argument: str, end: str, unit: str = "1") -
         )
 
 
-def _transmit(
-    source: Any, graded: str | None, on_pre: str | None, membrane: str, weight: str
-) -> tuple[list[str], str]:
-    """Text of the effect of a spike on the target, and of its graded value."""
-    if graded is not None:
-        _variable(source, graded, "graded", "source")
-    if on_pre is None:
-        on_pre = f"{membrane}_post += {weight}" + (f" * {graded}_pre" if graded else "")
-    return ([on_pre] if on_pre else []), (f"{graded}_pre" if graded else "1")
-
-
 def _backward(rule: Plasticity, text: RuleText, source: Any, feedback: str, own: dict[str, str]) -> str:
     if not text.backward:
         raise NsnnError(
@@ -309,8 +305,3 @@ def _clip(bounds: tuple[Any, Any], weight: str, unit: str, namespace: dict[str, 
     for name, value in (("rule_low", low), ("rule_high", high)):
         namespace[name] = units.brian(value, unit) if unit != "1" else value
     return f"{weight} = clip({weight}, rule_low, rule_high)"
-
-
-def _bounded(lines: list[str], weight: str, clip: str) -> list[str]:
-    changes = re.compile(rf"{weight} *[-+*/]?=")
-    return [x for line in lines for x in ([line, clip] if changes.match(line) else [line])]
