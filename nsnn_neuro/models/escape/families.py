@@ -246,3 +246,7 @@ class FastSigmoid(_OneScale):
     def _cdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
         tail = 0.5 / (1 + scale * np.abs(x))
         return np.where(x < 0, tail, 1 - tail)
+
+
+FAMILIES: tuple[type[Family], ...] = (Gaussian, Logistic, Uniform, Triangular, Cauchy, FastSigmoid)
+"""those of the package, which files may name"""
