@@ -38,14 +38,6 @@ class Law:
     noise, or None; width : standard deviation of a Gaussian density that replaces the family's in the backward pass, or None
     """
 
-    beta: Any
-    detached: bool
-    family: Family
-    hard: bool
-    mean_field: bool
-    noisy: bool
-    theta: Any
-
     def __init__(
         self,
         family: Family,
