@@ -9,8 +9,6 @@ with tau = dt / (1 - beta), r = 1 / (1 - beta), v_leak = v_reset = 0 and v_thres
 dv/dt = r I with r = 1 / dt. NIR has neither noise nor a reset by subtraction. Both, and beta itself, are in the metadata of the
 node, as a text in JSON under the key "nsnn_neuro". `Delays` of inputs are a `Delay` in seconds; their step and longest delay are in
 the metadata of the graph, since nir reads none of a Delay. Needs nir.
-
-Source: Pedersen et al. 2024, doi 10.1038/s41467-024-52259-9
 """
 
 from __future__ import annotations

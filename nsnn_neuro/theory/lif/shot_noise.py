@@ -9,8 +9,6 @@ with m = s = 0 at and above the threshold (the second equation avoids difference
 the excitatory jump. Each node is connected to its neighbour towards mu; the path between them is integrated exactly along the
 drift, with linear interpolation of the values after jumps. So kinks of m are on nodes, all coefficients are positive, and errors
 fall as the spacing squared. Richardson extrapolation follows.
-
-Source: Tuckwell 1988, Introduction to Theoretical Neurobiology 2, ch. 9 (the backward equations)
 """
 
 from __future__ import annotations
@@ -63,7 +61,8 @@ def shot_noise_rate(
     NsnnError : jumps so small (1/2,500 of the range of the membrane) that `siegert_rate` applies; a rate below about 1e-9/tau_m,
         where rounding errors exceed 1e-4
 
-    Source: Richardson & Swarbrick 2010, doi 10.1103/PhysRevLett.105.178102 (the model); Tuckwell 1988, ch. 9 (the equations)
+    Source: Richardson & Swarbrick 2010, doi 10.1103/PhysRevLett.105.178102 (the model); Tuckwell 1988, Introduction to Theoretical
+    Neurobiology 2, ch. 9 (the equations)
 
     >>> from brian2 import Hz, mV, ms
     >>> cell = dict(tau_m=20*ms, v_thresh=20*mV, v_reset=10*mV, tau_refrac=2*ms)
