@@ -9,8 +9,9 @@ The flux at v_spike (f + s z > 0 there, and P = 0 where f + s z < 0) has the dis
 evolves freely, it re-enters at v_reset. The discretisation is a Galerkin method with discontinuous polynomials of degree 2 and
 upwind flux in V, and continuous polynomials of degree 3 in z. It conserves probability, mean and variance of z to rounding.
 Integrals over elements in which the sign of f + s z changes are split there. At v_spike P rises as the square root of the distance
-from f + s z = 0 (Doering et al. 1987, doi 10.1103/PhysRevLett.59.2129), so the mesh is graded towards that point and towards v_reset. Rate and CV are functionals of
-P; their error is a product of primal and adjoint errors and falls much faster than that of P.
+from f + s z = 0 (Doering et al. 1987, doi 10.1103/PhysRevLett.59.2129), so the mesh is graded towards that point and towards
+v_reset. Rate and CV are functionals of P; their error is a product of primal and adjoint errors and falls much faster than that of
+P.
 
 With A the operator of one interval (no re-entry), A G1 = (entry law) and A G2 = G1 give the moments int G1 and 2 int G2 of the
 passage time; the entry law is the stationary vector of the matrix that maps the distribution of z at a spike to that at the next
