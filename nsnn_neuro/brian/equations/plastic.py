@@ -121,7 +121,9 @@ def plastic_synapses(
     arrived = f"{graded}_pre" if graded else "1"
     if on_pre is None:
         on_pre = f"{membrane}_post += {weight}" + (f" * {arrived}" if graded else "")
-    held = _held(target, names["u"])
+    # whether the membrane is constant during the refractory time, when Brian2 also ignores input
+    held = "not_refractory" in target.variables and names["u"] in target.variables
+    held = held and target.variables[names["u"]].conditional_write is not None
     if text.at_start and "not_refractory" in target.variables and not held:
         raise NsnnError(
             f"target = {target.name!r} changes during the refractory time: expected {names['u']} with the flag (unless refractory)"
@@ -198,12 +200,6 @@ def _uses(text: RuleText, name: str) -> bool:
 
 def _names_in(line: str, name: str) -> bool:
     return re.search(rf"(?<![\w.]){name}\b", line) is not None
-
-
-def _held(target: Any, membrane: str) -> bool:
-    """Whether the membrane is constant during the refractory time, when Brian2 also ignores input."""
-    held = membrane in target.variables and target.variables[membrane].conditional_write is not None
-    return held and "not_refractory" in target.variables
 
 
 def _state(line: str) -> str:
