@@ -336,8 +336,11 @@ def _passage(p: _Point) -> tuple[float, float]:
     if hardest > 12:
         raise rare
     z_end = max(_Z_END, hardest + 4)
-    if not p.wall:
-        p = p._replace(low=_bottom(p))
+    if not p.wall:  # the end for white noise, or the voltage where the drift exceeds every I, if it is higher
+        v = p.reset - (p.reset - p.low) * np.linspace(0, 1, 2001)[1:]
+        outrun = np.minimum.accumulate(p.f(v[::-1]))[::-1] > _Z_END * p.s
+        if outrun.any():
+            p = p._replace(low=float(v[np.argmax(outrun)]))
     borders, reset = _voltage_mesh(p, z_end)
     z = _Elements(_current_mesh(p, z_end))
     n, count = _V_ORDER + 1, borders.size - 1
@@ -385,10 +388,3 @@ def _entry(p: _Point, z: _Elements, count: int, reset: int) -> Callable[[np.ndar
         return source.reshape(-1, laws.shape[1])
 
     return enter
-
-
-def _bottom(p: _Point) -> float:
-    """The lower end: p.low, which is that for white noise, or the voltage where the drift exceeds every I, if it is higher."""
-    v = p.reset - (p.reset - p.low) * np.linspace(0, 1, 2001)[1:]
-    outrun = np.minimum.accumulate(p.f(v[::-1]))[::-1] > _Z_END * p.s
-    return float(v[np.argmax(outrun)]) if outrun.any() else p.low
