@@ -33,18 +33,16 @@ from . import coding, losses
 from .layers import Layers
 
 _FORMAT = 1  # a change that older versions can't read adds 1
-TYPES: dict[str, type[Model]] = {
-    kind.type_name(): kind
-    for kind in (
-        *(neurons.Relay, neurons.NSNNNeuron, escape.EscapeNoise, AllToAll),
-        *FAMILIES,
-        *(plasticity.NDL, plasticity.SurrogateGradient, plasticity.EProp),
-        *(plasticity.SGD, plasticity.Momentum, plasticity.Adam),
-        *(coding.Bernoulli, coding.Direct, coding.Latency, coding.PopulationCode),
-        *(losses.RateMSE, losses.CrossEntropyMean, losses.CrossEntropyStep),
-        *(losses.Margin, losses.VanRossum, losses.NegativeLogLikelihood),
-    )
-}
+_KINDS: tuple[type[Model], ...] = (
+    *(neurons.Relay, neurons.NSNNNeuron, escape.EscapeNoise, AllToAll),
+    *FAMILIES,
+    *(plasticity.NDL, plasticity.SurrogateGradient, plasticity.EProp),
+    *(plasticity.SGD, plasticity.Momentum, plasticity.Adam),
+    *(coding.Bernoulli, coding.Direct, coding.Latency, coding.PopulationCode),
+    *(losses.RateMSE, losses.CrossEntropyMean, losses.CrossEntropyStep),
+    *(losses.Margin, losses.VanRossum, losses.NegativeLogLikelihood),
+)
+TYPES = {kind.type_name(): kind for kind in _KINDS}
 
 
 def write(path: Any, fields: dict[str, Any]) -> Path:
