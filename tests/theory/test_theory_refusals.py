@@ -17,7 +17,6 @@ CONDUCTANCES |= {"tau_m": 1.0, "e_rev_e": 7.0, "e_rev_i": -0.5}
 STEPS = {"family": Gaussian(0.4), "mu": 0.5, **UNIT, "dt": 0.1, "kmax": 3}
 PARTS = {"current": 0.5, "family": Gaussian(0.4), "beta": 0.5, "theta": 1.0, "kmax": 3}
 DOUBLE = {"current": 0.5, "sigma": 0.4, "beta": 1.0, "theta": 1.0, "kmax": 3}
-POISSON_INPUT = PoissonInput(10 * Hz, 0.2, synapse=DeltaSynapse())
 NOISE_SHOT = {"mu": 0.0, "weight": 0.2, "rate": 3.0, **UNIT}
 RELATIVE = {"mu": 0.8, "sigma": 0.3, "v_zero": -1.0, **UNIT, "calculus": "ito"}
 COLOURED = {"mu": 20 * mV, "sigma": 3 * mV, "tau_noise": 1 * ms, **VOLTS}
@@ -104,8 +103,7 @@ def test_bad_arguments_are_refused_by_name_and_with_a_cure():
             ({"rate": -1.0}, "rate = -1.0", ""),
             ({"rate": 5 * Hz}, "rate = 5", ""),
             ({"weight": 1e-4}, "weight = 0.0001", "siegert_rate"),
-            ({"weight": POISSON_INPUT}, "weight = PoissonInput(", "noise.n * noise.rate"),
-            ({"rate": POISSON_INPUT}, "rate = PoissonInput(", "shot_noise_moments"),
+            *[({k: PoissonInput(9 * Hz, 1, synapse=DeltaSynapse())}, f"{k} = Poisson", "noise.n") for k in ("weight", "rate")],
             ({"weight": 0.1, "rate": 0.3}, "uncertain", ""),
             ({"v_reset": 1.0}, "v_reset = 1.0", "v_reset < v_thresh"),
         ]),

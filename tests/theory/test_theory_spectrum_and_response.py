@@ -107,8 +107,7 @@ def test_parabolic_cylinder_functions(nu):
     with mpmath.workdps(30):
         for z in (-12.0, -3.0, -0.5, 0.0, 0.7, 4.0, 15.0):
             exact = mpmath.pcfd(nu, z)
-            order, above = np.array(nu, complex), np.array(z + 1)
-            ratio, _ = descend(order, above, np.array(z), log_derivative(order, above))
+            ratio, _ = descend(np.array(nu, complex), np.array(z + 1), np.array(z), log_derivative(nu, z + 1))
             assert abs(complex(mpmath.exp(ratio) * mpmath.pcfd(nu, z + 1) / exact) - 1) < 1e-11
             slope = complex(z / 2 - mpmath.pcfd(nu + 1, z) / exact)
             assert abs(log_derivative(nu, z) - slope) < 1e-9 * (1 + abs(slope))
