@@ -34,7 +34,16 @@ class History:
     def _read(self) -> dict[str, Any]:
         """{"cython": keys, "spent": s, "programs": {program: {"cpp": keys, "spent": s}}}; empty for a model without a record."""
         with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            return _record(json.loads(run_notes.read(self.model) or ""))
+            stored = json.loads(run_notes.read(self.model) or "")
+            programs = {
+                name: {"cpp": _keys(one["cpp"]), "spent": _seconds(one["spent"])}
+                for name, one in stored["programs"].items()
+            }
+            return {
+                "cython": _keys(stored["cython"]),
+                "spent": _seconds(stored["spent"]),
+                "programs": programs,
+            }
         return _memory.get(self.model, {"cython": [], "spent": 0.0, "programs": {}})
 
     def ready(self) -> set[str]:
@@ -67,15 +76,6 @@ class History:
             del programs[name]
         _memory[self.model] = record
         run_notes.write(self.model, json.dumps(record))
-
-
-def _record(stored: Any) -> dict[str, Any]:
-    """A record that was written to a file; any error for other data."""
-    programs = {
-        name: {"cpp": _keys(one["cpp"]), "spent": _seconds(one["spent"])}
-        for name, one in stored["programs"].items()
-    }
-    return {"cython": _keys(stored["cython"]), "spent": _seconds(stored["spent"]), "programs": programs}
 
 
 def _keys(values: Any) -> list[str]:

@@ -149,7 +149,12 @@ class Run:
     ) -> None:
         """Check the membranes at the end of a run and keep the state, if it is asked for; `arriving` as in `states.collect`."""
         for p, group in zip(self.net.populations, groups, strict=True):
-            _check_finite(group, p)
+            if isinstance(p.neuron, IntegrateAndFire) and not np.isfinite(np.asarray(group.v[:])).all():
+                raise NsnnError(
+                    f"the membrane of {p.name!r}, a {type(p.neuron).__name__}, is not finite any more: "
+                    "use a smaller dt, or parameters and a drive in the usual range; a nonlinear term that runs away below rest, "
+                    "as a cubic one does, needs a limit, such as clip(v - v_rest, 0*mV, 100*mV)"
+                )
         if self.return_state:
             self.state = states.collect(self, groups, synapses, arriving)
 
@@ -265,13 +270,4 @@ class Run:
             t_start=units.pq_quantity(start, "s"),
             sampling_rate=units.pq_quantity(1 / each, "Hz"),
             name=name,
-        )
-
-
-def _check_finite(group: Any, population: Population) -> None:
-    if isinstance(population.neuron, IntegrateAndFire) and not np.isfinite(np.asarray(group.v[:])).all():
-        raise NsnnError(
-            f"the membrane of {population.name!r}, a {type(population.neuron).__name__}, is not finite any more: "
-            "use a smaller dt, or parameters and a drive in the usual range; a nonlinear term that runs away below rest, as a "
-            "cubic one does, needs a limit, such as clip(v - v_rest, 0*mV, 100*mV)"
         )

@@ -86,10 +86,14 @@ class Device(CPPStandaloneDevice):
 
     def execute(self, directory: str, report: Callable[[float], Any] | None = None) -> None:
         """Compile the model unless its program is cached, and run it in `directory`; `report` gets the completed fraction."""
-        self._divide()
+        # OpenMP, which a preference of Brian2 switches on, has loops over all neurons
+        allowed = self.in_parts and not prefs.devices.cpp_standalone.openmp_threads
+        self._divided = groups = program_parts.independent_groups(self) if allowed else []
+        self.processes = program_parts.number_of_processes(groups, self.processes)
+        self._pieces = program_parts.number_of_pieces(groups, self.processes)
         with compiler.flags_apart() as self.extra_compile_args:
             self.build(directory=directory, compile=False, run=False)
-            _check_writing(Path(directory) / "objects.cpp")
+            _rewrite(Path(directory) / "objects.cpp", _with_checked_writing)
             _rewrite(Path(directory) / "network.cpp", program_progress.with_report)
         key, program = self._key(Path(directory)), Path(directory) / "main"
         run_notes.mark_used(key)
@@ -99,15 +103,6 @@ class Device(CPPStandaloneDevice):
             compiler.make(directory)
             program_cache.keep(key, program)
         self._run_program(directory, report)
-
-    def _divide(self) -> None:
-        """Decide whether the program runs in parts."""
-        # OpenMP, which a preference of Brian2 switches on, has loops over all neurons
-        allowed = self.in_parts and not prefs.devices.cpp_standalone.openmp_threads
-        groups = program_parts.independent_groups(self) if allowed else []
-        self.processes = program_parts.number_of_processes(groups, self.processes)
-        self._pieces = program_parts.number_of_pieces(groups, self.processes)
-        self._divided = groups
 
     def _run_program(self, directory: str, report: Callable[[float], Any] | None) -> None:
         """Brian2's `run` without changing the working directory, which all threads share."""
@@ -324,15 +319,12 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _check_writing(objects: Path) -> None:
-    """Let the program end with its parent, and with an exit code of its own when it cannot write its results."""
-    text = objects.read_text(encoding="utf-8")
+def _with_checked_writing(text: str) -> str:
+    """Brian2's objects.cpp of a program that ends with its parent, and with `_FULL` when it cannot write its results."""
     text = _CLOSED.sub(rf"\g<0> if(!\g<1>) std::exit({_FULL});", text)
     text = _NOT_OPENED.sub(rf"\g<0> std::exit({_FULL});", text)
     begin = "static const bool nsnn_begun = (nsnn_end_without_parent(), true);"
-    objects.write_text(
-        f'#include <cstdlib>\n#include "{program_progress.HEADER}"\n{begin}\n{text}', encoding="utf-8"
-    )
+    return f'#include <cstdlib>\n#include "{program_progress.HEADER}"\n{begin}\n{text}'
 
 
 @functools.cache

@@ -114,8 +114,7 @@ class Draws:
         """The "normal" or "uniform" numbers of a stream in a step, (members,); shared ones depend on the trial alone."""
         key = (kind, stream, shared)
         if key not in self._rows:
-            draw = {"normal": self._normals, "uniform": self._uniforms}[kind]
-            self._rows[key] = Rows(lambda first, size: draw(first, size, stream, shared), self._size)
+            self._rows[key] = Rows(lambda first, size: self._drawn(first, size, *key), self._size)
         return self._rows[key][step]
 
     def words(
@@ -133,17 +132,15 @@ class Draws:
         last = ((point << 8) | stream) & _MASK
         return philox4x32(first & _MASK, neuron, trial, last, self.key0, self.key1 if key1 is None else key1)
 
-    def _blocks(self, first: int, count: int) -> Tensor:
-        return torch.arange(first, first + count, device=self.neuron.device)[:, None]
-
-    def _normals(self, first: int, size: int, stream: int, shared: bool) -> Tensor:
-        words = self.words(self._blocks(first // 4, size // 4), (stream & 127) | 128, shared)
-        return torch.stack(normals_of(words, self.dtype), dim=1).flatten(0, 1)
-
-    def _uniforms(self, first: int, size: int, stream: int, shared: bool) -> Tensor:
-        w0, w1, w2, w3 = self.words(self._blocks(first // 2, size // 2), stream & 127, shared)
-        both = [uniform_of(w1, w0, self.dtype), uniform_of(w3, w2, self.dtype)]
-        return torch.stack(both, dim=1).flatten(0, 1)
+    def _drawn(self, first: int, size: int, kind: str, stream: int, shared: bool) -> Tensor:
+        steps, bit = (4, 128) if kind == "normal" else (2, 0)  # of a block
+        blocks = torch.arange(first // steps, (first + size) // steps, device=self.neuron.device)[:, None]
+        words = self.words(blocks, (stream & 127) | bit, shared)
+        if kind == "normal":
+            numbers = normals_of(words, self.dtype)
+        else:
+            numbers = [uniform_of(high, low, self.dtype) for low, high in (words[:2], words[2:])]
+        return torch.stack(numbers, dim=1).flatten(0, 1)
 
 
 def jumps(u: Tensor, mean: Any, none: Any) -> Tensor:

@@ -102,8 +102,7 @@ def _gif(b: Any, b_thresh: Any, v_rest: Any = 0 * mV) -> GIF:
     return GIF(**lif, tau_w=1e3 * _SLOW * ms, b=b, tau_thresh=1e3 * _SLOW * ms, b_thresh=b_thresh)
 
 
-def _driven_gif(b: Any, b_thresh: Any) -> GIF:
-    return _gif(b, b_thresh, v_rest=30 * mV)
+_driven_gif = functools.partial(_gif, v_rest=30 * mV)
 
 
 def _adex(b: Any) -> AdEx:

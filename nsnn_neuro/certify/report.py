@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -113,7 +113,10 @@ def draw(table: pd.DataFrame, ax: Axes) -> Axes:
         side = float(np.sign(error[at]))
         align = "right" if side > 0 else "left"
         ax.text(side * _EDGE * 0.98, place[at], f"{error[at]:+.1f} %", ha=align, va="center", fontsize=6)
-    names = [", ".join(filter(None, (r.noise, r.mode, _quantity(r)))) for r in rows.itertuples()]
+    labels = [
+        f"{r.quantity} at {r.dt_ms:g} ms" if "gain" in r.quantity else r.quantity for r in rows.itertuples()
+    ]
+    names = [", ".join(filter(None, each)) for each in zip(rows["noise"], rows["mode"], labels, strict=True)]
     ax.set_yticks(place, names, fontsize=6)
     for model, group in rows.groupby("model", sort=False):
         top = place[group.index[0]] - 0.9
@@ -127,7 +130,3 @@ def draw(table: pd.DataFrame, ax: Axes) -> Axes:
         ax.spines[name].set_visible(False)
     ax.tick_params(axis="y", length=0)
     return ax
-
-
-def _quantity(row: Any) -> str:
-    return f"{row.quantity} at {row.dt_ms:g} ms" if "gain" in row.quantity else row.quantity

@@ -9,8 +9,6 @@ with tau = dt / (1 - beta), r = 1 / (1 - beta), v_leak = v_reset = 0 and v_thres
 dv/dt = r I with r = 1 / dt. NIR has neither noise nor a reset by subtraction. Both, and beta itself, are in the metadata of the
 node, as a text in JSON under the key "nsnn_neuro". `Delays` of inputs are a `Delay` in seconds; their step and longest delay are in
 the metadata of the graph, since nir reads none of a Delay. Needs nir.
-
-Source: Pedersen et al. 2024, doi 10.1038/s41467-024-52259-9
 """
 
 from __future__ import annotations
@@ -18,7 +16,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +90,11 @@ def to_nir(module: Any, *, image: Any = None, dt: Time = _STEP) -> Any:
     longest: dict[str, int] = {}
     between = 0
     lost = {"noise": 0, "a reset by subtraction": 0}
-    for layer in _layers(module):
+    for _, layer in opened(module):
+        if isinstance(layer, nn.Identity):
+            continue
+        if isinstance(layer, RandomFeedback):
+            layer = layer.layer
         if shape is None:
             if not isinstance(layer, nn.Linear | Delays) or getattr(layer, "axis", -1) != -1:
                 raise NsnnError(
@@ -207,14 +208,6 @@ def from_nir(
             part.to(types[0] if types else torch.float32)
     module = nn.Sequential(*made)
     return module if dtype is None else module.to(dtype)
-
-
-def _layers(module: Any) -> Iterator[nn.Module]:
-    for _, layer in opened(module):
-        if isinstance(layer, RandomFeedback):
-            yield layer.layer
-        elif not isinstance(layer, nn.Identity):
-            yield layer
 
 
 def _node(nir: Any, layer: nn.Module, shape: Shape, dt: float) -> tuple[Any, Shape]:

@@ -103,17 +103,19 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
         raise FormatError(f"path = {path}: holds {type(state).__name__}, expected a state_dict")
     for name, value in state.items():
-        if not (_dense(value) if isinstance(value, torch.Tensor) else _plain(value)):
+        if isinstance(value, torch.Tensor):
+            apart = value.is_nested or value.is_quantized or torch.nn.parameter.is_lazy(value)
+            good = not apart and value.layout is torch.strided and value.device.type == "cpu"
+            kind = (
+                f"a tensor of {value.layout}, {value.dtype} on {value.device}{', nested' * value.is_nested}"
+            )
+        else:
+            good, kind = _plain(value), f"a {type(value).__name__} with other objects"
+        if not good:
             raise FormatError(
-                f"path = {path}: {name[:40]} is {_kind(value)}: expected a dense tensor in memory, or numbers and texts"
+                f"path = {path}: {name[:40]} is {kind}: expected a dense tensor in memory, or numbers and texts"
             )
     return state
-
-
-def _dense(tensor: torch.Tensor) -> bool:
-    """Whether a tensor holds its values one by one, on the CPU."""
-    apart = tensor.is_nested or tensor.is_quantized or torch.nn.parameter.is_lazy(tensor)
-    return not apart and tensor.layout is torch.strided and tensor.device.type == "cpu"
 
 
 def _plain(value: Any, depth: int = 8) -> bool:
@@ -123,12 +125,6 @@ def _plain(value: Any, depth: int = 8) -> bool:
         names = all(isinstance(name, str) for name in value) if isinstance(value, dict) else True
         return depth > 0 and names and all(_plain(one, depth - 1) for one in inner)
     return value is None or isinstance(value, bool | int | float | str)
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, torch.Tensor):
-        return f"a tensor of {value.layout}, {value.dtype} on {value.device}{', nested' * value.is_nested}"
-    return f"a {type(value).__name__} with other objects"
 
 
 def _alike(one: Any, other: Any) -> bool:

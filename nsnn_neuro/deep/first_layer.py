@@ -106,7 +106,12 @@ def first_layer(net: Classifier) -> FirstLayer:
             _check_noise(name, module)
             return FirstLayer(linear, module, net.encoder, net.n_steps)
         for leaf in _leaves(module):
-            _check_affine(name, leaf)
+            kind = next((kind for kind in _AFFINE if isinstance(leaf, kind)), None)
+            # a subclass may override forward; a parametrisation (`bound_norm`) makes a subclass that doesn't
+            if kind is None or type(leaf).forward is not kind.forward:
+                raise NsnnError(
+                    f"module has {type(leaf).__name__} at {name!r} before the first NoisySpike: {_EXPECTED}"
+                )
         if not treats_alone(module, 2):
             raise NsnnError(
                 f"module has {type(module).__name__} at {name!r}, which may mix images: expected it in a deep.EachStep(...)"
@@ -147,15 +152,6 @@ def _check_noise(name: str, spike: NoisySpike) -> None:
     if type(spike.family) is not Gaussian:
         raise NsnnError(
             f"the first layer, {name!r}, has the noise {spike.family!r}: expected Gaussian(...), for which the bound holds"
-        )
-
-
-def _check_affine(name: str, module: nn.Module) -> None:
-    kind = next((kind for kind in _AFFINE if isinstance(module, kind)), None)
-    # a subclass may override forward; a parametrisation (`bound_norm`) makes a subclass that doesn't
-    if kind is None or type(module).forward is not kind.forward:
-        raise NsnnError(
-            f"module has {type(module).__name__} at {name!r} before the first NoisySpike: {_EXPECTED}"
         )
 
 

@@ -100,13 +100,8 @@ def fit(
         torch.optim.Optimizer, such as torch.optim.AdamW; None: `Adam()`
     eta : number > 0, learning rate
     validation : share of the samples of each label that is held out, drawn from the seed; 0 for none; or data of its own, (X, y)
-    schedule : of the learning rate: "constant", or "cosine", from eta to 0 over the epochs
-    patience : stop when the validation loss hasn't reached a new minimum in so many epochs; None: all epochs
-    keep : the weights to return: "best", those of the epoch with the smallest validation loss (without validation the last), or
-        "last"
+    schedule, patience, keep, checkpoint, progress : as for `train`
     seed : whole number; None draws one. It doesn't affect the module's first weights
-    checkpoint : a file, written after each epoch, without pickles; where it exists training resumes from it
-    progress : as for `simulate`
 
     Raises
     ------

@@ -38,14 +38,6 @@ class Law:
     noise, or None; width : standard deviation of a Gaussian density that replaces the family's in the backward pass, or None
     """
 
-    beta: Any
-    detached: bool
-    family: Family
-    hard: bool
-    mean_field: bool
-    noisy: bool
-    theta: Any
-
     def __init__(
         self,
         family: Family,
@@ -94,12 +86,16 @@ class Law:
         u = drive
         if state is not None:
             o = state.o.detach() if self.detached else state.o
-            u = drive + self.beta * (state.u * (1 - o) if self.hard else state.u - self.theta * o)
+            u = drive + self.kept(state.u, o)
         x = u - self.theta
         if not isinstance(forced, torch.Tensor):
             with torch.no_grad():
                 forced = self.drawn(x, uniform_of_step(x, generator)) if forced is None else forced(x)
         return State(u, self.fired(x, self.level, forced))
+
+    def kept(self, u: torch.Tensor, o: torch.Tensor) -> torch.Tensor:
+        """What is left of potentials u in the next step, after the reset by spikes o."""
+        return torch.as_tensor(self.beta * (u * (1 - o) if self.hard else u - self.theta * o))
 
     def drawn(self, x: torch.Tensor, uniform: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
         """Spikes drawn at x = u - theta, of a step or its next part, or F(x); uniform : as of `uniform_of_step`."""

@@ -13,8 +13,7 @@ import torch
 from torch import nn
 
 from ..core.errors import FormatError, NsnnError, needs_package
-from ..models import escape
-from ..models.escape import Family
+from ..models.escape.families import FAMILIES, Family
 from .delays import Delays
 from .neuron import NoisySpike
 from .residual import Times
@@ -22,10 +21,6 @@ from .residual import Times
 Shape = tuple[int, ...]
 KEY = "nsnn_neuro"
 """Key of our metadata in those of a node."""
-_FAMILIES: dict[str, type[Family]] = {
-    kind.type_name(): kind
-    for kind in (escape.Gaussian, escape.Logistic, escape.Uniform, escape.Triangular, escape.Cauchy, escape.FastSigmoid)
-}  # fmt: skip
 _CLOSE = 1e-6  # relative, of numbers that passed through single precision
 _MOST_TEXT = 10**6
 _MOST_STEPS = 10**6
@@ -288,21 +283,21 @@ def _along(label: str, field: str, values: np.ndarray, shape: Shape) -> Any:
 
 def _about(label: str, node: Any) -> dict[str, Any]:
     """Our metadata of neurons, checked; empty without."""
-
-    def is_sound(about: Any) -> bool:
-        known = about["reset"] in ("hard", "subtract") and about["reset_path"] in ("exact", "detached")
-        return known and isinstance(about["noisy"], bool)
-
-    return _stored(label, node, is_sound)
+    resets, paths = ("hard", "subtract"), ("exact", "detached")
+    return _stored(
+        label,
+        node,
+        lambda a: a["reset"] in resets and a["reset_path"] in paths and isinstance(a["noisy"], bool),
+    )
 
 
 def about_graph(graph: Any) -> dict[str, Any]:
     """Our metadata of a graph: dt and max_steps, the longest delays by the names of their nodes; empty without."""
-
-    def is_sound(about: Any) -> bool:
-        return all(type(most) is int and 1 <= most <= _MOST_STEPS for most in about["max_steps"].values())
-
-    return _stored("graph", graph, is_sound)
+    return _stored(
+        "graph",
+        graph,
+        lambda a: all(type(n) is int and 1 <= n <= _MOST_STEPS for n in a["max_steps"].values()),
+    )
 
 
 def _stored(label: str, node: Any, is_sound: Callable[[Any], bool]) -> dict[str, Any]:
@@ -339,7 +334,7 @@ def _exact(label: str, about: Mapping[str, Any], beta: np.ndarray, shape: Shape)
 def _family(label: str, about: Any) -> Family:
     """A family of the package from its description."""
     try:
-        kind = _FAMILIES[about["type"]]
+        kind = {kind.type_name(): kind for kind in FAMILIES}[about["type"]]
         values = {name: np.asarray(about[name]["value"], dtype=float) for name in about if name != "type"}
         if set(values) != {field.name for field in kind.parameter_fields()}:
             raise KeyError

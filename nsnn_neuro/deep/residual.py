@@ -38,8 +38,10 @@ class Residual(nn.Module):
     def __init__(self, inner: nn.Sequential, *, skip: nn.Module | None = None) -> None:
         super().__init__()
         if not isinstance(inner, nn.Sequential) or not len(inner) or not isinstance(inner[-1], NoisySpike):
+            kinds = [type(m).__name__ for m in inner] if isinstance(inner, nn.Sequential) else []
+            kind = f"{type(inner).__name__}({', '.join(kinds)})" if kinds else type(inner).__name__
             raise NsnnError(
-                f"inner is {_shown(inner)}: expected nn.Sequential(...) whose last module is a NoisySpike, the layer added to"
+                f"inner is {kind}: expected nn.Sequential(...) whose last module is a NoisySpike, the layer added to"
             )
         if skip is not None and not isinstance(skip, nn.Module):
             raise NsnnError(f"skip = {skip!r}: expected a module, or None for the identity")
@@ -57,11 +59,6 @@ class Residual(nn.Module):
                 "shape, e.g. by skip=EachStep(nn.Conv2d(4, 8, 1, bias=False))"
             )
         return last(drive + around)
-
-
-def _shown(module: Any) -> str:
-    kinds = [type(m).__name__ for m in module] if isinstance(module, nn.Sequential) else []
-    return f"{type(module).__name__}({', '.join(kinds)})" if kinds else type(module).__name__
 
 
 class Times(nn.Module):

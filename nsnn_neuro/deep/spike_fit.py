@@ -6,9 +6,6 @@ steps. With K draws of h
     L_K = log (1/K) sum_k P(O|h_k),      E L_1 <= E L_2 <= ... -> log P(O|x)
 
 In the weights of the output the gradient of L_K is exact. Hidden neurons pass it on by noise-driven learning.
-
-Source: Burda, Grosse & Salakhutdinov 2016, arXiv 1509.00519 (bounds of several draws); Ma, Yan & Tang 2023, doi
-10.1016/j.patter.2023.100831 (noise-driven learning)
 """
 
 from __future__ import annotations
@@ -86,13 +83,9 @@ def log_likelihood(
     if o.shape != (len(x), *drive.shape[2:]) or not ((o == 0) | (o == 1)).all():
         expected = (len(x), *drive.shape[2:])
         raise NsnnError(f"spikes is {shown(spikes)}: expected 0 and 1 of shape {expected}, the module's")
-    law = output._law(drive[0, 0])
-    u = drive[0]
-    potentials = [u]
+    law, potentials = output._law(drive[0, 0]), [drive[0]]
     for t in range(1, len(drive)):
-        kept = u * (1 - o[t - 1]) if law.hard else u - law.theta * o[t - 1]
-        u = drive[t] + law.beta * kept
-        potentials.append(u)
+        potentials.append(drive[t] + law.kept(potentials[-1], o[t - 1]))
     logs = _Observed.apply(torch.stack(potentials) - law.theta, o[:, None], output.family)
     return torch.logsumexp(logs.flatten(3).sum((0, 3)), 0) - math.log(n_draws)
 

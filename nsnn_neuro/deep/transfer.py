@@ -254,7 +254,11 @@ def from_network(
         learned["learn_noise"] = learn_noise and post.noise is not None
         spike = _spikes(post, shape, surrogate, reset_path=reset_path, **learned)
         if post.stimulus is not None:
-            linear[-1] = _with_bias(linear[-1], _channels(post.stimulus, shape, post.name), name)
+            layer, bias = linear[-1], _channels(post.stimulus, shape, post.name)
+            if not isinstance(layer, nn.Linear | nn.Conv2d):
+                raise NsnnError(f"projection {name!r}: a pooling layer with a stimulus, expected None")
+            values = np.broadcast_to(bias.si("v"), layer.weight.shape[0]).copy()
+            layer.bias = nn.Parameter(torch.from_numpy(values).to(layer.weight))
         layers.append({f"to_{post.name}": each_step(linear), post.name: spike.to(dtype)})
         shapes.append(shape)
     paths = {
@@ -291,15 +295,6 @@ def _nested(
             f"the path around layers from {pre!r} to {post!r} crosses another one: expected paths one after the other or nested"
         )
     return made
-
-
-def _with_bias(module: nn.Module, bias: Any, name: str) -> nn.Module:
-    """The layer with a bias, from a constant stimulus."""
-    if not isinstance(module, nn.Linear | nn.Conv2d):
-        raise NsnnError(f"projection {name!r}: a pooling layer with a stimulus, expected None")
-    n = module.weight.shape[0]
-    module.bias = nn.Parameter(torch.from_numpy(np.broadcast_to(bias.si("v"), n).copy()).to(module.weight))
-    return module
 
 
 def _spikes(post: Population, shape: Shape, surrogate: Family | None, **options: Any) -> NoisySpike:

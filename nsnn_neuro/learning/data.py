@@ -33,7 +33,11 @@ def check_data(
     """X, y and the number of steps, checked against the network, the loss and the encoder."""
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise NsnnError(f"{name} = {type(data).__name__}: expected a pair (X, y)")
-    X, y = _array(data[0]), np.atleast_1d(data[1])
+    try:
+        X = np.asarray(data[0])
+    except ValueError:  # rows of unequal length, or a Block
+        X = np.empty(len(data[0]), object)
+    y = np.atleast_1d(data[1])
     n_neurons, units = net.populations[0].n, encoder.units
     numbers = X.dtype.kind in "iufb" and X.ndim in (2, 3) and bool(X.size)
     if numbers and units > 1 and X.shape[-1] * units != n_neurons:
@@ -72,14 +76,6 @@ def check_data(
         given = ", ".join(f"{name} = {n}" for name, n in steps.items())
         raise NsnnError(f"{given}: expected one number of steps (n_steps = None takes that of the data)")
     return X, y, int(next(iter(steps.values()), _N_STEPS))
-
-
-def _array(values: Any) -> np.ndarray:
-    """The samples as an array; of dtype object where they are none, such as rows of unequal length or a Block."""
-    try:
-        return np.asarray(values)
-    except ValueError:
-        return np.empty(len(values), object)
 
 
 def label_cure(y: np.ndarray, n_classes: int) -> str:

@@ -206,7 +206,11 @@ class Fit:
         True
         """
         X, y, labelled = self._samples(data)
-        chosen = self._chosen(layers)
+        names = [p.name for p in self.network.populations]
+        given = names if layers is None else [layers] if isinstance(layers, str) else layers
+        if not isinstance(given, list | tuple) or not given or not all(name in names for name in given):
+            raise NsnnError(f"layers = {layers!r}: expected names of populations, of {', '.join(names)}")
+        chosen = [names.index(name) for name in given]
         _, spikes = self._run(X, y, passes, seed, chosen)
         fired = spikes.reshape(-1, *spikes.shape[2:])
         trial, tick, neuron = np.nonzero(fired)
@@ -264,10 +268,3 @@ class Fit:
     def _data(self, data: Any) -> tuple[np.ndarray, np.ndarray]:
         given = {name: self._settings[name] for name in ("loss", "encoder", "n_steps")}
         return check_data(data, self.network, **given)[:2]
-
-    def _chosen(self, layers: Any) -> list[int]:
-        names = [p.name for p in self.network.populations]
-        chosen = names if layers is None else [layers] if isinstance(layers, str) else layers
-        if not isinstance(chosen, list | tuple) or not chosen or not all(name in names for name in chosen):
-            raise NsnnError(f"layers = {layers!r}: expected names of populations, of {', '.join(names)}")
-        return [names.index(name) for name in chosen]

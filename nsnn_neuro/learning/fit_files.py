@@ -25,6 +25,7 @@ from ..core.results import npz_to_write, write_npz
 from ..io import json_codec
 from ..models import escape, neurons, plasticity
 from ..models.connectivity import AllToAll, ConnectionRule
+from ..models.escape.families import FAMILIES
 from ..models.network import Network
 from ..models.noise import Noise
 from ..models.populations import Population, Projection
@@ -32,19 +33,16 @@ from . import coding, losses
 from .layers import Layers
 
 _FORMAT = 1  # a change that older versions can't read adds 1
-TYPES: dict[str, type[Model]] = {
-    kind.type_name(): kind
-    for kind in (
-        *(neurons.Relay, neurons.NSNNNeuron, escape.EscapeNoise, AllToAll),
-        *(escape.Gaussian, escape.Logistic, escape.Uniform, escape.Triangular, escape.Cauchy),
-        escape.FastSigmoid,
-        *(plasticity.NDL, plasticity.SurrogateGradient, plasticity.EProp),
-        *(plasticity.SGD, plasticity.Momentum, plasticity.Adam),
-        *(coding.Bernoulli, coding.Direct, coding.Latency, coding.PopulationCode),
-        *(losses.RateMSE, losses.CrossEntropyMean, losses.CrossEntropyStep),
-        *(losses.Margin, losses.VanRossum, losses.NegativeLogLikelihood),
-    )
-}
+_KINDS: tuple[type[Model], ...] = (
+    *(neurons.Relay, neurons.NSNNNeuron, escape.EscapeNoise, AllToAll),
+    *FAMILIES,
+    *(plasticity.NDL, plasticity.SurrogateGradient, plasticity.EProp),
+    *(plasticity.SGD, plasticity.Momentum, plasticity.Adam),
+    *(coding.Bernoulli, coding.Direct, coding.Latency, coding.PopulationCode),
+    *(losses.RateMSE, losses.CrossEntropyMean, losses.CrossEntropyStep),
+    *(losses.Margin, losses.VanRossum, losses.NegativeLogLikelihood),
+)
+TYPES = {kind.type_name(): kind for kind in _KINDS}
 
 
 def write(path: Any, fields: dict[str, Any]) -> Path:
@@ -55,7 +53,16 @@ def write(path: Any, fields: dict[str, Any]) -> Path:
     about = {
         "fit": _FORMAT,
         "seed": net.seed,
-        "populations": [_population(p) for p in net.populations],
+        "populations": [
+            {
+                "n": p.n,
+                "name": p.name,
+                "neuron": _plain(p.neuron, "neuron"),
+                "noise": _plain(p.noise, "noise"),
+                "positions": None if p.positions is None else np.asarray(p.positions).tolist(),
+            }
+            for p in net.populations
+        ],
         "projections": [
             {
                 "ends": [p.pre.name, p.post.name],
@@ -91,26 +98,26 @@ def fields(
 ) -> dict[str, Any]:
     """The fields of the `Fit` in an opened file; any exception for another file."""
     if about.get("fit") != _FORMAT:
-        raise ValueError(_kind(about))
+        if {"config", "epoch"} <= set(about):
+            raise ValueError(
+                "a checkpoint: call train with the same arguments and checkpoint=path, then fit.save"
+            )
+        version = about.get("fit")
+        raise ValueError("no fit" if type(version) is not int else f"of format {version}, expected {_FORMAT}")
     network = _network(about, arrays)
     settings = _settings(about, arrays, network, budget)
     one_of(about["engine"], ("cython", "numpy"), "engine")
+    history = {str(name): arrays[f"history_{k}"] for k, name in enumerate(about["history"])}
+    if any(v.ndim != 1 or v.dtype.kind not in "if" for v in history.values()):
+        raise ValueError("its history isn't columns of numbers")
     return {
-        "history": _history(about["history"], arrays),
+        "history": pd.DataFrame(history),
         "network": network,
         "block": _block(about, arrays),
         "best_epoch": whole(about["best_epoch"], 0, "best_epoch"),
         "_settings": settings,
         "_engine": engine.choose(target or about["engine"]),
     }
-
-
-def _kind(about: dict[str, Any]) -> str:
-    """Why the plain data of a file aren't those of a fit."""
-    if {"config", "epoch"} <= set(about):
-        return "a checkpoint: call train with the same arguments and checkpoint=path, then fit.save"
-    version = about.get("fit")
-    return "no fit" if type(version) is not int else f"of format {version}, expected {_FORMAT}"
 
 
 def _plain(model: Model | None, name: str) -> Any:
@@ -144,16 +151,6 @@ def _model(plain: Any, base: Any, name: str) -> Any:
         value = _model(value, Model, key) if isinstance(value, dict) else value
         values[key] = np.array(value, dtype=float) if isinstance(value, list) else value
     return kind(**values)
-
-
-def _population(p: Population) -> dict[str, Any]:
-    return {
-        "n": p.n,
-        "name": p.name,
-        "neuron": _plain(p.neuron, "neuron"),
-        "noise": _plain(p.noise, "noise"),
-        "positions": None if p.positions is None else np.asarray(p.positions).tolist(),
-    }
 
 
 def _floats(arrays: dict[str, np.ndarray], name: str) -> np.ndarray:
@@ -205,13 +202,6 @@ def _settings(
         if weights.shape != shape or not np.isfinite(weights).all():
             raise ValueError(f"feedback weights of shape {weights.shape} don't fit, or aren't finite")
     return settings
-
-
-def _history(columns: Any, arrays: dict[str, np.ndarray]) -> pd.DataFrame:
-    values = {str(name): arrays[f"history_{k}"] for k, name in enumerate(columns)}
-    if any(v.ndim != 1 or v.dtype.kind not in "if" for v in values.values()):
-        raise ValueError("its history isn't columns of numbers")
-    return pd.DataFrame(values)
 
 
 def _block(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> neo.Block:

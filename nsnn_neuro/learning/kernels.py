@@ -85,19 +85,6 @@ class Layer:
     now : o, f, carried and odds in this step, those of the Brian2 group
     """
 
-    arrived: np.ndarray
-    batch: int
-    carried: np.ndarray
-    d: np.ndarray
-    f: np.ndarray
-    g: np.ndarray
-    n: int
-    n_steps: int
-    o: np.ndarray
-    odds: np.ndarray
-    slope: np.ndarray
-    w: np.ndarray
-
     def __init__(self, n: int, batch: int, n_steps: int) -> None:
         self.n, self.batch, self.n_steps = n, batch, n_steps
         shape = (n_steps, n * batch)

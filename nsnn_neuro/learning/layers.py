@@ -46,7 +46,11 @@ class Layers:
             raise NsnnError("plasticity: the projections' rules differ in signal, expected one for all")
         self.signal: str = self.forward[0].plasticity.signal
         for first, loop in zip(self.forward, self.loops, strict=True):
-            if loop is not None and not _alike(layer_text(first), layer_text(loop)):
+            if loop is None:
+                continue
+            one, other = layer_text(first), layer_text(loop)
+            alike = one[:2] == other[:2] and one[2].keys() == other[2].keys()
+            if not alike or not all(np.array_equal(value, other[2][name]) for name, value in one[2].items()):
                 raise NsnnError(
                     f"plasticity: the rules of both projections to {loop.post.name!r} differ in more than eta and optimizer, "
                     "expected one factor for each neuron"
@@ -136,13 +140,6 @@ def _check_projection(projection: Projection, name: str) -> None:
     if projection.plasticity is None:
         raise NsnnError(f"projection {name!r}: plasticity = None, expected a rule such as NDL(0.01)")
     _check_rule(projection, name)
-
-
-def _alike(a: Text, b: Text) -> bool:
-    """Whether two rules have the same factor and trace."""
-    if a[:2] != b[:2] or a[2].keys() != b[2].keys():
-        return False
-    return all(np.array_equal(value, b[2][name]) for name, value in a[2].items())
 
 
 def _check_rule(projection: Projection, name: str) -> None:

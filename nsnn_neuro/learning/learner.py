@@ -110,6 +110,7 @@ class Teacher:
 class LayeredLearner:
     """Brian2's objects for a layered network that learns, and their arrays. Base of the two formulations.
 
+    copies : of the network, side by side
     layers : input first
     weights : for each of the network's projections an array (n_pre, n_post), or without autapses (n - 1, n) in the order of
         synapses; views: what is written into them counts
@@ -119,13 +120,6 @@ class LayeredLearner:
     A subclass sets these, `teacher`, `members` (groups of the layers), `trainer` (the teacher's group), `learning` (for each
     projection the group or synapses that hold its weights), `changes` (their steps) and `objects`.
     """
-
-    batch: int
-    clock: Any
-    copies: int  # of the network, side by side
-    n_steps: int
-    net: Network
-    steps_done: int
 
     prefix = ""
     teacher: Teacher

@@ -31,14 +31,6 @@ from .losses import Loss
 class StepTeacher(Teacher):
     """Gives the output its learning signal L in each step and, after a sample's last step, computes its loss and spike counts."""
 
-    batch: int
-    d: np.ndarray
-    n: int
-    n_steps: int
-    now: np.ndarray
-    o: np.ndarray
-    signal: np.ndarray
-
     def __init__(self, n: int, batch: int, n_steps: int, loss: Loss) -> None:
         super().__init__(loss)
         self.n, self.batch, self.n_steps = n, batch, n_steps

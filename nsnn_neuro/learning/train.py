@@ -149,13 +149,11 @@ class _Training:
         self.engine = engine.choose(target)
         if self.engine == "cython" and not loss.code:
             raise NsnnError(f'loss = {loss!r}: it has no C text `code`, expected one, or engine="numpy"')
+        random = rng(loop.seed, _FEEDBACK)
+        feedback = [random.normal(0.0, n**-0.5, (to, n)) for to, n in layers.feedback_shapes()] or None
         self.loop, self.net, self.formulation = loop, net, formulation
         loop.columns += [changing.column for changing in layers.changing]
-        self.settings: dict[str, Any] = {
-            "encoder": encoder,
-            "loss": loss,
-            "feedback": _feedback(layers, loop.seed),
-        }
+        self.settings: dict[str, Any] = {"encoder": encoder, "loss": loss, "feedback": feedback}
         self.start = {f"weights_{k}": w for k, w in enumerate(layers.weights)}
         self.start |= {f"{label}_values": changing.first() for label, changing in self.changing.items()}
         self.schedules = {
@@ -319,12 +317,6 @@ def _changed(net: Network, parameters: list[tuple[Changing, np.ndarray]]) -> Net
         dataclasses.replace(p, pre=now[p.pre.name], post=now[p.post.name]) for p in net.projections
     ]
     return Network(new, projections, seed=net.seed)
-
-
-def _feedback(layers: Layers, seed: int) -> list[np.ndarray] | None:
-    """Fixed weights that bring hidden layers their signal, each (n of the layer, n of its source); None: none."""
-    random = rng(seed, _FEEDBACK)
-    return [random.normal(0.0, n**-0.5, (to, n)) for to, n in layers.feedback_shapes()] or None
 
 
 def _factors(noise_schedule: Any, epochs: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from ..core.checks import one_of
 from ..core.memory import free_memory
@@ -44,23 +45,13 @@ class NetworkSize:
         return f"{self.neurons:,} neurons, {round(self.synapses):,} synapses, {shown}"
 
 
-@dataclasses.dataclass(frozen=True)
-class ProjectionSize:
-    """The synapses of a projection: their number, whether each has a weight and a delay of its own, and how many more variables.
-
-    >>> ProjectionSize(10.0, weights=True, delays=False).values
-    1
-    """
+class ProjectionSize(NamedTuple):
+    """The synapses of a projection: their number, whether each has a weight and a delay of its own, and how many more variables."""
 
     synapses: float
     weights: bool
     delays: bool
-    others: int = 0
-
-    @property
-    def values(self) -> int:
-        """How many values of its own the network keeps of each synapse."""
-        return self.weights + self.delays
+    others: int
 
 
 def network_size(neurons: int, parts: Iterable[ProjectionSize], *, trials: int, engine: str) -> NetworkSize:
@@ -69,10 +60,11 @@ def network_size(neurons: int, parts: Iterable[ProjectionSize], *, trials: int, 
     base, variable, delay = _RUN[engine]
     synapses, kept, held, peak = 0.0, 0.0, 0.0, 0.0
     for p in parts:
+        values = p.weights + p.delays  # that the network keeps of each synapse
         synapses += p.synapses
-        kept += p.synapses * (_INDICES + _VALUE * p.values)
+        kept += p.synapses * (_INDICES + _VALUE * values)
         held += p.synapses * trials * (base + variable * (p.weights + p.others) + delay * p.delays)
-        peak = max(peak, held + p.synapses * trials * (_PASSING + _PASSING_VALUE * p.values))
+        peak = max(peak, held + p.synapses * trials * (_PASSING + _PASSING_VALUE * values))
     if engine == "cpp":  # its program runs after they have been made
         peak = held
     return NetworkSize(neurons, synapses, _NEURON * neurons * trials + kept + peak, engine)

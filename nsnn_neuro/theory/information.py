@@ -38,17 +38,14 @@ def channel_information(law: Any, weights: Any = None) -> Any:
             f"law of shape {p.shape}: expected (n_s, n_r, ...) probabilities that sum to 1 over responses"
         )
     p = np.concatenate([p, np.maximum(1 - p.sum(axis=1, keepdims=True), 0.0)], axis=1)
-    share = _weights(weights, len(p)).reshape(-1, *[1] * (p.ndim - 1))
-    mean = (share * p).sum(axis=0)
-    nats = (share * special.rel_entr(p, mean[None])).sum(axis=(0, 1))
-    return float(nats / np.log(2)) if p.ndim == 2 else nats / np.log(2)
-
-
-def _weights(weights: Any, n: int) -> np.ndarray:
+    n = len(p)
     share = np.full(n, 1 / n) if weights is None else np.asarray(weights, dtype=float)
     if share.shape != (n,) or not (share >= 0).all() or abs(share.sum() - 1) > 1e-9:
         raise NsnnError(f"weights = {weights}: expected {n} probabilities that sum to 1")
-    return share
+    share = share.reshape(-1, *[1] * (p.ndim - 1))
+    mean = (share * p).sum(axis=0)
+    nats = (share * special.rel_entr(p, mean[None])).sum(axis=(0, 1))
+    return float(nats / np.log(2)) if p.ndim == 2 else nats / np.log(2)
 
 
 def threshold_information(

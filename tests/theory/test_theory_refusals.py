@@ -6,7 +6,7 @@ import numpy as np
 from brian2 import Hz, ms, mV
 from helpers.refusals import assert_refused
 
-from nsnn_neuro import Gaussian, theory
+from nsnn_neuro import DeltaSynapse, Gaussian, PoissonInput, theory
 
 UNIT = {"tau_m": 1.0, "v_thresh": 1.0, "v_reset": 0.0, "tau_refrac": 0.0}
 CELL = {"tau_m": 1.0, "v_spike": 1.0, "v_reset": 0.0, "tau_refrac": 0.1}
@@ -103,6 +103,7 @@ def test_bad_arguments_are_refused_by_name_and_with_a_cure():
             ({"rate": -1.0}, "rate = -1.0", ""),
             ({"rate": 5 * Hz}, "rate = 5", ""),
             ({"weight": 1e-4}, "weight = 0.0001", "siegert_rate"),
+            *[({k: PoissonInput(9 * Hz, 1, synapse=DeltaSynapse())}, f"{k} = Poisson", "noise.n") for k in ("weight", "rate")],
             ({"weight": 0.1, "rate": 0.3}, "uncertain", ""),
             ({"v_reset": 1.0}, "v_reset = 1.0", "v_reset < v_thresh"),
         ]),

@@ -32,6 +32,19 @@ def either(name: str) -> str:
     return f"{name} + part * ({name}_part - {name})"
 
 
+def bind(
+    name: str, value: Any, unit: str, namespace: dict, equations: list[str], initial: dict, trials: int
+) -> None:
+    """Bind a name to an SI number, in the namespace, or to an array: an equation, and initial values for each trial."""
+    value = np.asarray(value)
+    if value.ndim == 0:
+        namespace[name] = units.brian(value[()], unit) if unit != "1" else value[()]
+        return
+    equations.append(f"{name} : {'integer' if value.dtype.kind in 'iu' else BRIAN_UNIT[unit]} (constant)")
+    tiled = np.tile(value, trials)
+    initial[name] = tiled if unit == "1" else units.brian(tiled, unit)
+
+
 def _in_c(text: str) -> str:
     """`text` with C versions of functions that Brian2's Cython code would call in Python."""
     return substitute(text, {"exprel": "smooth_exprel"})
@@ -151,18 +164,11 @@ class GroupText:
 
     def bind(self, name: str, value: Any, unit: str) -> None:
         """Bind a name in the text to a parameter, an SI number or an array of shape (n_neurons,)."""
-        value = np.asarray(value)
-        if value.ndim == 0:
-            self.namespace[name] = units.brian(value[()], unit) if unit != "1" else value[()]
-            return
-        if value.shape != (self.layout.n_neurons,):
+        if np.ndim(value) and np.shape(value) != (self.layout.n_neurons,):
             raise NsnnError(
-                f"{name} has shape {value.shape}: expected a number or shape (n_neurons,) = ({self.layout.n_neurons},)"
+                f"{name} has shape {np.shape(value)}: expected a number or shape (n_neurons,) = ({self.layout.n_neurons},)"
             )
-        integer = value.dtype.kind in "iu"
-        self.equations.append(f"{name} : {'integer' if integer else BRIAN_UNIT[unit]} (constant)")
-        tiled = np.tile(value, self.layout.trials)
-        self.initial[name] = tiled if unit == "1" else units.brian(tiled, unit)
+        bind(name, value, unit, self.namespace, self.equations, self.initial, self.layout.trials)
 
     def state(self, name: str, unit: str, initial: Any = None) -> None:
         """Add a state variable; `initial` is an SI number or an array of shape (n_neurons,) or (size,)."""

@@ -283,14 +283,13 @@ def start_texts(neuron: IntegrateAndFire, given: Collection[str]) -> dict[str, s
 
     Slow variables get the value of half a step before, gates that are not given are in equilibrium.
     """
-    texts = {}
-    if neuron.state in given:
-        texts = default_starts(neuron, given)
-    texts |= {x: text for x, text in slow_starts(neuron).items() if x in given}
-    if neuron.state in given:
-        texts |= {gate: _equilibrium(*rates) for gate, rates in neuron.gates.items() if gate not in given}
-        if isinstance(neuron, ConductanceBased) and neuron.rearm != neuron.threshold:
-            texts["armed"] = f"int(v <= {neuron.threshold})"
+    slow = {x: text for x, text in slow_starts(neuron).items() if x in given}
+    if neuron.state not in given:
+        return slow
+    texts = default_starts(neuron, given) | slow
+    texts |= {gate: _equilibrium(*rates) for gate, rates in neuron.gates.items() if gate not in given}
+    if isinstance(neuron, ConductanceBased) and neuron.rearm != neuron.threshold:
+        texts["armed"] = f"int(v <= {neuron.threshold})"
     return texts
 
 

@@ -180,7 +180,9 @@ def _ou(terms: Terms, noise: OUNoise) -> None:
     sigma, tau_noise = np.asarray(noise.si("sigma")), np.asarray(noise.si("tau_noise"))
     short = tau_noise < SMOOTH * dt
     sigma_i = sigma * np.sqrt(1 + tau / tau_noise)
-    group.state("i_noise", unit, _ou_start(group, noise, sigma_i))
+    fraction, common = noise.si("shared"), start_normal(group, Stream.SHARED_OU_START, shared=True)
+    start = np.sqrt(fraction) * common + np.sqrt(1 - fraction) * start_normal(group, Stream.OU_START)
+    group.state("i_noise", unit, start * group.layout.of_members(sigma_i))  # stationary
     terms.lines.append(f"z_i = {_shared(Stream.OU_CURRENT, Stream.SHARED_OU_CURRENT, noise, group)}")
     # time of the current before the membrane moves
     waits = np.where(short, np.where(h > 1, 1.5 - h, 1 - h), 0.0)
@@ -269,15 +271,6 @@ def _passage(terms: Terms, noise: OUNoise, pieces: np.ndarray) -> None:
         "i_spike = i_next + passed * (one_unit * first - i_next)",
     ]
     terms.crossed.append("passed > 0")
-
-
-def _ou_start(group: GroupText, noise: OUNoise, sigma_i: Any) -> np.ndarray:
-    """Currents at time 0 from the stationary distribution, shape (size,)."""
-    fraction = noise.si("shared")
-    private = start_normal(group, Stream.OU_START)
-    common = start_normal(group, Stream.SHARED_OU_START, shared=True)
-    z = np.sqrt(fraction) * common + np.sqrt(1 - fraction) * private
-    return z * group.layout.of_members(sigma_i)
 
 
 def start_normal(group: GroupText, stream: Stream, shared: bool = False) -> np.ndarray:

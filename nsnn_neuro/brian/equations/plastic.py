@@ -116,8 +116,14 @@ def plastic_synapses(
         )
     own |= _read(text, target, names) | {"w": weight}
     states = [f"{weight} : {BRIAN_UNIT[unit]}", *(substitute(line, own) for line in text.states)]
-    transmit, arrived = _transmit(source, graded, on_pre, names["u"], weight)
-    held = _held(target, names["u"])
+    if graded is not None:
+        _variable(source, graded, "graded", "source")
+    arrived = f"{graded}_pre" if graded else "1"
+    if on_pre is None:
+        on_pre = f"{membrane}_post += {weight}" + (f" * {arrived}" if graded else "")
+    # whether the membrane is constant during the refractory time, when Brian2 also ignores input
+    held = "not_refractory" in target.variables and names["u"] in target.variables
+    held = held and target.variables[names["u"]].conditional_write is not None
     if text.at_start and "not_refractory" in target.variables and not held:
         raise NsnnError(
             f"target = {target.name!r} changes during the refractory time: expected {names['u']} with the flag (unless refractory)"
@@ -138,8 +144,11 @@ def plastic_synapses(
         learn = [substitute(line, {"pre": "arrived"}) for line in learn]
         learn.append("arrived = 0")
     if bounds is not None:
-        clip = _clip(bounds, weight, unit, namespace)
-        learn, fired, firing = (_bounded(lines, weight, clip) for lines in (learn, fired, firing))
+        clip, changes = _clip(bounds, weight, unit, namespace), re.compile(rf"{weight} *[-+*/]?=")
+        learn, fired, firing = (
+            [x for line in lines for x in ([line, clip] if changes.match(line) else [line])]
+            for lines in (learn, fired, firing)
+        )
     _apart(states, target)
     if feedback is not None:
         states.append(_backward(rule, text, source, feedback, own))
@@ -147,7 +156,7 @@ def plastic_synapses(
         source,
         target,
         "\n".join(states),
-        on_pre="\n".join([*transmit, *fired]) or None,
+        on_pre="\n".join(filter(None, [on_pre, *fired])) or None,
         on_post="\n".join(firing) or None,
         namespace=namespace,
         clock=_clock(target),
@@ -191,12 +200,6 @@ def _uses(text: RuleText, name: str) -> bool:
 
 def _names_in(line: str, name: str) -> bool:
     return re.search(rf"(?<![\w.]){name}\b", line) is not None
-
-
-def _held(target: Any, membrane: str) -> bool:
-    """Whether the membrane is constant during the refractory time, when Brian2 also ignores input."""
-    held = membrane in target.variables and target.variables[membrane].conditional_write is not None
-    return held and "not_refractory" in target.variables
 
 
 def _state(line: str) -> str:
@@ -266,17 +269,6 @@ def _variable(group: Any, name: str, argument: str, end: str, unit: str = "1") -
         )
 
 
-def _transmit(
-    source: Any, graded: str | None, on_pre: str | None, membrane: str, weight: str
-) -> tuple[list[str], str]:
-    """Text of the effect of a spike on the target, and of its graded value."""
-    if graded is not None:
-        _variable(source, graded, "graded", "source")
-    if on_pre is None:
-        on_pre = f"{membrane}_post += {weight}" + (f" * {graded}_pre" if graded else "")
-    return ([on_pre] if on_pre else []), (f"{graded}_pre" if graded else "1")
-
-
 def _backward(rule: Plasticity, text: RuleText, source: Any, feedback: str, own: dict[str, str]) -> str:
     if not text.backward:
         raise NsnnError(
@@ -309,8 +301,3 @@ def _clip(bounds: tuple[Any, Any], weight: str, unit: str, namespace: dict[str, 
     for name, value in (("rule_low", low), ("rule_high", high)):
         namespace[name] = units.brian(value, unit) if unit != "1" else value
     return f"{weight} = clip({weight}, rule_low, rule_high)"
-
-
-def _bounded(lines: list[str], weight: str, clip: str) -> list[str]:
-    changes = re.compile(rf"{weight} *[-+*/]?=")
-    return [x for line in lines for x in ([line, clip] if changes.match(line) else [line])]

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from brian2 import Clock, NeuronGroup, Synapses, TimedArray, second
 
-from ...core import units
 from ...core.errors import NsnnError
 from ...models.compatibility import check_compatible, check_variance
 from ...models.network import Network
@@ -25,7 +24,7 @@ from .. import engine, philox
 from ..dt_warnings import delay_steps
 from ..philox import Stream
 from .discrete import discrete, poisson_source, relay
-from .group_text import BRIAN_UNIT, ORDERS_EACH, SYNAPSES, GroupText, Layout, add_drive
+from .group_text import ORDERS_EACH, SYNAPSES, GroupText, Layout, add_drive, bind
 from .membrane import membrane
 from .synapses import arrival
 
@@ -161,13 +160,7 @@ class _Wiring:
 
     def _name(self, name: str, value: Any, unit: str) -> str:
         """Bind a name in the text to a number or to an array with one value per synapse."""
-        value = np.asarray(value)
-        if value.ndim == 0:
-            self.namespace[name] = units.brian(value[()], unit) if unit != "1" else value[()]
-        else:
-            self.equations.append(f"{name} : {BRIAN_UNIT[unit]} (constant)")
-            tiled = np.tile(value, self.trials)
-            self.values[name] = tiled if unit == "1" else units.brian(tiled, unit)
+        bind(name, value, unit, self.namespace, self.equations, self.values, self.trials)
         return name
 
     def weight(self, key: tuple[int, int], *, as_variable: bool) -> str:

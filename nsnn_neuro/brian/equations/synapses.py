@@ -83,7 +83,9 @@ def add_synapses(terms: Terms, synapses: Sequence[Synapse]) -> None:
         for x in states:
             group.state(names[x], synapse.weight_unit(unit), 0.0)
         if synapse.conductance or terms.loaded:
-            text = _weighted(group, f"mean_syn{number}", _mean(drift, sees, dt), names)
+            joint = _joint(drift, sees[..., 0, :], sees.shape[:-2])
+            mean = _expm(joint * dt)[..., -1, :-1] / dt  # of the output: (1/dt) int_0^dt sees exp(drift s) ds
+            text = _weighted(group, f"mean_syn{number}", mean, names)
             terms.first.append(f"seen_syn{number} = {text}")
             if synapse.conductance and synapse.reversal:
                 reversal = f"syn{number}_{synapse.reversal}"
@@ -112,12 +114,6 @@ def _weighted(group: GroupText, prefix: str, weights: np.ndarray, names: dict[st
             group.bind(f"{prefix}_{x}", weights[..., k], "1")
             parts.append(f"{prefix}_{x} * {names[x]}")
     return " + ".join(parts)
-
-
-def _mean(drift: np.ndarray, sees: np.ndarray, dt: float) -> np.ndarray:
-    """Weights of the states in the mean over a step of the output: (1/dt) int_0^dt sees exp(drift s) ds."""
-    joint = _joint(drift, sees[..., 0, :], sees.shape[:-2])
-    return _expm(joint * dt)[..., -1, :-1] / dt
 
 
 def _pull(drift: np.ndarray, sees: np.ndarray, h: Any, tau: np.ndarray, leaky: bool) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from ...core import special, units
 from ...core.errors import NsnnError
 from ...core.parameters import Model, parameter
+from ..neurons.expressions import value_of
 
 _INVERSE = {"V": "1/V", "1/V": "V", "1": "1"}
 
@@ -115,6 +116,9 @@ class _OneScale(Family):
         object.__setattr__(self, name, scale if value is None else value)
         self.__post_init__()
 
+    def _pdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
+        return value_of(self.pdf_text, {self.parameter_fields()[0].name: scale, "x": x})
+
 
 @dataclasses.dataclass(frozen=True, eq=False, init=False)
 class Gaussian(_OneScale):
@@ -135,9 +139,6 @@ class Gaussian(_OneScale):
 
     def _cdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
         return special.ndtr(x / scale)
-
-    def _pdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
-        return np.exp(-0.5 * (x / scale) ** 2) / (scale * np.sqrt(2 * np.pi))
 
 
 @dataclasses.dataclass(frozen=True, eq=False, init=False)
@@ -160,10 +161,6 @@ class Logistic(_OneScale):
     def _cdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
         return special.expit(x / scale)
 
-    def _pdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
-        tail = np.exp(-np.abs(x) / scale)
-        return tail / (scale * (1 + tail) ** 2)
-
 
 @dataclasses.dataclass(frozen=True, eq=False, init=False)
 class Uniform(_OneScale):
@@ -184,9 +181,6 @@ class Uniform(_OneScale):
 
     def _cdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
         return np.clip(0.5 + 0.5 * x / scale, 0.0, 1.0)
-
-    def _pdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
-        return (np.abs(x) < scale) / (2 * scale)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, init=False)
@@ -210,9 +204,6 @@ class Triangular(_OneScale):
         y = np.clip(x / scale, -1.0, 1.0)
         return np.where(y < 0, 0.5 * (1 + y) ** 2, 1 - 0.5 * (1 - y) ** 2)
 
-    def _pdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
-        return np.clip(1 - np.abs(x) / scale, 0.0, 1.0) / scale
-
 
 @dataclasses.dataclass(frozen=True, eq=False, init=False)
 class Cauchy(_OneScale):
@@ -233,9 +224,6 @@ class Cauchy(_OneScale):
 
     def _cdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
         return np.arctan2(1.0, -x / scale) / np.pi
-
-    def _pdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
-        return 1 / (np.pi * scale * (1 + (x / scale) ** 2))
 
 
 @dataclasses.dataclass(frozen=True, eq=False, init=False)
@@ -259,5 +247,6 @@ class FastSigmoid(_OneScale):
         tail = 0.5 / (1 + scale * np.abs(x))
         return np.where(x < 0, tail, 1 - tail)
 
-    def _pdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
-        return 0.5 * scale / (1 + scale * np.abs(x)) ** 2
+
+FAMILIES: tuple[type[Family], ...] = (Gaussian, Logistic, Uniform, Triangular, Cauchy, FastSigmoid)
+"""those of the package, which files may name"""

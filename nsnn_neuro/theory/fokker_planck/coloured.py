@@ -9,15 +9,13 @@ The flux at v_spike (f + s z > 0 there, and P = 0 where f + s z < 0) has the dis
 evolves freely, it re-enters at v_reset. The discretisation is a Galerkin method with discontinuous polynomials of degree 2 and
 upwind flux in V, and continuous polynomials of degree 3 in z. It conserves probability, mean and variance of z to rounding.
 Integrals over elements in which the sign of f + s z changes are split there. At v_spike P rises as the square root of the distance
-from f + s z = 0 (Doering et al. 1987), so the mesh is graded towards that point and towards v_reset. Rate and CV are functionals of
-P; their error is a product of primal and adjoint errors and falls much faster than that of P.
+from f + s z = 0 (Doering et al. 1987, doi 10.1103/PhysRevLett.59.2129), so the mesh is graded towards that point and towards
+v_reset. Rate and CV are functionals of P; their error is a product of primal and adjoint errors and falls much faster than that of
+P.
 
 With A the operator of one interval (no re-entry), A G1 = (entry law) and A G2 = G1 give the moments int G1 and 2 int G2 of the
 passage time; the entry law is the stationary vector of the matrix that maps the distribution of z at a spike to that at the next
 spike.
-
-Sources: Fourcaud & Brunel 2002, doi 10.1162/089976602320264015 (the boundary conditions); Doering, Hagan & Levermore 1987,
-doi 10.1103/PhysRevLett.59.2129 (the half-range singularity)
 """
 
 from __future__ import annotations
@@ -338,8 +336,11 @@ def _passage(p: _Point) -> tuple[float, float]:
     if hardest > 12:
         raise rare
     z_end = max(_Z_END, hardest + 4)
-    if not p.wall:
-        p = p._replace(low=_bottom(p))
+    if not p.wall:  # the end for white noise, or the voltage where the drift exceeds every I, if it is higher
+        v = p.reset - (p.reset - p.low) * np.linspace(0, 1, 2001)[1:]
+        outrun = np.minimum.accumulate(p.f(v[::-1]))[::-1] > _Z_END * p.s
+        if outrun.any():
+            p = p._replace(low=float(v[np.argmax(outrun)]))
     borders, reset = _voltage_mesh(p, z_end)
     z = _Elements(_current_mesh(p, z_end))
     n, count = _V_ORDER + 1, borders.size - 1
@@ -387,10 +388,3 @@ def _entry(p: _Point, z: _Elements, count: int, reset: int) -> Callable[[np.ndar
         return source.reshape(-1, laws.shape[1])
 
     return enter
-
-
-def _bottom(p: _Point) -> float:
-    """The lower end: p.low, which is that for white noise, or the voltage where the drift exceeds every I, if it is higher."""
-    v = p.reset - (p.reset - p.low) * np.linspace(0, 1, 2001)[1:]
-    outrun = np.minimum.accumulate(p.f(v[::-1]))[::-1] > _Z_END * p.s
-    return float(v[np.argmax(outrun)]) if outrun.any() else p.low

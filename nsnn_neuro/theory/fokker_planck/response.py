@@ -8,8 +8,6 @@ white noise interspike intervals are independent, so everything else follows fro
 
 Frequencies f are in Hz; s = 2 pi i f, and a rate responds as r(t) = r + epsilon Re[chi(f) exp(2 pi i f t)], so that a delay has a
 negative phase. Spectra are two-sided; the spectrum of a Poisson process is its rate.
-
-Source: Richardson 2007, doi 10.1103/PhysRevE.76.021919; Richardson 2008, doi 10.1007/s00422-008-0244-y
 """
 
 from __future__ import annotations

@@ -5,8 +5,6 @@ With x = V and time in tau_m the flux is J = f P - sigma^2 dP/dx. The intervals 
 cells each. The drift in a cell is constant (its value at the midpoint); everything else is exact. So results are exact for a
 piecewise constant drift, errors fall as 1 / cells^2, and the method is stable for steep drifts and high frequencies. Parameters
 broadcast; the loop runs over cells only.
-
-Source: Richardson 2007, doi 10.1103/PhysRevE.76.021919
 """
 
 from __future__ import annotations

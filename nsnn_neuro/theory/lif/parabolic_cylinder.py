@@ -8,7 +8,6 @@ integrating from large z down is stable and forgets its start value. Taylor seri
 from __future__ import annotations
 
 import numpy as np
-from scipy import special
 
 _ORDER = 40
 _FORGET = 80.0  # z_start^2 - z^2: the start's error is down by exp(-40)
@@ -43,16 +42,3 @@ def log_derivative(nu: np.ndarray, z: np.ndarray) -> np.ndarray:
     nu, z = np.broadcast_arrays(np.asarray(nu, dtype=complex), np.asarray(z, dtype=float))
     start = np.sqrt(np.maximum(z, 0.0) ** 2 + _FORGET + 4 * np.abs(nu.real))
     return descend(nu, start, z, -np.sqrt(start**2 / 4 - nu - 0.5))[1]
-
-
-def log_pcfd(nu: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """log D_nu(z), up to multiples of 2 pi i, from D_nu(0) = 2^(nu/2) sqrt(pi) / Gamma((1 - nu) / 2).
-
-    >>> float(np.exp(log_pcfd(2.0, 1.5)).real.round(6))    # (z^2 - 1) exp(-z^2 / 4)
-    0.712229
-    """
-    nu, z = np.broadcast_arrays(np.asarray(nu, dtype=complex), np.asarray(z, dtype=float))
-    upper, lower = np.maximum(z, 0.0), np.minimum(z, 0.0)
-    ratio, _ = descend(nu, upper, lower, log_derivative(nu, upper))
-    at_zero = nu / 2 * np.log(2) + np.log(np.pi) / 2 - special.loggamma((1 - nu) / 2)
-    return at_zero + np.where(z > 0, -ratio, ratio)

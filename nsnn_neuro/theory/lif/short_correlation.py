@@ -36,8 +36,7 @@ def coloured_rate(
     like a higher reset. `shift_reset` is by default this remaining fraction, exp(-tau_refrac / tau_noise). 1 is the formula of
     Fourcaud & Brunel, for tau_refrac << tau_noise; 0 shifts the threshold only, for tau_refrac >> tau_noise.
 
-    At k^2 = .01 the error is below 0.7 %, at .05 below 3 %; for rare spikes `next_order` has larger errors (the table is in the
-    documentation, "Theory"). `coloured_fp_rate` has no such limits.
+    "Theory" in the documentation has a table of its errors. `coloured_fp_rate` has no such limits.
 
     Parameters
     ----------

@@ -9,8 +9,6 @@ with m = s = 0 at and above the threshold (the second equation avoids difference
 the excitatory jump. Each node is connected to its neighbour towards mu; the path between them is integrated exactly along the
 drift, with linear interpolation of the values after jumps. So kinks of m are on nodes, all coefficients are positive, and errors
 fall as the spacing squared. Richardson extrapolation follows.
-
-Source: Tuckwell 1988, Introduction to Theoretical Neurobiology 2, ch. 9 (the backward equations)
 """
 
 from __future__ import annotations
@@ -24,6 +22,7 @@ from scipy.sparse.linalg import splu
 from ...core import units
 from ...core.aliases import Time, Voltage
 from ...core.errors import NsnnError
+from ...models.noise import Noise
 from ..arguments import expect, neuron_times, out, plain, voltages
 
 _BARRIER = 36.0  # the probability of a free membrane below the lowest node is at most exp(-36)
@@ -62,7 +61,8 @@ def shot_noise_rate(
     NsnnError : jumps so small (1/2,500 of the range of the membrane) that `siegert_rate` applies; a rate below about 1e-9/tau_m,
         where rounding errors exceed 1e-4
 
-    Source: Richardson & Swarbrick 2010, doi 10.1103/PhysRevLett.105.178102 (the model); Tuckwell 1988, ch. 9 (the equations)
+    Source: Richardson & Swarbrick 2010, doi 10.1103/PhysRevLett.105.178102 (the model); Tuckwell 1988, Introduction to Theoretical
+    Neurobiology 2, ch. 9 (the equations)
 
     >>> from brian2 import Hz, mV, ms
     >>> cell = dict(tau_m=20*ms, v_thresh=20*mV, v_reset=10*mV, tau_refrac=2*ms)
@@ -122,6 +122,13 @@ def _frequency(value: Any, name: str, tau_m: Any) -> np.ndarray:
 
 def _moments(mu, weight, rate, weight_inh, rate_inh, tau_m, v_thresh, v_reset, tau_refrac, with_cv):
     """Mean and variance of the first-passage time from v_reset, and tau_refrac, broadcast, SI."""
+    numbers = {"mu": mu, "weight": weight, "rate": rate, "weight_inh": weight_inh, "rate_inh": rate_inh}
+    for name, value in numbers.items():
+        if isinstance(value, Noise):
+            raise NsnnError(
+                f"{name} = {units.shown(value)}: expected a number or a quantity; give weight=noise.weight and "
+                "rate=noise.n * noise.rate of a PoissonInput through DeltaSynapse(), or use shot_noise_moments or simulate"
+            )
     if units.unit_of(weight_inh) == "1" and not np.any(plain(weight_inh, "weight_inh")):
         weight_inh = 0 * weight
     mean, up, down, theta, reset = voltages(
