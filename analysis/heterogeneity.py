@@ -77,7 +77,9 @@ class Config(StudyConfig):
     batch: int = 120
     passes: int = 10
 
-    QUICK: ClassVar[dict[str, Any]] = {"tasks": ("order",), "seeds": 4, "betas": (0.8,), "rates": (0.02,)}
+    QUICK: ClassVar[dict[str, Any]] = {
+        "tasks": ("order",), "seeds": 4, "betas": (0.8,), "rates": (0.02,), "epochs": 8,
+    }  # fmt: skip
 
 
 Words = tuple[np.ndarray, np.ndarray]  # spikes and labels

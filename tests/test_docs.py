@@ -29,6 +29,14 @@ CALLS = {
     "deep": "dt=1*ms,\n    seed=1\n)",
 }
 
+# what takes long, and is tested with the fits
+SHORTER = {
+    "likelihood": {
+        "training=Training(batch=4)": "training=Training(batch=4, epochs=2)",
+        "duration=2*second, seed=2": "duration=0.5*second, seed=2",
+    }
+}
+
 
 def blocks(name: str) -> list[str]:
     """The Python blocks of a page, which compile nothing but those on engines and likelihood."""
@@ -36,6 +44,9 @@ def blocks(name: str) -> list[str]:
     if name in CALLS:
         assert CALLS[name] in text
         text = text.replace(CALLS[name], CALLS[name][:-2] + ', engine="numpy")')
+    for long, short in SHORTER.get(name, {}).items():
+        assert long in text
+        text = text.replace(long, short)
     return re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
 
 

@@ -31,7 +31,6 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         "noise off",
         "exceeds that of the deterministic neuron on every",
     ),
-    ("heterogeneity", {"epochs": 8}, "times shuffled", "with times shuffled"),
     (
         "information_transfer",
         {"trials": 16, "copies": (2, 4, 2), "sigmas": (0.75, 1.5, 6.0)},

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.quick_runs import quick_table
+from helpers.studies import failing
 
 from analysis import full_runs
 from analysis import heterogeneity as study
@@ -75,3 +77,15 @@ def test_networks_have_as_many_parameters_and_the_kept_run_says_so() -> None:
         assert sum(p.numel() for p in net.parameters()) == counts[arm] >= counts["noisy, learned"]
         assert study.n_parameters(membranes, kind == "noisy", size - 1) < counts["noisy, learned"]
     assert counts.max() < 1.05 * counts.min()
+
+
+@pytest.mark.slow
+def test_with_times_shuffled_in_every_word_nothing_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The claim is of one arm: the others are those of the quick run, where it holds."""
+    pytest.importorskip("torch")
+    table, arm = quick_table(study), "noisy, learned"
+    assert study.CONTROL not in failing(study, table)
+    with monkeypatch.context() as only:
+        only.setattr(study, "ARMS", [arm])
+        spoilt = study.run(study.Config(quick=True, sabotage="times shuffled"))
+    assert study.CONTROL in failing(study, pd.concat([table[table.arm != arm], spoilt]))

@@ -303,7 +303,7 @@ def test_a_second_peak_is_warned_of_and_fitted():
 def test_errors_of_two_peaks_cover_at_unequally_spaced_directions():
     """Intervals of 2 standard errors in 200 simulated neurons; the baseline, skewed by its limit at 0, in 91 %.
 
-    Profile limits of 95 % cover in 90 to 98 %.
+    Profile limits of 95 % cover in 90 to 98 % of 100 neurons, those of 85 % in fewer.
     """
     uneven = np.array([0, 20, 45, 80, 90, 130, 150, 185, 200, 240, 275, 290, 335.0])
     fit = poisson_curve(3, two_von_mises, uneven, n_neurons=200).fit("two_von_mises", n_shuffle=0)
@@ -313,8 +313,9 @@ def test_errors_of_two_peaks_cover_at_unequally_spaced_directions():
     assert (covered[1:] > 0.9).all()
     assert covered[0] > 0.85
     assert_allclose(np.median(best, axis=1), truth[:, 0], rtol=0.1)
+    few = poisson_curve(3, two_von_mises, uneven, n_neurons=100).fit("two_von_mises", n_shuffle=0)
     for name, true in (("baseline", 4.0), ("second_amplitude", 8.0)):
-        lower, upper = fit.interval(name)
+        lower, upper = few.interval(name)
         assert 0.9 <= np.mean((lower <= true) & (true <= upper)) <= 0.98
 
 
