@@ -15,6 +15,7 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import measures, theory
 
 from ..harness import Progress, quiet
+from ..shared.simulations import simulated
 from . import feedback
 from .config import SHOWN, STATES, Config
 
@@ -73,14 +74,7 @@ def _simulated(config: Config, name: str, seed: int) -> tuple[measures.Trains, i
     net = nsnn.brunel(g=g, eta=eta, **wired, seed=seed)
     duration = config.transient + config.seconds * LENGTH[name]
     duration = config.dt * round(duration / config.dt)
-    block = nsnn.simulate(
-        net,
-        duration=duration * second,
-        dt=config.dt * second,
-        seed=seed,
-        engine=config.engine,
-        progress=False,
-    )
+    block = simulated(net, seconds=duration, dt=config.dt, seed=seed, engine=config.engine)
     trains = measures.as_trains(block, t_start=config.transient * second)
     if config.sabotage == "spike times jittered":
         trains = jitter_spikes(trains, np.random.default_rng(seed))

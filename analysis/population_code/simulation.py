@@ -16,6 +16,7 @@ from nsnn_neuro import measures, theory
 
 from ..harness import Progress, quiet
 from ..shared.recordings import retina
+from ..shared.simulations import lif_parameters, simulated
 from .config import Config
 
 CELLS = (1, 2, 4, 8, 16)
@@ -27,7 +28,7 @@ def linear_response(
     config: Config, drive: np.ndarray, gain: np.ndarray, shared: float
 ) -> tuple[float, float]:
     """Predicted linear Fisher information (1/mV^2) with and without noise correlations, for drives a_i and gains g_i."""
-    cell, sigma = config.neuron, config.sigma * mV
+    cell, sigma = lif_parameters(config), config.sigma * mV
     low, high = (
         theory.siegert_rate((drive + gain * config.ds * side) * mV, sigma, **cell) for side in (-0.5, 0.5)
     )
@@ -55,21 +56,16 @@ def trained(d_prime: float, neurons: int, trials: float) -> float:
 
 def spike_counts(config: Config, drive: np.ndarray, gain: np.ndarray, shared: float, seed: int) -> np.ndarray:
     """Spike counts in the window, (2 stimuli, trials, neurons)."""
+    neuron = nsnn.LIF(v_rest=0 * mV, **lif_parameters(config))
+    noise = nsnn.WhiteNoise(config.sigma * mV, shared=shared)
+    options = {
+        "n_neurons": drive.size, "trials": config.trials, "seed": seed, "engine": config.engine,
+        "seconds": config.warm_up + config.window, "dt": config.dt,
+    }  # fmt: skip
     counts = []
     for k, side in enumerate((-0.5, 0.5)):
-        block = nsnn.simulate(
-            nsnn.LIF(v_rest=0 * mV, **config.neuron),
-            nsnn.WhiteNoise(config.sigma * mV, shared=shared),
-            nsnn.Constant((drive + gain * config.ds * side) * mV),
-            n_neurons=drive.size,
-            trials=config.trials,
-            duration=(config.warm_up + config.window) * second,
-            dt=config.dt * second,
-            seed=seed,
-            point=k,
-            engine=config.engine,
-            progress=False,
-        )
+        stimulus = nsnn.Constant((drive + gain * config.ds * side) * mV)
+        block = simulated(neuron, noise, stimulus, **options, point=k)
         counts.append(measures.as_trains(block, t_start=config.warm_up * second).counts)
     return np.array(counts)
 
