@@ -20,6 +20,5 @@ which a sample cannot show: a long tail for Chao-Shen, normal variables for KSG 
 from __future__ import annotations
 
 from .config import CLAIM, SABOTAGES, Config
-from .plots import plot
 from .simulation import run
-from .verdicts import claims, summary
+from .verdicts import claims, plot, summary

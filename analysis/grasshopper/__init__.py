@@ -40,12 +40,11 @@ from typing import Any
 from .config import CLAIM, SABOTAGES, Config
 from .parts import run
 
-_LATER = dict.fromkeys(("claims", "headline", "summary", "tables"), "verdicts")
-_LATER |= dict.fromkeys(("figures", "plot"), "plots")
+_FROM_VERDICTS = ("claims", "figures", "headline", "plot", "summary", "tables")
 """what the processes of a run do without, and its caller until they have ended"""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
+    if name not in _FROM_VERDICTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_LATER[name]}", __name__), name)
+    return getattr(import_module(".verdicts", __name__), name)

@@ -30,8 +30,7 @@ Limits: bins of 3 ms, which cost the direct method some per cent at the cut-off;
 from __future__ import annotations
 
 from .config import CLAIM, SABOTAGES, Config
-from .plots import figures, plot
 from .simulation import bound_of, linear_coherence, run
-from .verdicts import claims, headline, summary, tables
+from .verdicts import claims, figures, headline, plot, summary, tables
 
 RECORDINGS = ("fly_H1",)

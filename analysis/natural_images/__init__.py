@@ -71,9 +71,8 @@ from __future__ import annotations
 
 from .config import CLAIM, PAPER, PAPER_NUMBER, SABOTAGES, SET, Config
 from .kept import read_all as kept_table
-from .plots import figures, plot
 from .simulation import run
-from .verdicts import claims, headline, summary, tables
+from .verdicts import claims, figures, headline, plot, summary, tables
 
 NEEDS = "torch"
 RECORDINGS = REQUIRED = (SET,)

@@ -29,6 +29,5 @@ at a fixed number of synapses. Therefore AI and SI are distinguished by comparis
 from __future__ import annotations
 
 from .config import CLAIM, SABOTAGES, Config
-from .plots import figures, plot
 from .simulation import pair_correlation, population_counts, run
-from .verdicts import claims, headline, summary
+from .verdicts import claims, figures, headline, plot, summary

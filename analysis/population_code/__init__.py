@@ -26,8 +26,7 @@ excluded.
 from __future__ import annotations
 
 from .config import CLAIM, SABOTAGES, Config
-from .plots import figures, plot
 from .simulation import linear_response, run, trained
-from .verdicts import claims, summary
+from .verdicts import claims, figures, plot, summary
 
 RECORDINGS = ("salamander_retina_movie",)

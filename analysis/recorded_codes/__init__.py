@@ -48,7 +48,6 @@ from __future__ import annotations
 
 from .config import CLAIM, SABOTAGES, SET, Config
 from .measurement import run, tabulated
-from .plots import figures, plot
-from .verdicts import claims, headline, summary, tables
+from .verdicts import claims, figures, headline, plot, summary, tables
 
 RECORDINGS = REQUIRED = (SET,)

@@ -55,8 +55,7 @@ be regularised as well.
 from __future__ import annotations
 
 from .config import CLAIM, PAPER, SABOTAGES, SET, Config
-from .plots import plot
 from .simulation import run, tabulated
-from .verdicts import claims, headline, summary, tables
+from .verdicts import claims, headline, plot, summary, tables
 
 RECORDINGS = REQUIRED = (SET,)

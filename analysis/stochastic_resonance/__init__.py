@@ -26,6 +26,5 @@ a well-placed threshold: at small noise the control carries more information tha
 from __future__ import annotations
 
 from .config import CLAIM, PAPER, SABOTAGES, Config
-from .plots import figures, plot
 from .simulation import run
-from .verdicts import claims, headline, summary
+from .verdicts import claims, figures, headline, plot, summary

@@ -32,8 +32,7 @@ Intervals that start within 0.4 s of the end of a trial are excluded from the CV
 from __future__ import annotations
 
 from .config import CLAIM, SABOTAGES, Config
-from .plots import figures, plot
 from .simulation import run
-from .verdicts import claims, headline, summary, tables
+from .verdicts import claims, figures, headline, plot, summary, tables
 
 RECORDINGS = ("qsnmc2007_A",)
