@@ -13,9 +13,9 @@ from brian2 import mV, second
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures
 
-from ..shared.estimates import of_estimate
 from ..shared.frozen_stimuli import state
 from ..shared.simulations import simulated
+from ..shared.tables import of_estimate
 from .config import Config
 
 CELL = nsnn.LIF(

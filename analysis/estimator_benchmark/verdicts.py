@@ -10,12 +10,36 @@ from matplotlib.lines import Line2D
 from ..harness import Claim
 from ..shared.figures import log_axis
 from ..shared.tables import where
-from .channels import ESTIMATORS, SYMBOLS
-from .words import shown
+from .simulation import ESTIMATORS, KINDS, ON_WORDS, SYMBOLS
 
 # bits, uniform distribution, one sample per symbol; independent calculation
 INDEPENDENT = {"plugin": 5.82, "nsb": 6.54}
 ROOM = 3.0  # standard errors of a fraction of repeats
+
+
+def shown(table: pd.DataFrame) -> list[str]:
+    """Names of the channels in the figure, all except the words of each kind."""
+    return [name for name in dict.fromkeys(table.channel) if not name.startswith(KINDS)]
+
+
+def few_trials(table: pd.DataFrame, trials: int) -> str:
+    """Markdown table for the words of each kind with few trials: bias and coverage, and the bracket of "auto"."""
+    names = [name for name in ON_WORDS if name != "auto"]
+    lines = [
+        f"| words, {trials} trials per stimulus | truth | {' | '.join(names)} | auto: from, to; coverage |",
+        "|---" * (len(names) + 3) + "|",
+    ]
+    rows = table[~table.channel.isin(shown(table)) & (table.trials == trials)]
+    for channel, own in rows.groupby("channel", sort=False):
+        own = own.set_index("estimator")
+        cells = [f"{own.truth.iloc[0]:.2f}"]
+        for name in names:
+            bias, coverage = own["mean"][name] - own.truth[name], own.coverage[name]
+            cells.append("NaN" if np.isnan(bias) else f"{bias:+.2f}, {100 * coverage:.0f} %")
+        auto = own.loc["auto"]
+        cells.append(f"{auto.lower:.2f}, {auto.upper:.2f}; {100 * auto.coverage:.0f} %")
+        lines.append(f"| {channel} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:

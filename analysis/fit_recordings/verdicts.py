@@ -15,7 +15,7 @@ from ..shared.tables import where
 from .calibrated import CALIBRATED, GIF, LIF
 from .data_sets import RELAY
 from .fits import ADDED, ALONE, CELL, DETERMINISTIC, GIVEN_SPIKES, GLM, LNP, NETWORK, NEURON, NO_HISTORY
-from .scoring import interval, mean_of
+from .simulation import interval, mean_of
 
 RIVALS = (DETERMINISTIC, GIVEN_SPIKES, ADDED, LNP, GLM, *CALIBRATED, ALONE, NO_HISTORY, NETWORK)
 """order of the other models in figures and tables"""

@@ -67,8 +67,6 @@ Limits. A small network with 12,000 images reaches about 60 %, not the accuracy 
 upper bound of the accuracy in the worst case, since stronger attacks may exist.
 """
 
-from __future__ import annotations
-
 from .config import CLAIM, PAPER, PAPER_NUMBER, SABOTAGES, SET, Config
 from .kept import read_all as kept_table
 from .simulation import run

@@ -23,8 +23,6 @@ per cent of error. Counts are only approximately Gaussian. The bins of the retin
 excluded.
 """
 
-from __future__ import annotations
-
 from .config import CLAIM, SABOTAGES, Config
 from .simulation import linear_response, run, trained
 from .verdicts import claims, figures, plot, summary

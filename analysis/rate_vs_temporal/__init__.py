@@ -23,8 +23,6 @@ concern the difference between a cost of 100 / s (chosen beforehand) and a cost 
 Each seed has its own stimuli, noise and shuffles. Intervals are Student's, over seeds or over groups of windows.
 """
 
-from __future__ import annotations
-
 from .config import CLAIM, SABOTAGES, Config
 from .simulation import run
 from .verdicts import claims, figures, headline, plot, summary
