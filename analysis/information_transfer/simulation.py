@@ -172,15 +172,10 @@ def _measured(
         rows.append(_of_copy(base, c, "bound", info) | {"exact": bound})
     curves = np.array(spectra)
     error = np.sqrt((curves[:, 2] ** 2).sum(axis=0)) / len(curves)
-    rows += [
-        {**curve, "quantity": name, "x": x, "value": v, "se": e, "exact": t}
-        for name, value, se, against in (
-            ("chi, real", curves[:, 0].mean(axis=0), error, chi.real),
-            ("chi, imaginary", curves[:, 1].mean(axis=0), error, chi.imag),
-            ("coherence", curves[:, 3].mean(axis=0), curves[:, 3].std(axis=0, ddof=1) / len(curves) ** 0.5, exact),
-        )
-        for x, v, e, t in zip(f, value, se, against, strict=True)
-    ]  # fmt: skip
+    mean, spread = curves.mean(axis=0), curves[:, 3].std(axis=0, ddof=1) / len(curves) ** 0.5
+    rows += _points(curve, "chi, real", f, mean[0], error, chi.real)
+    rows += _points(curve, "chi, imaginary", f, mean[1], error, chi.imag)
+    rows += _points(curve, "coherence", f, mean[3], spread, exact)
     return rows + (_direct(base, trains, config) if level == "strong" else [])
 
 
@@ -202,9 +197,14 @@ def _spectrum(
         return []
     power = np.mean([s.power[0, : f.size] for s in each], axis=0)
     se = np.sqrt(np.sum([s.se[0, : f.size] ** 2 for s in each], axis=0)) / len(each)
+    return _points(curve, "spectrum", f, power, se, exact)
+
+
+def _points(curve: dict[str, Any], quantity: str, *columns: np.ndarray) -> list[dict[str, Any]]:
+    names = ("x", "value", "se", "exact")
     return [
-        {**curve, "quantity": "spectrum", "x": x, "value": p, "se": e, "exact": t}
-        for x, p, e, t in zip(f, power, se, exact, strict=True)
+        {**curve, "quantity": quantity, **dict(zip(names, point, strict=True))}
+        for point in zip(*columns, strict=True)
     ]
 
 

@@ -19,7 +19,29 @@ from .config import CLAIM
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Claims with their evidence: about the model, then about recorded neurons."""
-    return [*model_claims(table), *recorded.claims(table)]
+    weak = weak_sigmas(table)
+    shown = ", ".join(f"{s:g}" for s in weak)
+    return [
+        _curve_claim(
+            table,
+            f"the susceptibility equals that of the Fokker-Planck equation at every frequency, |z| < 4 (sigma {shown} mV)",
+            ("chi, real", "chi, imaginary"),
+            "weak",
+            weak,
+        ),
+        _curve_claim(
+            table,
+            f"the power spectrum without signal equals that of the Fokker-Planck equation, |z| < 4 (sigma {shown} mV)",
+            ("spectrum",),
+            "none",
+            weak,
+        ),
+        _bound(table, weak),
+        _maximum(table),
+        _direct(table),
+        *_secondary(table),
+        *recorded.claims(table),
+    ]
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -38,11 +60,6 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
             row["raw direct per spike (bit)"] = f"{(direct / rate).mean():.3f}" if len(direct) else "-"
             rows.append(row)
     return pd.DataFrame(rows)
-
-
-def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Rate and bound of the recorded neurons."""
-    return recorded.tables(table)
 
 
 def headline(table: pd.DataFrame) -> str:
@@ -90,32 +107,6 @@ def _curve_claim(
         len(z) == expected and expected > 0 and (z < 4).all(),
         f"{len(z)} of {expected} values: largest |z| {z.max():.1f}, root mean square {np.sqrt((z**2).mean()):.2f}",
     )
-
-
-def model_claims(table: pd.DataFrame) -> list[Claim]:
-    """Claims about the model, with their evidence."""
-    weak = weak_sigmas(table)
-    shown = ", ".join(f"{s:g}" for s in weak)
-    return [
-        _curve_claim(
-            table,
-            f"the susceptibility equals that of the Fokker-Planck equation at every frequency, |z| < 4 (sigma {shown} mV)",
-            ("chi, real", "chi, imaginary"),
-            "weak",
-            weak,
-        ),
-        _curve_claim(
-            table,
-            f"the power spectrum without signal equals that of the Fokker-Planck equation, |z| < 4 (sigma {shown} mV)",
-            ("spectrum",),
-            "none",
-            weak,
-        ),
-        _bound(table, weak),
-        _maximum(table),
-        _direct(table),
-        *_secondary(table),
-    ]
 
 
 def _bound(table: pd.DataFrame, weak: list[float]) -> Claim:

@@ -70,14 +70,6 @@ def spike_counts(config: Config, drive: np.ndarray, gain: np.ndarray, shared: fl
     return np.array(counts)
 
 
-def _apply_sabotage(counts: np.ndarray, sabotage: str, rng: np.random.Generator) -> np.ndarray:
-    if sabotage == "trials shuffled":
-        return rng.permuted(counts, axis=1)
-    if sabotage == "labels shuffled":
-        return rng.permutation(counts.reshape(-1, counts.shape[2])).reshape(counts.shape)
-    return counts
-
-
 def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """Rows of three parts. "model": information, shuffled information, theory, bound and decoding by population, condition and
     size; "few trials": plug-in and corrected estimates; "retina": information and shuffled information by pair of moments and
@@ -100,7 +92,10 @@ def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> 
             "mixed": (mixed, config.shared, both[:, :, ones.size :]),
         }
         for condition, (gain, fraction, counts) in populations.items():
-            counts = _apply_sabotage(counts, config.sabotage, disorder)
+            if config.sabotage == "trials shuffled":
+                counts = disorder.permuted(counts, axis=1)
+            elif config.sabotage == "labels shuffled":
+                counts = disorder.permutation(counts.reshape(-1, ones.size)).reshape(counts.shape)
             same = {"population": number, "condition": condition}
             limit = config.bound if condition == "equal" else np.inf
             for n in config.sizes:

@@ -144,15 +144,11 @@ def _claims_of_bias(table: pd.DataFrame) -> list[Claim]:
     ]
 
 
-def _largest_rise(values: np.ndarray, errors: np.ndarray) -> float:
-    """Largest rise from one value to the next, in standard errors."""
-    return float(np.max(np.diff(values) / np.maximum(np.hypot(errors[1:], errors[:-1]), 1e-12)))
-
-
 def _claims_of_the_limit(table: pd.DataFrame) -> list[Claim]:
     limit = table[table.part == "limit"].sort_values("sigma", ascending=False)
     curves = [group for _, group in limit.groupby(["case", "reset"], sort=False)]
-    rises = [_largest_rise(c.value.to_numpy(), c.se.to_numpy()) for c in curves]
+    errors = [np.hypot(c.se.to_numpy()[1:], c.se.to_numpy()[:-1]).clip(1e-12) for c in curves]
+    rises = [(np.diff(c.value) / error).max() for c, error in zip(curves, errors, strict=True)]
     widest, least = limit[limit.sigma == limit.sigma.max()], limit[limit.sigma == limit.sigma.min()]
     return [
         Claim(

@@ -18,7 +18,31 @@ from .config import CLAIM
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Claims with their evidence: about the model, then about the cell."""
-    return [*model_claims(table), *cell.claims(table)]
+    frozen = table[table.part == "frozen"]
+    fluctuating = sorted(f for f in frozen.fluctuation.unique() if f > 0)
+    noisy = sorted(s for s in frozen.sigma.unique() if s > 0)
+    strong = strongest(frozen.fluctuation.unique())
+    slopes_of = {
+        "Gamma (corrected for chance) falls with sigma at every fluctuation": ("Gamma", "sigma", -1, fluctuating),
+        "Gamma rises with the fluctuation at every sigma": ("Gamma", "fluctuation", 1, noisy),
+        "Schreiber's reliability rises with the fluctuation at every sigma": ("reliability", "fluctuation", 1, noisy),
+        "Schreiber's reliability falls with sigma under the two strongest fluctuations": ("reliability", "sigma", -1, strong),
+        "the jitter of firing events (ms) grows with sigma under the two strongest fluctuations": ("jitter", "sigma", 1, strong),
+    }  # fmt: skip
+    return [
+        *(_slope_claim(table, f"{text} (95 %)", *how) for text, how in slopes_of.items()),
+        _deterministic(frozen),
+        _renewal(table, "CV", "constant current: the CV equals Siegert's at every sigma, |z| < 4"),
+        _renewal(
+            table,
+            "spread",
+            "constant current: the SD of the time of the n-th spike is that of a renewal "
+            "process, proportional to sqrt(n), |z| < 4",
+        ),
+        _irregular(table, max(fluctuating), noisy),
+        *_secondary(table, strong, noisy),
+        *cell.claims(table),
+    ]
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -34,11 +58,6 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
             row["jitter (ms)" if name == "jitter" else name] = text
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Cell and model, if the recordings were available."""
-    return cell.tables(table)
 
 
 def headline(table: pd.DataFrame) -> str:
@@ -103,34 +122,6 @@ def _slope_claim(
         parts.append(f"{name} {at:g} mV: {mean:+.3g} ± {width:.2g}")
     unit = "doubling of sigma" if along == "sigma" else "mV of fluctuation"
     return Claim(text, holds, f"per {unit}, 95 % over seeds: " + "; ".join(parts), central)
-
-
-def model_claims(table: pd.DataFrame) -> list[Claim]:
-    """Claims about the model, with their evidence."""
-    frozen = table[table.part == "frozen"]
-    fluctuating = sorted(f for f in frozen.fluctuation.unique() if f > 0)
-    noisy = sorted(s for s in frozen.sigma.unique() if s > 0)
-    strong = strongest(frozen.fluctuation.unique())
-    slopes_of = {
-        "Gamma (corrected for chance) falls with sigma at every fluctuation": ("Gamma", "sigma", -1, fluctuating),
-        "Gamma rises with the fluctuation at every sigma": ("Gamma", "fluctuation", 1, noisy),
-        "Schreiber's reliability rises with the fluctuation at every sigma": ("reliability", "fluctuation", 1, noisy),
-        "Schreiber's reliability falls with sigma under the two strongest fluctuations": ("reliability", "sigma", -1, strong),
-        "the jitter of firing events (ms) grows with sigma under the two strongest fluctuations": ("jitter", "sigma", 1, strong),
-    }  # fmt: skip
-    return [
-        *(_slope_claim(table, f"{text} (95 %)", *how) for text, how in slopes_of.items()),
-        _deterministic(frozen),
-        _renewal(table, "CV", "constant current: the CV equals Siegert's at every sigma, |z| < 4"),
-        _renewal(
-            table,
-            "spread",
-            "constant current: the SD of the time of the n-th spike is that of a renewal "
-            "process, proportional to sqrt(n), |z| < 4",
-        ),
-        _irregular(table, max(fluctuating), noisy),
-        *_secondary(table, strong, noisy),
-    ]
 
 
 def _deterministic(frozen: pd.DataFrame) -> Claim:
