@@ -73,14 +73,14 @@ from matplotlib.figure import Figure
 
 from nsnn_neuro import datasets
 
-from .harness import Claim, Progress, part, quiet, secondary
+from .harness import Claim, Progress, quiet, secondary
 from .retina_code import config as first
 from .retina_code.config import ADDED, NOISELESS, NOISY
 from .retina_code.networks import FittedNetwork, fit
 from .retina_code.rate_models import Settings
 from .retina_code.responses import Responses, of_recording
 from .retina_code.scoring import rows_of_nats
-from .retina_code.simulation import Task, divided, inner_parts, placed, score_of_choice
+from .retina_code.simulation import Task, inner_parts, rows_of_task, score_of_choice
 from .retina_code.verdicts import ahead, bits, both, claims_of_lead, in_words, informed
 from .shared import recordings
 from .shared.figures import BLUE, GREY, ORANGE, finish, points
@@ -138,7 +138,8 @@ def tabulated(
     """The table of responses. Parts are a fold of a fitted arm and an initial seed, so that an interrupted run continues."""
     tasks = [Task(fold, arm) for fold in range(config.n_folds) for arm in config.arms]
     jobs = config.jobs if out else 1
-    scored = in_processes(_rows_of, (data, config, out), tasks, jobs=jobs, progress=progress, what="scored")
+    work = functools.partial(rows_of_task, choose=chosen, score=_scored)
+    scored = in_processes(work, (data, config, out), tasks, jobs=jobs, progress=progress, what="scored")
     return pd.DataFrame(itertools.chain.from_iterable(scored), columns=COLUMNS)
 
 
@@ -160,27 +161,14 @@ def chosen(arm: str, train: Responses, config: Config) -> list[dict[str, float]]
     return [grid[row]._asdict() | {"scale": scales[column]} for row, column in best]
 
 
-def _rows_of(shared: tuple[Responses, Config, Path | None], task: Task) -> list[dict[str, Any]]:
-    """Scores of a fitted arm on a fold, and of the arms that share its fits, with all initial seeds."""
-    (data, config, out), (fold, arm) = shared, task
-    train, held, numbers = divided(data, config, fold)
-    choices = part(out, f"fold {fold} settings {arm}", lambda: chosen(arm, train, config))
-    rows = []
-    for seed in range(config.seeds):
-        make = functools.partial(_scored, arm, train, held, choices, config, seed)
-        scored = part(out, f"fold {fold} scores {arm} {seed}", make)
-        rows += placed(scored, numbers, {"fold": fold, "seed": seed})
-    return rows
-
-
 def _scored(
     arm: str, train: Responses, held: Responses, choices: list[dict[str, Any]], config: Config, seed: int
 ) -> list[dict[str, Any]]:
-    """Nats of final fits, by cell and by window."""
+    """Nats of the final fits of an arm, and of the arms that share them, by cell and by window."""
     rates = train.o.mean(axis=(0, 1, 2))
     networks: list[FittedNetwork] = []
     for choice in choices:
-        settings = Settings(int(choice["epochs"]), choice["ridge"], choice["eta"])
+        settings = Settings(*(choice[name] for name in Settings._fields))
         same = networks and choice["scale"] == 0 and all(choice[k] == choices[0][k] for k in settings._fields)
         networks.append(networks[0] if same else fitted(arm, train, settings, config, seed))
     first, single = networks
