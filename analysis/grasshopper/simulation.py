@@ -133,7 +133,7 @@ def _model_rows(
         return []
     rows = measured(trials, half, which, model, config)
     rows += excerpt(trials, which, model)
-    rows.append({**row_of(which, model, "kernel likelihood", np.nan, score, "nats/spike"), "sd": np.nan})
+    rows.append(row_of(which, model, "kernel likelihood", np.nan, score, "nats/spike", sd=np.nan))
     return rows + [
         row_of(which, model, "kernel likelihood, by segment", SEGMENT * k, value, "nats/spike")
         for k, value in enumerate(score)
