@@ -269,7 +269,7 @@ def _crafted(given: Given, item: tuple[Use, float]) -> list[dict[str, Any]]:
         row = functools.partial(_row, use.name, use.cell, c.ATTACK, strength, config.passes, config.images)
         made, names = [], ["source", "width", "draws", "loss"]
         for key, own in table.groupby(names, sort=False):
-            more = {"restarts": len(own), "steps": config.steps}
+            more: dict[str, Any] = {"restarts": len(own), "steps": config.steps}
             more |= {"zero_gradients": float(own.zero_gradients.mean())}
             made.append(row(float(own.accuracy.mean()), **dict(zip(names, key, strict=True)), **more))
         return made

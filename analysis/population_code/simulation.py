@@ -58,7 +58,7 @@ def spike_counts(config: Config, drive: np.ndarray, gain: np.ndarray, shared: fl
     """Spike counts in the window, (2 stimuli, trials, neurons)."""
     neuron = nsnn.LIF(v_rest=0 * mV, **lif_parameters(config))
     noise = nsnn.WhiteNoise(config.sigma * mV, shared=shared)
-    options = {
+    options: dict[str, Any] = {
         "n_neurons": drive.size, "trials": config.trials, "seed": seed, "engine": config.engine,
         "seconds": config.warm_up + config.window, "dt": config.dt,
     }  # fmt: skip

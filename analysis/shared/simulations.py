@@ -32,5 +32,5 @@ def recorded(values: np.ndarray, dt: float, units: Any = "mV") -> nsnn.Recorded:
 
 def simulated(*model: Any, seconds: float, dt: float, **options: Any) -> neo.Block:
     """The spikes of a network, or of a neuron with its noise and stimulus, as of `nsnn.simulate`."""
-    how = {"engine": "numpy", "progress": False} | options
+    how: dict[str, Any] = {"engine": "numpy", "progress": False} | options
     return nsnn.simulate(*model, duration=seconds * second, dt=dt * second, **how)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,8 @@ from .config import BETA, BIAS, DRIVE, SIGMA, THETA, Config
 COLUMNS = ["part", "case", "reset", "x", "sigma", "synapses", "weight", "value", "exact", "se"]
 
 
-class _Loss(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class _Loss:
     """A loss of the output spikes and its slope."""
 
     value: Callable[[np.ndarray], Any]
