@@ -1,6 +1,6 @@
 """Studies: falsifiable claims about noise and neural codes, tested with the public API of nsnn_neuro only.
 
-A study is a module, or a folder with `config`, `simulation`, `verdicts` and `plots`, that defines
+A study is a module, or a folder with `config`, `simulation` and `verdicts` (claims, tables and figures), that defines
 
 - `CLAIM`, a sentence; `Config`, a frozen dataclass derived from `harness.StudyConfig` (seed, quick, sabotage)
 - `run(config, out=None, progress=None) -> table`, a tidy DataFrame. Blocks are saved to the folder `out`. A run of minutes consists

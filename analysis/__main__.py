@@ -91,10 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         modules = [harness.find(name) for name in names]
         for study in modules:
-            if needs := harness.missing(study):
-                raise NsnnError(f"study = {harness.name_of(study)!r} needs {needs}: pip install {needs}")
-            for absent in _required(study):
-                raise NsnnError(f"study = {harness.name_of(study)!r} {absent}")
+            for obstacle in _obstacles(study):
+                raise NsnnError(f"study = {harness.name_of(study)!r} {obstacle}")
     _check_folder(arguments.results)
     for study in modules:
         for absent in recordings.absent(getattr(study, "RECORDINGS", ())):
@@ -202,20 +200,18 @@ def _config(study, arguments: argparse.Namespace):
     return study.Config(**chosen)
 
 
-def _required(study) -> Iterator[str]:
-    """A line for each absent set of recordings without which the study cannot run."""
-    return recordings.absent(getattr(study, "REQUIRED", ()), "cannot run without")
+def _obstacles(study) -> Iterator[str]:
+    """A line for the extra and for each set of recordings without which the study cannot run, if absent."""
+    if needs := harness.missing(study):
+        yield f"needs {needs}: pip install {needs}"
+    yield from recordings.absent(getattr(study, "REQUIRED", ()), "cannot run without")
 
 
 def _can_run(study) -> bool:
-    """Whether the extra and the recordings that a study needs are there; print a line if not."""
-    needs = harness.missing(study)
-    if needs:
-        print(f"{harness.name_of(study)}: skipped, needs {needs}: pip install {needs}", file=sys.stderr)
-    for absent in _required(study):
-        print(f"{harness.name_of(study)}: skipped, {absent}", file=sys.stderr)
-        return False
-    return not needs
+    """Whether nothing that a study needs is absent; print lines if not."""
+    lines = [f"{harness.name_of(study)}: skipped, {obstacle}" for obstacle in _obstacles(study)]
+    print(*lines, sep="\n", end="\n" * bool(lines), file=sys.stderr)
+    return not lines
 
 
 def _run(study, arguments: argparse.Namespace) -> harness.Outcome:

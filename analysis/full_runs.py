@@ -72,12 +72,7 @@ def verdicts(name: str) -> Styler:
 
 
 def check(name: str, config: dict[str, Any], revision: str | None) -> None:
-    """Raise NsnnError unless a run with this configuration and git revision may be kept.
-
-    Raises
-    ------
-    NsnnError : the run is quick, has a sabotage, or its code is not committed
-    """
+    """Raise NsnnError if a run is quick, has a sabotage, or its code is not committed: such a run is not kept."""
     reasons = {"a quick run": config.get("quick"), "a run with a sabotage": config.get("sabotage")}
     committed = revision and "+dirty" not in revision
     reasons[f"a run of code that is not committed (revision {revision or 'unknown'})"] = not committed
@@ -108,7 +103,7 @@ def keep(outcome: Outcome, path: Path = PATH) -> None:
     head = {key: verdict[key] for key in ("finished", "revision")}
     table = (outcome.folder / "table.csv").read_text(encoding="utf-8")
     with _locked(path):
-        kept_tables.write_text(table, head, _table_file(outcome.name, path))
+        kept_tables.write(table, head, _table_file(outcome.name, path))
         kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         kept[outcome.name] = verdict
         with replacing(path) as temporary:
@@ -131,7 +126,7 @@ def table(name: str, path: Path = PATH) -> tuple[pd.DataFrame, dict[str, str]]:
         raise NsnnError(
             f"{name}: no table of a full run is kept: `python -m analysis {name} --keep-verdict` keeps one"
         )
-    return kept_tables.read_with_head(file)
+    return kept_tables.read(file)
 
 
 @contextlib.contextmanager
@@ -158,19 +153,17 @@ def number(name: str, claims: list[Claim]) -> str:
     NsnnError : no claim has such evidence
     """
     given = listing.constants(name)["PAPER_NUMBER"]
-    triples = [given] if isinstance(given[0], str) else given
-    central = [claim for claim in claims if claim.central]
-    return "; ".join(_quoted(name, central if k == 0 else claims, *one) for k, one in enumerate(triples))
-
-
-def _quoted(name: str, claims: list[Claim], start: str, pattern: str, text: str) -> str:
-    for claim in claims:
-        if claim.text.startswith(start) and (match := re.search(pattern, claim.evidence)):
-            return text.format(*match.groups())
-    raise NsnnError(
-        f"{name}: no central claim of its full run (or none at all, if it is not the first number) begins with {start!r} and has "
-        f"evidence like {pattern!r}: adapt PAPER_NUMBER of the study"
-    )
+    quoted: list[str] = []
+    for start, pattern, text in [given] if isinstance(given[0], str) else given:
+        candidates = (claim for claim in claims if claim.text.startswith(start) and (claim.central or quoted))
+        match = next(filter(None, (re.search(pattern, claim.evidence) for claim in candidates)), None)
+        if match is None:
+            raise NsnnError(
+                f"{name}: no central claim of its full run (or none at all, if it is not the first number) begins with {start!r} "
+                f"and has evidence like {pattern!r}: adapt PAPER_NUMBER of the study"
+            )
+        quoted.append(text.format(*match.groups()))
+    return "; ".join(quoted)
 
 
 def rows(kept: dict[str, dict[str, Any]]) -> list[str]:
@@ -181,15 +174,12 @@ def rows(kept: dict[str, dict[str, Any]]) -> list[str]:
             cells = ["no full run yet", "", ""]
             if name in kept:
                 claims = kept[name]["claims"]
-                cells = [_shown(word(claims)), kept[name]["finished"][:10], number(name, claims)]
+                verdict = word(claims)  # in bold type, unless all claims hold
+                shown = verdict if verdict == "holds" else f"**{verdict}**"
+                cells = [shown, kept[name]["finished"][:10], number(name, claims)]
             text = " | ".join(cell.replace("|", "\\|") for cell in [paper, f"`{name}`", *cells])
             out.append(f"| {text} |")
     return out
-
-
-def _shown(verdict: str) -> str:
-    """The verdict as the table shows it: in bold type, unless all claims hold."""
-    return verdict if verdict == "holds" else f"**{verdict}**"
 
 
 def with_table(text: str, kept: dict[str, dict[str, Any]]) -> str:

@@ -92,15 +92,10 @@ def train_network(arm: str, config: Config, epochs: int, seed: int, checkpoint: 
     )
 
 
-def _held_out() -> tuple[np.ndarray, np.ndarray]:
-    parts = [nsnn.datasets.digits(part) for part in ("val", "test")]
-    X, y = (np.concatenate(both) for both in zip(*parts, strict=True))
-    return X, y
-
-
 def _measure(fit: nsnn.Fit, config: Config, seed: int) -> dict[str, Any]:
     """Row with all measures of one network."""
-    X, y = _held_out()
+    held_out = [nsnn.datasets.digits(part) for part in ("val", "test")]
+    X, y = (np.concatenate(both) for both in zip(*held_out, strict=True))
     images = np.array([np.flatnonzero(y == label)[0] for label in range(10)])
     shown = np.concatenate([np.arange(len(y)), np.repeat(images, config.repeats)])
     trains = measures.as_trains(fit.spikes((X[shown], y[shown]), seed=seed))

@@ -84,18 +84,6 @@ def _claims(claims: list[Claim], quick: bool) -> str:
     return f'<ul class="claims{" open" if quick else ""}">{"".join(items)}</ul>'
 
 
-def _quick_note(name: str) -> str:
-    return (
-        '<p class="quick"><b>Quick run, no verdict.</b> Samples are small, and errors large. The full run, '
-        f"<code>nsnn study {html.escape(name)}</code>, gives the verdict.</p>"
-    )
-
-
-def _about(study: ModuleType) -> str:
-    paragraphs = inspect.cleandoc(study.__doc__ or "").split("\n\n")
-    return "\n\n".join(" ".join(p.split()) for p in paragraphs)
-
-
 def write(
     outcome: Outcome,
     study: ModuleType,
@@ -128,16 +116,22 @@ def write(
             f"<figcaption><b>Figure {k}.</b> {html.escape(caption)}</figcaption></figure>"
         )
     central, others = (_claims([x for x in outcome.claims if x.central == c], quick) for c in (True, False))
+    paragraphs = inspect.cleandoc(study.__doc__ or "").split("\n\n")
+    about = "\n\n".join(" ".join(p.split()) for p in paragraphs)
+    quick_note = (
+        '<p class="quick"><b>Quick run, no verdict.</b> Samples are small, and errors large. The full run, '
+        f"<code>nsnn study {html.escape(outcome.name)}</code>, gives the verdict.</p>"
+    )
     page = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{html.escape(outcome.name)}</title><style>{STYLE}</style></head><body>
 <h1>{html.escape(study.CLAIM)}</h1>
 <p class="lead">{html.escape(headline)}</p>
-{_quick_note(outcome.name) if quick else ""}
+{quick_note if quick else ""}
 {parts[0]}
 <h2>{"Claims" if quick else "Verdict"}</h2>{central}
 {"" if all(claim.central for claim in outcome.claims) else f"<h2>Secondary claims</h2>{others}"}
-<h2>Methods</h2><p class="about">{html.escape(_about(study))}</p>
+<h2>Methods</h2><p class="about">{html.escape(about)}</p>
 {"".join(parts[1:])}
 <h2>Summary</h2>{_table(outcome.summary)}
 {"".join(f"<h2>{html.escape(title)}</h2>{_table(frame)}" for title, frame in tables.items())}

@@ -46,11 +46,8 @@ SABOTAGES = {
     "density of another noise": "the gradient has the density of a noise that is 10 % wider",
     "cost ignored": "sigma and theta are those learned without a cost",
 }
-LEAST, LARGEST, RAISED = (
-    1e-3,
-    3.0,
-    6.0,
-)  # bounds of sigma, the lower of which stands for no noise; of theta above
+LEAST, LARGEST = 1e-3, 3.0  # bounds of sigma, the lower of which stands for no noise
+RAISED = 6.0  # upper bound of theta
 STARTS = ((0.1, 0.3), (0.5, 0.3), (0.3, 1.5), (0.1, 2.5))  # sigma, theta
 NODES, WIDTH = 1201, 9.0  # of the quadrature; its range in stimulus SDs
 TIE = 1e-4  # bit; a difference that counts

@@ -23,6 +23,7 @@ from nsnn_neuro import measures, theory
 
 from .harness import Claim, Progress, StudyConfig, quiet
 from .shared.figures import BLUE, ORANGE, finish, log_axis, points
+from .shared.simulations import lif_parameters
 
 CLAIM = "With the Brownian bridge a white-noise LIF neuron has the exact rate at usual time steps; without it the rate is too low"
 SABOTAGES = {"bridge off": "all runs are without the bridge"}
@@ -51,12 +52,7 @@ class Config(StudyConfig):
 def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """One row per (bridge, dt): simulated rate with its standard error over neurons, exact rate, predicted rate without bridge
     (Hz)."""
-    cell: dict[str, Any] = {
-        "tau_m": config.tau_m * second,
-        "v_thresh": config.v_thresh * mV,
-        "v_reset": config.v_reset * mV,
-        "tau_refrac": config.tau_refrac * second,
-    }
+    cell = lif_parameters(config)
     mu, sigma = config.mu * mV, config.sigma * mV
     exact = theory.siegert_rate(mu, sigma, **cell)
     n = int(np.ceil(config.spikes / exact / config.seconds))

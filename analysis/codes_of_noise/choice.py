@@ -12,8 +12,9 @@ from brian2 import mV, second
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures
 
-from ..shared.estimates import of_estimate
 from ..shared.frozen_stimuli import state
+from ..shared.simulations import simulated
+from ..shared.tables import of_estimate
 from .config import Config
 from .pairs import CELL, DT, WARM_UP, WINDOW
 
@@ -63,15 +64,8 @@ def spikes_of(config: Config, seed: int) -> np.ndarray:
     """(stimuli, trials, neurons, bins) spikes, in the order of the network's populations."""
     binned = []
     for k, drive in enumerate(DRIVES):
-        block = nsnn.simulate(
-            network(drive, config),
-            trials=config.choice_trials,
-            duration=(WARM_UP + WINDOW) * second,
-            dt=DT * second,
-            seed=state(config.seed, seed, 40, k),
-            engine="numpy",
-            progress=False,
-        )
+        options = {"trials": config.choice_trials, "seed": state(config.seed, seed, 40, k)}
+        block = simulated(network(drive, config), seconds=WARM_UP + WINDOW, dt=DT, **options)
         trains = measures.as_trains(block, t_start=WARM_UP * pq.s)
         binned.append(measures.words(trains, bin_width=BIN * pq.s, saturation="count"))
     return np.array(binned)

@@ -13,8 +13,9 @@ from brian2 import mV, second
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures
 
-from ..shared.estimates import of_estimate
 from ..shared.frozen_stimuli import state
+from ..shared.simulations import simulated
+from ..shared.tables import of_estimate
 from .config import Config
 
 CELL = nsnn.LIF(
@@ -38,18 +39,9 @@ def counts_of(
     drive: np.ndarray, sigma: float | np.ndarray, *, trials: int, seed: int, shared: float = 0.0
 ) -> np.ndarray:
     """(trials, neurons) spike counts in the window, of neurons with constant drives (mV)."""
-    block = nsnn.simulate(
-        CELL,
-        nsnn.WhiteNoise(sigma * mV, shared=shared),
-        nsnn.Constant(drive * mV),
-        n_neurons=drive.size,
-        trials=trials,
-        duration=(WARM_UP + WINDOW) * second,
-        dt=DT * second,
-        seed=seed,
-        engine="numpy",
-        progress=False,
-    )
+    model = CELL, nsnn.WhiteNoise(sigma * mV, shared=shared), nsnn.Constant(drive * mV)
+    options = {"n_neurons": drive.size, "trials": trials, "seed": seed}
+    block = simulated(*model, seconds=WARM_UP + WINDOW, dt=DT, **options)
     return measures.as_trains(block, t_start=WARM_UP * pq.s).counts
 
 

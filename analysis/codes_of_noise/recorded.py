@@ -17,7 +17,7 @@ from nsnn_neuro import FormatError, datasets, measures, to_block
 
 from ..harness import Progress, part, quiet
 from ..shared import recordings
-from ..shared.estimates import of_codes_table, of_estimate
+from ..shared.tables import of_codes_table, of_estimate
 from .config import CASES, RETINA, Config
 from .pairs import decomposed
 

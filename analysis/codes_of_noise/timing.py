@@ -15,8 +15,8 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import measures
 
 from ..shared import frozen_stimuli
-from ..shared.estimates import of_codes_table
 from ..shared.frozen_stimuli import state
+from ..shared.tables import of_codes_table
 from .config import Config
 
 SETS = {"fast": (28.0, 4.0, 2e-3), "weak": (10.0, 3.0, 32e-3)}

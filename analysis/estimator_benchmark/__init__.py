@@ -17,9 +17,6 @@ which a sample cannot show: a long tail for Chao-Shen, normal variables for KSG 
 `python -m analysis.estimator_benchmark` prints the results for the words of each kind as a table.
 """
 
-from __future__ import annotations
-
 from .config import CLAIM, SABOTAGES, Config
-from .plots import plot
 from .simulation import run
-from .verdicts import claims, summary
+from .verdicts import claims, plot, summary

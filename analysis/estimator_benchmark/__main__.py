@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from .channels import channels
 from .config import Config
-from .simulation import rows_of_channel
-from .words import few_trials
+from .simulation import channels, rows_of_channel
+from .verdicts import few_trials
 
 
 def _print_few_trials(config: Config) -> None:

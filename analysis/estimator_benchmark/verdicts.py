@@ -1,18 +1,45 @@
-"""Claims of the study `estimator_benchmark` with their verdicts, and its summary tables."""
+"""Claims of the study `estimator_benchmark` with their verdicts, its summary tables and its figures."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ..harness import Claim
+from ..shared.figures import log_axis
 from ..shared.tables import where
-from .channels import SYMBOLS
-from .words import shown
+from .simulation import ESTIMATORS, KINDS, ON_WORDS, SYMBOLS
 
 # bits, uniform distribution, one sample per symbol; independent calculation
 INDEPENDENT = {"plugin": 5.82, "nsb": 6.54}
 ROOM = 3.0  # standard errors of a fraction of repeats
+
+
+def shown(table: pd.DataFrame) -> list[str]:
+    """Names of the channels in the figure, all except the words of each kind."""
+    return [name for name in dict.fromkeys(table.channel) if not name.startswith(KINDS)]
+
+
+def few_trials(table: pd.DataFrame, trials: int) -> str:
+    """Markdown table for the words of each kind with few trials: bias and coverage, and the bracket of "auto"."""
+    names = [name for name in ON_WORDS if name != "auto"]
+    lines = [
+        f"| words, {trials} trials per stimulus | truth | {' | '.join(names)} | auto: from, to; coverage |",
+        "|---" * (len(names) + 3) + "|",
+    ]
+    rows = table[~table.channel.isin(shown(table)) & (table.trials == trials)]
+    for channel, own in rows.groupby("channel", sort=False):
+        own = own.set_index("estimator")
+        cells = [f"{own.truth.iloc[0]:.2f}"]
+        for name in names:
+            bias, coverage = own["mean"][name] - own.truth[name], own.coverage[name]
+            cells.append("NaN" if np.isnan(bias) else f"{bias:+.2f}, {100 * coverage:.0f} %")
+        auto = own.loc["auto"]
+        cells.append(f"{auto.lower:.2f}, {auto.upper:.2f}; {100 * auto.coverage:.0f} %")
+        lines.append(f"| {channel} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
@@ -98,3 +125,42 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
             "warned (%)": (100 * table.warned).map("{:.0f}".format),
         }
     )
+
+
+def plot(table: pd.DataFrame) -> Figure:
+    """Bias (top) and standard deviation (bottom) against trials; filled points: the estimator is in its regime."""
+    names = shown(table)
+    figure = Figure(figsize=(2.3 * len(names), 5.6), layout="constrained")
+    axes = figure.subplots(2, len(names), sharex="col", squeeze=False)
+    for column, channel in enumerate(names):
+        for estimator, colour in ESTIMATORS.items():
+            rows = where(table, channel=channel, estimator=estimator).sort_values("trials")
+            if rows.empty:
+                continue
+            inside = rows["in regime"].to_numpy(dtype=bool)
+            for ax, y in zip(axes[:, column], (rows["mean"] - rows.truth, rows.sd), strict=True):
+                ax.plot(rows.trials, y, color=colour, lw=1.2, label=estimator)
+                ax.plot(rows.trials[inside], y[inside], "o", color=colour, ms=4)
+                ax.plot(rows.trials[~inside], y[~inside], "o", color=colour, ms=4, mfc="white")
+        top, bottom = axes[:, column]
+        top.set_title(
+            f"{channel}\n(true value {table.truth[table.channel == channel].iloc[0]:.2f} bit)", fontsize=10
+        )
+        top.axhline(0, color="black", lw=0.8, zorder=0)
+        top.set_yscale("symlog", linthresh=0.02)
+        low, high = top.get_ylim()
+        top.set_ylim(min(low, -0.03), max(high, 0.03))  # so that the axis has labels
+        bottom.set_yscale("log")
+        log_axis(bottom, np.unique(table.trials[table.channel == channel]))
+        bottom.set_xlabel("trials per stimulus" if channel in ("words", "counts") else "samples")
+        for ax in (top, bottom):
+            ax.spines[["top", "right"]].set_visible(False)
+            ax.tick_params(labelsize=8)
+    axes[0, 0].set_ylabel("bias (bit)")
+    axes[1, 0].set_ylabel("SD over repeats (bit)")
+    handles = dict(zip(*reversed(axes[0, 0].get_legend_handles_labels()), strict=True))
+    handles |= dict(zip(*reversed(axes[0, -1].get_legend_handles_labels()), strict=True))
+    for face, text in (("black", "in its regime"), ("white", "outside its regime")):
+        handles[text] = Line2D([], [], color="black", marker="o", ms=4, mfc=face, ls="")
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=7, frameon=False, fontsize=8)
+    return figure

@@ -54,11 +54,8 @@ eight cells. Training and test part are consecutive, so adaptation (in all cells
 per spike depend on the bin width: scores of different kinds of recordings are not comparable.
 """
 
-from __future__ import annotations
-
 from .config import CLAIM, PAPER, SABOTAGES, Config
-from .plots import figures, plot
 from .simulation import run
-from .verdicts import claims, headline, summary, tables
+from .verdicts import claims, figures, headline, plot, summary, tables
 
 RECORDINGS = ("qsnmc2007_A", "punit_noisy_lif")

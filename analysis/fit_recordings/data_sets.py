@@ -15,6 +15,7 @@ import nsnn_neuro as nsnn
 from nsnn_neuro.likelihood import Basis, Lags, NeuronModel, RaisedCosines
 
 from ..shared import recordings as shared_recordings
+from ..shared.simulations import recorded, simulated
 
 PUNITS = (
     "2010-11-08-al", "2012-06-27-an", "2012-07-03-ak", "2012-07-12-ag",
@@ -197,16 +198,8 @@ def _relay(seed: int, config: Any) -> Recording:
         tau_m=8 * pq.ms, v_rest=0 * pq.mV, v_reset=0 * pq.mV, v_thresh=12 * pq.mV, v_spike=25 * pq.mV, delta_T=1.5 * pq.mV,
         tau_refrac=2 * pq.ms, tau_w=80 * pq.ms, a=0.2, b=1 * pq.mV,
     )  # fmt: skip
-    stimulus = nsnn.Recorded(neo.AnalogSignal(drive, units="mV", sampling_period=fine * pq.s))
-    block = nsnn.simulate(
-        cell,
-        nsnn.OUNoise(2 * pq.mV, 5 * pq.ms),
-        stimulus,
-        duration=borders[1] * pq.s,
-        dt=fine * pq.s,
-        seed=config.seed,
-        engine="numpy",
-    )
+    noise, stimulus = nsnn.OUNoise(2 * pq.mV, 5 * pq.ms), recorded(drive, fine)
+    block = simulated(cell, noise, stimulus, seconds=borders[1], dt=fine, seed=config.seed)
     spikes = np.asarray(block.segments[0].spiketrains[0].rescale("s").magnitude)
     per_bin = counts.reshape(-1, round(dt / fine)).sum(axis=1).astype(float)
     return Recording(

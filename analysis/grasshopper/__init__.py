@@ -35,17 +35,46 @@ the SD over single trials.
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from .config import CLAIM, SABOTAGES, Config
-from .parts import run
+import pandas as pd
 
-_LATER = dict.fromkeys(("claims", "headline", "summary", "tables"), "verdicts")
-_LATER |= dict.fromkeys(("figures", "plot"), "plots")
+from ..harness import Progress, part, quiet
+from ..shared.processes import in_processes
+from .config import CLAIM, SABOTAGES, Config
+
+COLUMNS = ["recording", "model", "quantity", "x", "value", "sd", "unit"]
+_FROM_VERDICTS = ("claims", "figures", "headline", "plot", "summary", "tables")
 """what the processes of a run do without, and its caller until they have ended"""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
+    if name not in _FROM_VERDICTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_LATER[name]}", __name__), name)
+    return getattr(import_module(".verdicts", __name__), name)
+
+
+def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
+    """Calibrate on the first halves, simulate the second halves, and apply the same measures to cell and models.
+
+    Each recording is a part with a process of its own, as far as there are cores.
+
+    Returns a tidy table: recording, model ("recorded", "noisy", "without noise", "refitted without noise", "LIF", "GLM", or "noisy
+    x 0.5" for the noisy model with half its noise), quantity, x, value, sd (of single trials; standard error of parameters and
+    of bits per spike), unit.
+    """
+    parts = in_processes(_recording, (config, out), config.recordings, progress=progress)
+    return pd.DataFrame([row for rows in parts for row in rows], columns=COLUMNS)
+
+
+def _recording(shared: tuple[Config, Path | None], which: int) -> list[dict[str, Any]]:
+    config, out = shared
+
+    def rows() -> list[dict[str, Any]]:
+        # Brian2 is imported only by the processes of recordings, which start half a second earlier
+        from .simulation import recording_rows
+
+        return recording_rows(which, config, out)
+
+    return part(out, f"recording {which}", rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,24 +28,24 @@ _PARAMETER_UNITS = {
 }  # fmt: skip
 
 
-def row_of(which: int, model: str, quantity: str, x: float, values: Any, unit: str) -> dict[str, Any]:
-    """A row with the mean and the SD of values."""
+def row_of(
+    which: int, model: str, quantity: str, x: float, values: Any, unit: str, **other: Any
+) -> dict[str, Any]:
+    """A row with the mean and the SD of values, or another `sd`."""
     values = np.atleast_1d(np.asarray(values, dtype=float))
     value, sd = float(values.mean()), float(values.std(ddof=1)) if np.ptp(values) > 0 else float("nan")
-    return dict(recording=which, model=model, quantity=quantity, x=x, value=value, sd=sd, unit=unit)
+    row = dict(recording=which, model=model, quantity=quantity, x=x, value=value, sd=sd, unit=unit)
+    return row | other
 
 
 def parameter_rows(frozen: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of the parameters; sd is the standard error where the calibration has one."""
-    return [
-        {
-            **row_of(row["recording"], row["model"], f"parameter {name}", np.nan, row[name], unit),
-            "sd": row.get(f"se {name}"),
-        }
-        for row in frozen.to_dict("records")
-        for name, unit in _PARAMETER_UNITS.items()
-        if np.isfinite(row.get(name, np.nan))
-    ]
+    rows = []
+    for row, (name, unit) in itertools.product(frozen.to_dict("records"), _PARAMETER_UNITS.items()):
+        if np.isfinite(row.get(name, np.nan)):
+            place = row["recording"], row["model"], f"parameter {name}", np.nan
+            rows.append(row_of(*place, row[name], unit, sd=row.get(f"se {name}")))
+    return rows
 
 
 def _level_signal(half: Half) -> neo.AnalogSignal:
@@ -108,29 +109,24 @@ def _as_one_neuron(trials: neo.Block) -> neo.Block:
 
 
 def _curves(trials: neo.Block, half: Half, which: int, model: str) -> list[dict[str, Any]]:
-    """Rows of the spike-triggered average of the sound level, and of the coherence with it."""
+    """Rows of the spike-triggered average of the sound level, and of the coherence with it: mean and SD of single trials, and for
+    several trials the width of their band.
+
+    The band of single trials is mean -+ k SD. k, "coherence band", is the 95th percentile over trials of the largest distance from
+    the mean of the other trials, in their SD, at any frequency from 10 Hz to the cut-off: it holds for all frequencies together.
+    """
     signal, neuron = _level_signal(half), _as_one_neuron(trials)
     sta = measures.spike_triggered_average(signal, neuron, before=20 * pq.ms, after=10 * pq.ms)
     rows = [
         row_of(which, model, "spike-triggered average", lag, a, "SD of level")
         for lag, a in zip(sta.lags, sta.average[0], strict=True)
     ]
-    return rows + _coherence(trials, half, which, model)
-
-
-def _coherence(trials: neo.Block, half: Half, which: int, model: str) -> list[dict[str, Any]]:
-    """Rows of the coherence of single trials, mean and SD, and for several trials the width of their band.
-
-    The band of single trials is mean -+ k SD. k, "coherence band", is the 95th percentile over trials of the largest distance from
-    the mean of the other trials, in their SD, at any frequency from 10 Hz to the cut-off: it holds for all frequencies together.
-    """
-    signal = _level_signal(half)
     how = {"nperseg": 256, "noverlap": 128, "t_start": 0 * pq.s, "t_stop": half.duration * pq.s}
     trains = _times(trials)[: 1 if model in MODELS[1:] else None]
     spectra = [measures.coherence(signal, [train], **how) for train in trains]
     f, all_of = spectra[0][0], np.array([c for _, c in spectra])
     keep = f <= 1.25 * half.cutoff
-    rows = [
+    rows += [
         row_of(which, model, "coherence", x, y, "1") for x, y in zip(f[keep], all_of[:, keep].T, strict=True)
     ]
     inside = (f >= LOWEST) & (f <= half.cutoff)
@@ -161,7 +157,7 @@ def likelihood_rows(
         bits = np.array_split((log - constant) / np.log(2), n)
         gain = np.array([part.sum() for part in bits]) * n / o.sum()
         se = gain.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-        rows.append({**row_of(which, model, "bits per spike", np.nan, gain.mean(), "bit/spike"), "sd": se})
+        rows.append(row_of(which, model, "bits per spike", np.nan, gain.mean(), "bit/spike", sd=se))
         rows += [
             row_of(which, model, "bits per spike, by segment", SEGMENT * k, value, "bit/spike")
             for k, value in enumerate(gain)
@@ -180,7 +176,7 @@ def excerpt(
     times = np.asarray(times.magnitude)
     shown = (times >= 1.0) & (times < 1.0 + seconds) & (ids < most)
     return [
-        {**row_of(which, model, "spike (excerpt)", t, i, "trial"), "sd": np.nan}
+        row_of(which, model, "spike (excerpt)", t, i, "trial", sd=np.nan)
         for t, i in zip(times[shown], ids[shown], strict=True)
     ]
 

@@ -27,11 +27,9 @@ The study `grasshopper` explains the grasshopper recordings.
 Limits: bins of 3 ms, which cost the direct method some per cent at the cut-off; a single neuron with a single mean.
 """
 
-from __future__ import annotations
-
 from .config import CLAIM, SABOTAGES, Config
-from .plots import figures, plot
+from .recorded import tables
 from .simulation import bound_of, linear_coherence, run
-from .verdicts import claims, headline, summary, tables
+from .verdicts import claims, figures, headline, plot, summary
 
 RECORDINGS = ("fly_H1",)

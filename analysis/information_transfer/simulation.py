@@ -10,13 +10,15 @@ import neo
 import numpy as np
 import pandas as pd
 import quantities as pq
-from brian2 import mV, second
+from brian2 import mV
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures, theory
 
 from ..harness import Progress, quiet
 from ..shared.cortical_cell import by_neuron
+from ..shared.simulations import lif_parameters, simulated
+from ..shared.simulations import recorded as recorded_stimulus
 from . import recorded
 from .config import Config
 
@@ -39,7 +41,7 @@ def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> 
     )
     progress(f"{len(points)} neurons, {config.trials} trials of {config.seconds:g} s")
     paths = signals(config)
-    trains = [one.crop(config.warm_up, None) for one in simulated(points, paths, config)]
+    trains = [one.crop(config.warm_up, None) for one in spike_trains(points, paths, config)]
     progress("measuring")
     rows = _theory(config)
     chi, spectrum = linear_theory(config.sigmas, frequencies(config), config)
@@ -68,31 +70,16 @@ def _sd(level: str, config: Config) -> float:
     return {"none": 0.0, "weak": config.weak, "strong": config.strong}[level]
 
 
-def simulated(points: pd.DataFrame, paths: np.ndarray, config: Config) -> list[measures.Trains]:
+def spike_trains(points: pd.DataFrame, paths: np.ndarray, config: Config) -> list[measures.Trains]:
     """Spike trains of each point, simulated as one group."""
     drive = np.column_stack(
         [config.mean + _sd(row.signal, config) * paths[row.copy] for row in points.itertuples()]
     )
     sigma = points.sigma.to_numpy() * (config.sabotage != "noise off")
-    block = nsnn.simulate(
-        nsnn.LIF(
-            tau_m=config.tau_m * second,
-            v_rest=0 * mV,
-            v_reset=0 * mV,
-            v_thresh=config.v_thresh * mV,
-            tau_refrac=config.tau_refrac * second,
-        ),
-        nsnn.WhiteNoise(sigma * mV),
-        nsnn.Recorded(neo.AnalogSignal(drive, units="mV", sampling_rate=RATE * pq.Hz)),
-        n_neurons=len(points),
-        trials=config.trials,
-        duration=config.seconds * second,
-        dt=config.dt * second,
-        seed=config.seed,
-        engine="numpy",
-        progress=False,
-    )
-    return by_neuron(block)
+    neuron = nsnn.LIF(v_rest=0 * mV, **lif_parameters(config))
+    model = neuron, nsnn.WhiteNoise(sigma * mV), recorded_stimulus(drive, 1 / RATE)
+    options = {"n_neurons": len(points), "trials": config.trials, "seed": config.seed}
+    return by_neuron(simulated(*model, seconds=config.seconds, dt=config.dt, **options))
 
 
 def frequencies(config: Config) -> np.ndarray:
@@ -185,15 +172,10 @@ def _measured(
         rows.append(_of_copy(base, c, "bound", info) | {"exact": bound})
     curves = np.array(spectra)
     error = np.sqrt((curves[:, 2] ** 2).sum(axis=0)) / len(curves)
-    rows += [
-        {**curve, "quantity": name, "x": x, "value": v, "se": e, "exact": t}
-        for name, value, se, against in (
-            ("chi, real", curves[:, 0].mean(axis=0), error, chi.real),
-            ("chi, imaginary", curves[:, 1].mean(axis=0), error, chi.imag),
-            ("coherence", curves[:, 3].mean(axis=0), curves[:, 3].std(axis=0, ddof=1) / len(curves) ** 0.5, exact),
-        )
-        for x, v, e, t in zip(f, value, se, against, strict=True)
-    ]  # fmt: skip
+    mean, spread = curves.mean(axis=0), curves[:, 3].std(axis=0, ddof=1) / len(curves) ** 0.5
+    rows += _points(curve, "chi, real", f, mean[0], error, chi.real)
+    rows += _points(curve, "chi, imaginary", f, mean[1], error, chi.imag)
+    rows += _points(curve, "coherence", f, mean[3], spread, exact)
     return rows + (_direct(base, trains, config) if level == "strong" else [])
 
 
@@ -215,9 +197,14 @@ def _spectrum(
         return []
     power = np.mean([s.power[0, : f.size] for s in each], axis=0)
     se = np.sqrt(np.sum([s.se[0, : f.size] ** 2 for s in each], axis=0)) / len(each)
+    return _points(curve, "spectrum", f, power, se, exact)
+
+
+def _points(curve: dict[str, Any], quantity: str, *columns: np.ndarray) -> list[dict[str, Any]]:
+    names = ("x", "value", "se", "exact")
     return [
-        {**curve, "quantity": "spectrum", "x": x, "value": p, "se": e, "exact": t}
-        for x, p, e, t in zip(f, power, se, exact, strict=True)
+        {**curve, "quantity": quantity, **dict(zip(names, point, strict=True))}
+        for point in zip(*columns, strict=True)
     ]
 
 

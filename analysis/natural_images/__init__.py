@@ -67,13 +67,10 @@ Limits. A small network with 12,000 images reaches about 60 %, not the accuracy 
 upper bound of the accuracy in the worst case, since stronger attacks may exist.
 """
 
-from __future__ import annotations
-
 from .config import CLAIM, PAPER, PAPER_NUMBER, SABOTAGES, SET, Config
 from .kept import read_all as kept_table
-from .plots import figures, plot
 from .simulation import run
-from .verdicts import claims, headline, summary, tables
+from .verdicts import claims, figures, headline, plot, summary, tables
 
 NEEDS = "torch"
 RECORDINGS = REQUIRED = (SET,)

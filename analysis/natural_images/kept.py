@@ -7,15 +7,19 @@ file that is copied to `kept` in this folder counts in every later run, and `--f
 from __future__ import annotations
 
 import base64
+import dataclasses
+import hashlib
 import itertools
+import json
 import warnings
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nsnn_neuro import NsnnError
+from nsnn_neuro import FormatError, NsnnError, provenance
 
 from ..shared import kept_tables
 from .config import Config
@@ -40,7 +44,8 @@ def unpacked(text: str, images: int) -> np.ndarray:
 
 def identity(config: Config) -> str:
     """A short hash of what a block depends on: the configuration without seeds, rates and number of processes."""
-    return kept_tables.identity(config, _NOT_OF_A_BLOCK)
+    values = {k: v for k, v in dataclasses.asdict(config).items() if k not in _NOT_OF_A_BLOCK}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def _name(config: Config, rate: float, seed: int) -> str:
@@ -48,8 +53,11 @@ def _name(config: Config, rate: float, seed: int) -> str:
 
 
 def write(table: pd.DataFrame, config: Config, rate: float, seed: int, out: Path) -> Path:
-    """Write the table of a block."""
-    return kept_tables.write(table, out / "tables" / _name(config, rate, seed))
+    """Write the table of a block, with its code and date."""
+    finished = datetime.now(UTC).isoformat(timespec="seconds")
+    head = {"revision": provenance()["git_revision"], "finished": finished}
+    text = table.to_csv(index=False, float_format="%.7g")
+    return kept_tables.write(text, head, out / "tables" / _name(config, rate, seed))
 
 
 def read(config: Config, rate: float, seed: int, out: Path | None = None) -> pd.DataFrame | None:
@@ -60,11 +68,14 @@ def read(config: Config, rate: float, seed: int, out: Path | None = None) -> pd.
     FormatError : a file that is no such table
     """
     for folder in (FOLDER, *([] if out is None else [out / "tables"])):
-        table = kept_tables.read(
-            folder / _name(config, rate, seed),
-            lambda rows: set(rows.seed) == {seed} and np.allclose(rows.rate, rate),
-        )
-        if table is not None:
+        path = folder / _name(config, rate, seed)
+        if path.is_file():
+            table, _ = kept_tables.read(path)
+            of_block = {"seed", "rate"} <= set(table) and set(table.seed) == {seed}
+            if not of_block or not np.allclose(table.rate, rate):
+                raise FormatError(
+                    f"{path}: no kept table (rows of another run): delete it, it is computed again"
+                )
             return table.fillna({"source": "", "loss": "", "right": ""})
     return None
 

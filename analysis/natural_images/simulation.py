@@ -182,12 +182,10 @@ def _disturbed(given: Given, use: Use) -> list[dict[str, Any]]:
         X, y = images_of("test")
 
         def seen(kind: str, strength: float, images: Any, labels: Any) -> None:
-            random = (
-                is_noisy(net) or kind in c.INSIDE
-            )  # else all passes are the same, and one stands for them
-            for passes, right in accuracies(
-                net, images, labels, config.passes, use.cell.seed, random
-            ).items():
+            random = is_noisy(net) or kind in c.INSIDE
+            # else all passes are the same, and one stands for them
+            each = accuracies(net, images, labels, config.passes, use.cell.seed, random)
+            for passes, right in each.items():
                 result.append(_row(use.name, use.cell, kind, strength, passes, len(labels), right))
 
         for some in {config.test: slice(config.test), config.disturbed: slice(config.disturbed)}.values():
@@ -268,23 +266,12 @@ def _crafted(given: Given, item: tuple[Use, float]) -> list[dict[str, Any]]:
         path.parent.mkdir(exist_ok=True)
         np.save(path, result.images.numpy())
         table = result.table[result.table.source != "none"]
-        made = []
-        for (source, width, draws, loss), own in table.groupby(
-            ["source", "width", "draws", "loss"], sort=False
-        ):
-            more = {
-                "source": source,
-                "width": width,
-                "draws": draws,
-                "loss": loss,
-                "restarts": len(own),
-                "steps": config.steps,
-            }
+        row = functools.partial(_row, use.name, use.cell, c.ATTACK, strength, config.passes, config.images)
+        made, names = [], ["source", "width", "draws", "loss"]
+        for key, own in table.groupby(names, sort=False):
+            more: dict[str, Any] = {"restarts": len(own), "steps": config.steps}
             more |= {"zero_gradients": float(own.zero_gradients.mean())}
-            accuracy = float(own.accuracy.mean())
-            made.append(
-                _row(use.name, use.cell, c.ATTACK, strength, config.passes, config.images, accuracy, **more)
-            )
+            made.append(row(float(own.accuracy.mean()), **dict(zip(names, key, strict=True)), **more))
         return made
 
     return _part(given, f"attacks: {use}, {strength:g}", rows)
@@ -327,15 +314,8 @@ def _judged(given: tuple[Config, Path, bool, list[Use]], use: Use) -> list[dict[
                 f"on {other.name} at {strength:g}/255": np.load(_images_path(out, other, strength))
                 for other in uses
             }
-            worst = _worst(
-                config,
-                net,
-                use,
-                strength,
-                judge_passes=config.judge_passes,
-                sources={},
-                candidates=candidates,
-            )
+            judged = {"judge_passes": config.judge_passes, "sources": {}, "candidates": candidates}
+            worst = _worst(config, net, use, strength, **judged)
             for name, accuracy in zip(worst.table.source[1:], worst.table.accuracy[1:], strict=True):
                 result.append(row(c.ATTACK, strength, config.passes, len(y), accuracy, source=name))
             result.append(row(c.WORST, strength, config.judge_passes, len(y), worst.right))

@@ -26,9 +26,6 @@ few cycles per run. In AI a finite network has a damped rhythm and correlations 
 at a fixed number of synapses. Therefore AI and SI are distinguished by comparison and not by a threshold.
 """
 
-from __future__ import annotations
-
 from .config import CLAIM, SABOTAGES, Config
-from .plots import figures, plot
 from .simulation import pair_correlation, population_counts, run
-from .verdicts import claims, headline, summary
+from .verdicts import claims, figures, headline, plot, summary

@@ -15,6 +15,7 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import measures, theory
 
 from ..harness import Progress, quiet
+from ..shared.simulations import simulated
 from . import feedback
 from .config import SHOWN, STATES, Config
 
@@ -35,10 +36,15 @@ def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> 
         g, eta = STATES[name]
         rates = theory.brunel_rates(g=g, eta=eta, **config.network)
         mean_field = float(rates[-1]) if rates.size else 0.0
-        theories = {"mean field": mean_field, "mean field cv": mean_field_cv(mean_field, g, eta, config)}
+        network = config.network | {"g": g, "eta": eta}
+        cv = theory.siegert_cv(*theory.brunel_input(mean_field * Hz, **network), **feedback.CELL)
+        theories = {"mean field": mean_field, "mean field cv": float(cv)}
         if name == "AI":
             progress("AI: neurons whose input has the spectrum of their own spikes")
-            fed = _fed_back(mean_field, g, eta, config)
+            fed = feedback.iterate(
+                network, mean_field, generations=config.generations, neurons=config.fed,
+                seconds=config.seconds * LENGTH["AI"], dt=config.dt, seed=config.seed,
+            )  # fmt: skip
             theories |= {"fed back": fed.rate, "fed back cv": fed.cv}
         for number in range(config.networks):
             progress(f"{name}: g {g:g}, eta {eta:g}, network {number + 1} of {config.networks}")
@@ -47,19 +53,6 @@ def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> 
             known = {"g": g, "eta": eta, "neurons": neurons, "epsilon": config.epsilon} | theories
             rows += [{**here, **row} for row in _measured(trains, neurons, known, number == 0)]
     return pd.DataFrame(rows)
-
-
-def mean_field_cv(rate: float, g: float, eta: float, config: Config) -> float:
-    """CV of the intervals that mean-field theory predicts at a rate (Hz)."""
-    mu, sigma = theory.brunel_input(rate * Hz, g=g, eta=eta, **config.network)
-    return float(theory.siegert_cv(mu, sigma, **feedback.CELL))
-
-
-def _fed_back(rate: float, g: float, eta: float, config: Config) -> feedback.Generation:
-    return feedback.iterate(
-        config.network | {"g": g, "eta": eta}, rate, generations=config.generations, neurons=config.fed,
-        seconds=config.seconds * LENGTH["AI"], dt=config.dt, seed=config.seed,
-    )  # fmt: skip
 
 
 def _simulated(config: Config, name: str, seed: int) -> tuple[measures.Trains, int]:
@@ -73,14 +66,7 @@ def _simulated(config: Config, name: str, seed: int) -> tuple[measures.Trains, i
     net = nsnn.brunel(g=g, eta=eta, **wired, seed=seed)
     duration = config.transient + config.seconds * LENGTH[name]
     duration = config.dt * round(duration / config.dt)
-    block = nsnn.simulate(
-        net,
-        duration=duration * second,
-        dt=config.dt * second,
-        seed=seed,
-        engine=config.engine,
-        progress=False,
-    )
+    block = simulated(net, seconds=duration, dt=config.dt, seed=seed, engine=config.engine)
     trains = measures.as_trains(block, t_start=config.transient * second)
     if config.sabotage == "spike times jittered":
         trains = jitter_spikes(trains, np.random.default_rng(seed))

@@ -23,11 +23,8 @@ per cent of error. Counts are only approximately Gaussian. The bins of the retin
 excluded.
 """
 
-from __future__ import annotations
-
 from .config import CLAIM, SABOTAGES, Config
-from .plots import figures, plot
 from .simulation import linear_response, run, trained
-from .verdicts import claims, summary
+from .verdicts import claims, figures, plot, summary
 
 RECORDINGS = ("salamander_retina_movie",)

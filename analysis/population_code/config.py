@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-from brian2 import mV, second
-
 from ..harness import StudyConfig
 
 CLAIM = (
@@ -51,16 +49,6 @@ class Config(StudyConfig):
     QUICK: ClassVar[dict[str, Any]] = {
         "populations": 3, "trials": 150, "sizes": (4, 8, 16, 32), "few": (20, 50), "dt": 1e-3, "engine": "numpy",
     }  # fmt: skip
-
-    @property
-    def neuron(self) -> dict[str, Any]:
-        """Parameters of the neuron, for simulation and theory."""
-        return {
-            "tau_m": self.tau_m * second,
-            "v_thresh": self.v_thresh * mV,
-            "v_reset": self.v_reset * mV,
-            "tau_refrac": self.tau_refrac * second,
-        }
 
     @property
     def bound(self) -> float:

@@ -16,6 +16,7 @@ from nsnn_neuro import measures, theory
 
 from ..harness import Progress, quiet
 from ..shared.recordings import retina
+from ..shared.simulations import lif_parameters, simulated
 from .config import Config
 
 CELLS = (1, 2, 4, 8, 16)
@@ -27,7 +28,7 @@ def linear_response(
     config: Config, drive: np.ndarray, gain: np.ndarray, shared: float
 ) -> tuple[float, float]:
     """Predicted linear Fisher information (1/mV^2) with and without noise correlations, for drives a_i and gains g_i."""
-    cell, sigma = config.neuron, config.sigma * mV
+    cell, sigma = lif_parameters(config), config.sigma * mV
     low, high = (
         theory.siegert_rate((drive + gain * config.ds * side) * mV, sigma, **cell) for side in (-0.5, 0.5)
     )
@@ -55,31 +56,18 @@ def trained(d_prime: float, neurons: int, trials: float) -> float:
 
 def spike_counts(config: Config, drive: np.ndarray, gain: np.ndarray, shared: float, seed: int) -> np.ndarray:
     """Spike counts in the window, (2 stimuli, trials, neurons)."""
+    neuron = nsnn.LIF(v_rest=0 * mV, **lif_parameters(config))
+    noise = nsnn.WhiteNoise(config.sigma * mV, shared=shared)
+    options: dict[str, Any] = {
+        "n_neurons": drive.size, "trials": config.trials, "seed": seed, "engine": config.engine,
+        "seconds": config.warm_up + config.window, "dt": config.dt,
+    }  # fmt: skip
     counts = []
     for k, side in enumerate((-0.5, 0.5)):
-        block = nsnn.simulate(
-            nsnn.LIF(v_rest=0 * mV, **config.neuron),
-            nsnn.WhiteNoise(config.sigma * mV, shared=shared),
-            nsnn.Constant((drive + gain * config.ds * side) * mV),
-            n_neurons=drive.size,
-            trials=config.trials,
-            duration=(config.warm_up + config.window) * second,
-            dt=config.dt * second,
-            seed=seed,
-            point=k,
-            engine=config.engine,
-            progress=False,
-        )
+        stimulus = nsnn.Constant((drive + gain * config.ds * side) * mV)
+        block = simulated(neuron, noise, stimulus, **options, point=k)
         counts.append(measures.as_trains(block, t_start=config.warm_up * second).counts)
     return np.array(counts)
-
-
-def _apply_sabotage(counts: np.ndarray, sabotage: str, rng: np.random.Generator) -> np.ndarray:
-    if sabotage == "trials shuffled":
-        return rng.permuted(counts, axis=1)
-    if sabotage == "labels shuffled":
-        return rng.permutation(counts.reshape(-1, counts.shape[2])).reshape(counts.shape)
-    return counts
 
 
 def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
@@ -104,7 +92,10 @@ def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> 
             "mixed": (mixed, config.shared, both[:, :, ones.size :]),
         }
         for condition, (gain, fraction, counts) in populations.items():
-            counts = _apply_sabotage(counts, config.sabotage, disorder)
+            if config.sabotage == "trials shuffled":
+                counts = disorder.permuted(counts, axis=1)
+            elif config.sabotage == "labels shuffled":
+                counts = disorder.permutation(counts.reshape(-1, ones.size)).reshape(counts.shape)
             same = {"population": number, "condition": condition}
             limit = config.bound if condition == "equal" else np.inf
             for n in config.sizes:

@@ -23,11 +23,8 @@ concern the difference between a cost of 100 / s (chosen beforehand) and a cost 
 Each seed has its own stimuli, noise and shuffles. Intervals are Student's, over seeds or over groups of windows.
 """
 
-from __future__ import annotations
-
 from .config import CLAIM, SABOTAGES, Config
-from .plots import figures, plot
 from .simulation import run
-from .verdicts import claims, headline, summary
+from .verdicts import claims, figures, headline, plot, summary
 
 RECORDINGS = ("qsnmc2007_A",)

@@ -12,7 +12,7 @@ import quantities as pq
 
 from nsnn_neuro import measures
 
-from ..shared.estimates import of_estimate
+from ..shared.tables import of_estimate
 from .config import Config
 from .posteriors import excess_variance
 
@@ -57,7 +57,12 @@ def responses(block: neo.Block, config: Config) -> Responses:
     trains = measures.as_trains(block)
     rng = np.random.default_rng([config.seed, 1])
     if config.sabotage == "common gain":
-        trains = _thinned(trains, rng)
+        # spikes of every second trial, on average, deleted with probability 3/4
+        gain = rng.choice([1.0, 0.25], trains.n_trials)
+        keep = rng.random(trains.times.size) < gain[trains.trial]
+        trains = dataclasses.replace(
+            trains, times=trains.times[keep], neuron=trains.neuron[keep], trial=trains.trial[keep]
+        )
     cells = slice(0, config.cells)
     counts, latency = (
         of(trains)[kept, cells] for of in (measures.spike_counts, measures.first_spike_latency)
@@ -72,15 +77,6 @@ def responses(block: neo.Block, config: Config) -> Responses:
         counts, latency, bins = counts[order], latency[order], {w: b[order] for w, b in bins.items()}
     made = Responses(label, repeat, counts, latency, bins)
     return exchanged(made, rng) if config.sabotage == "times exchanged" else made
-
-
-def _thinned(trains: measures.Trains, rng: np.random.Generator) -> measures.Trains:
-    """Spikes of every second trial, on average, deleted with probability 3/4."""
-    gain = rng.choice([1.0, 0.25], trains.n_trials)
-    keep = rng.random(trains.times.size) < gain[trains.trial]
-    return dataclasses.replace(
-        trains, times=trains.times[keep], neuron=trains.neuron[keep], trial=trains.trial[keep]
-    )
 
 
 def exchange_order(counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:

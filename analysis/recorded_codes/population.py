@@ -39,11 +39,6 @@ def cross_validated(decoder: Decoder, features: np.ndarray, data: Responses, con
     return log_q
 
 
-def _direct(model: Any) -> Decoder:
-    """A decoder of `measures` without settings to choose."""
-    return lambda features, image, fold, test: model.fit(features, image).log_posterior(test)
-
-
 def latencies(data: Responses) -> np.ndarray:
     """(n_trials, n_cells) s, with a value for silence."""
     return np.nan_to_num(data.latency, nan=SILENT)
@@ -77,7 +72,11 @@ def _posteriors(arm: str, data: Responses, config: Config, rng: np.random.Genera
     counts = data.counts.astype(float)
     if arm in (POISSON, NB):
         model = measures.PoissonMAP() if arm == POISSON else measures.NegativeBinomialMAP()
-        return [cross_validated(_direct(model), counts, data, config)]
+
+        def direct(features: Any, image: Any, fold: Any, test: Any) -> np.ndarray:
+            return model.fit(features, image).log_posterior(test)
+
+        return [cross_validated(direct, counts, data, config)]
     if arm == EXCHANGED:
         made = [latencies(exchanged(data, rng)) for _ in range(config.draws)]
         features = [np.hstack([counts, one]) for one in made]

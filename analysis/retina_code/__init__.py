@@ -52,11 +52,8 @@ neurons are a private copy. A noisy hidden layer also regularises; the grid of r
 be regularised as well.
 """
 
-from __future__ import annotations
-
 from .config import CLAIM, PAPER, SABOTAGES, SET, Config
-from .plots import plot
 from .simulation import run, tabulated
-from .verdicts import claims, headline, summary, tables
+from .verdicts import claims, headline, plot, summary, tables
 
 RECORDINGS = REQUIRED = (SET,)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,7 +45,8 @@ def tabulated(
         if arm != ADDED or NOISELESS not in arms  # else scored with the noiseless one, whose weights it has
     ]
     jobs = config.jobs if out else 1
-    scored = in_processes(_rows_of, (data, config, out), tasks, jobs=jobs, progress=progress, what="scored")
+    work = functools.partial(rows_of_task, choose=_choose, score=_scored)
+    scored = in_processes(work, (data, config, out), tasks, jobs=jobs, progress=progress, what="scored")
     rows = []
     for fold in range(config.n_folds):
         _, held, numbers = divided(data, config, fold)
@@ -71,20 +73,26 @@ def divided(data: Responses, config: Config, fold: int) -> tuple[Responses, Resp
     return parts[0], parts[1], {"window": np.flatnonzero(test)}
 
 
-def _rows_of(shared: tuple[Responses, Config, Path | None], task: Task) -> list[dict[str, Any]]:
-    """Scores of an arm on a fold, with all initial seeds."""
+def rows_of_task(
+    shared: tuple[Responses, Any, Path | None],
+    task: Task,
+    choose: Callable[..., Any],
+    score: Callable[..., Any],
+) -> list[dict[str, Any]]:
+    """Scores of an arm on a fold: settings are chosen, then fits with each initial seed are scored, in parts of the run."""
     (data, config, out), (fold, arm) = shared, task
     train, held, numbers = divided(data, config, fold)
-    (choice,) = part(out, f"fold {fold} settings {arm}", lambda: [chosen(arm, train, config)._asdict()])
-    settings = Settings(int(choice["epochs"]), choice["ridge"], choice["eta"])
-    text = f"{settings.epochs} epochs, ridge {settings.ridge:g}, rate {settings.eta:g}"
+    choices = part(out, f"fold {fold} settings {arm}", functools.partial(choose, arm, train, config))
     rows = []
     for seed in range(config.seeds):
-        make = functools.partial(_scored, arm, train, held, settings, config, seed)
+        make = functools.partial(score, arm, train, held, choices, config, seed)
         scored = part(out, f"fold {fold} scores {arm} {seed}", make)
-        here = {"part": "score", "fold": fold, "seed": seed, "setting": text}
-        rows += placed(scored, numbers, here)
+        rows += placed(scored, numbers, {"part": "score", "fold": fold, "seed": seed})
     return rows
+
+
+def _choose(arm: str, train: Responses, config: Config) -> list[dict[str, Any]]:
+    return [chosen(arm, train, config)._asdict()]
 
 
 def placed(
@@ -137,16 +145,18 @@ def fitted(arm: str, data: Responses, settings: Settings, config: Config, seed: 
 
 
 def _scored(
-    arm: str, train: Responses, held: Responses, settings: Settings, config: Config, seed: int
+    arm: str, train: Responses, held: Responses, choices: list[dict[str, Any]], config: Config, seed: int
 ) -> list[dict[str, Any]]:
     """Scores of a final fit; of the noiseless network also with noise added."""
+    settings = Settings(**choices[0])
+    text = f"{settings.epochs} epochs, ridge {settings.ridge:g}, rate {settings.eta:g}"
     result = fitted(arm, train, settings, config, seed)
     both = {arm: result}
     if arm == NOISELESS and ADDED in config.arms and isinstance(result, networks.FittedNetwork):
         both[ADDED] = result.with_noise()
     rates = train.o.mean(axis=(0, 1, 2))
     return [
-        {"arm": name} | row
+        {"arm": name, "setting": text} | row
         for name, one in both.items()
         for row in rows_of_fit(one, held, rates, config.samples, [config.seed, seed])
     ]

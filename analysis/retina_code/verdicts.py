@@ -1,4 +1,4 @@
-"""Claims of the study `retina_code` with their verdicts, and its summary tables."""
+"""Claims of the study `retina_code` with their verdicts, its summary tables and its figures."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from ..harness import Claim, secondary
+from ..shared.figures import BLACK, BLUE, GREY, ORANGE, equality, finish, points
 from ..shared.intervals import interval, interval_text, student_quantile
 from ..shared.tables import where
 from . import config as c
+from .config import NOISELESS, NOISY, RECORDED
 
 CLUSTERS = ("cell", "window")
 EXCHANGED = "nats, exchanged"
@@ -97,7 +100,7 @@ def informed(table: pd.DataFrame) -> bool:
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """The primary claim, then the secondary ones, with their evidence."""
-    return list(_claims(table, informed(table)))
+    return list(_claims(table))
 
 
 def both(table: pd.DataFrame, other: str, seed: int | None = None, arm: str = c.NOISY) -> dict[str, Ratio]:
@@ -115,48 +118,49 @@ def ahead(difference: dict[str, Ratio]) -> bool:
     return all(one.low > 0 for one in difference.values())
 
 
-def _claims(table: pd.DataFrame, informed: bool) -> Iterator[Claim]:
-    difference = both(table, c.NOISELESS)
-    scores = ", ".join(f"{arm} {bits(table, arm).value:.3f}" for arm in (c.NOISY, c.NOISELESS))
+def claims_of_lead(table: pd.DataFrame, other: str, text: str, scores: str) -> Iterator[Claim]:
+    """Claims that the noisy arm is ahead of another: on the whole, for each seed, and in the cells left out of all choices."""
+    knows, difference = informed(table), both(table, other)
     exchanged = bits(table, c.NOISY, c.NOISY, less=EXCHANGED)
     folds = (table[table.fold == fold] for fold in sorted(table.fold.dropna().unique()))
-    by_fold = ", ".join(f"{bits(own, c.NOISY, c.NOISELESS).value:+.3f}" for own in folds)
+    by_fold = ", ".join(f"{bits(own, c.NOISY, other).value:+.3f}" for own in folds)
     yield Claim(
-        c.PRIMARY,
-        informed and ahead(difference),
+        text,
+        knows and ahead(difference),
         f"{scores} bits per spike; difference {in_words(difference)}; by fold {by_fold}; noisy less its stimuli exchanged "
         f"{exchanged.text()}",
     )
-    each = {s: both(table, c.NOISELESS, s) for s in sorted(int(s) for s in table.seed.dropna().unique())}
+    each = {s: both(table, other, s) for s in sorted(int(s) for s in table.seed.dropna().unique())}
     yield secondary(
         c.EACH_SEED,
-        informed and all(ahead(two) for two in each.values()),
+        knows and all(ahead(two) for two in each.values()),
         "; ".join(f"seed {s}: {in_words(two)}" for s, two in each.items()),
     )
-    yield of_left_out(table, c.NOISELESS, informed)
-    for arm in (c.ADDED, c.LN, c.SUBUNITS, c.GLM, c.CNN):
-        if arm in set(table.arm):
-            two = both(table, arm)
-            text = f"{bits(table, arm).value:.3f} bits per spike; difference {in_words(two)}"
-            yield secondary(c.AHEAD.format(arm), informed and ahead(two), text)
-    yield from _of_drawn_spikes(table, informed)
-
-
-def of_left_out(table: pd.DataFrame, other: str, informed: bool) -> Claim:
-    """The claim that the noisy arm is ahead of another in the cells that were left out of all choices."""
     cells = [int(k) for k in table.cell.dropna().unique() if int(k) % 2]
     left = {
         "cell": bits(table, c.NOISY, other, cells=cells),
         "window": bits(table, c.NOISY, other, by="window", quantity=c.LEFT_OUT_NATS),
     }
-    return secondary(
+    yield secondary(
         c.LEFT_OUT,
-        informed and ahead(left),
+        knows and ahead(left),
         f"{left['cell'].text()} bits per spike over {len(cells)} cells, {left['window'].text()} over windows",
     )
 
 
-def _of_drawn_spikes(table: pd.DataFrame, informed: bool) -> Iterator[Claim]:
+def _claims(table: pd.DataFrame) -> Iterator[Claim]:
+    scores = ", ".join(f"{arm} {bits(table, arm).value:.3f}" for arm in (c.NOISY, c.NOISELESS))
+    yield from claims_of_lead(table, c.NOISELESS, c.PRIMARY, scores)
+    knows = informed(table)
+    for arm in (c.ADDED, c.LN, c.SUBUNITS, c.GLM, c.CNN):
+        if arm in set(table.arm):
+            two = both(table, arm)
+            text = f"{bits(table, arm).value:.3f} bits per spike; difference {in_words(two)}"
+            yield secondary(c.AHEAD.format(arm), knows and ahead(two), text)
+    yield from _of_drawn_spikes(table, knows)
+
+
+def _of_drawn_spikes(table: pd.DataFrame, knows: bool) -> Iterator[Claim]:
     """Claims about PSTHs, distances and Fano factors."""
     arms = (c.NOISY, c.NOISELESS)
     ceiling = by_cell(table, c.RECORDED, "PSTH ceiling").mean()
@@ -192,7 +196,7 @@ def _of_drawn_spikes(table: pd.DataFrame, informed: bool) -> Iterator[Claim]:
         ),
     ):  # fmt: skip
         gain = gain_by_cell(table, quantity, better)
-        yield secondary(text, informed and interval(gain)[1] > 0, f"{evidence} {interval_text(gain, '')}")
+        yield secondary(text, knows and interval(gain)[1] > 0, f"{evidence} {interval_text(gain, '')}")
 
 
 def headline(table: pd.DataFrame) -> str:
@@ -231,3 +235,34 @@ def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
         for (arm, fold, seed), own in scored.groupby(["arm", "fold", "seed"], sort=False)
     ]  # fmt: skip
     return {"Settings and scores by fold and initial seed": pd.DataFrame(rows)}
+
+
+def plot(table: pd.DataFrame) -> Figure:
+    """Bits per spike of the arms, bits of single cells with and without noise, and PSTH correlations."""
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    left, middle, right = figure.subplots(1, 3, width_ratios=(1.4, 1, 1.2))
+    arms = [arm for arm in dict.fromkeys(table.arm.dropna()) if arm != RECORDED]
+    for k, arm in enumerate(arms):
+        one = bits(table, arm)
+        colour = {NOISY: BLUE, NOISELESS: ORANGE}.get(arm, GREY)
+        points(left, one.value, k, xerr=one.value - one.low, fmt="o", color=colour)
+    left.invert_yaxis()
+    left.axvline(0, color="0.8", lw=0.8)
+    rows = table[(table.quantity == "nats") & table.cell.notna()]
+    sums = rows.groupby(["arm", "cell"])[["value", "spikes"]].sum()
+    each = sums.value / sums.spikes.where(sums.spikes > 0) / np.log(2)
+    x, y = each[NOISELESS], each[NOISY]
+    equality(middle, float(np.nanmin([x.min(), y.min()])), float(np.nanmax([x.max(), y.max()])))
+    middle.plot(x, y, "o", ms=3, color=BLUE)
+    ceiling = by_cell(table, RECORDED, "PSTH ceiling").mean()
+    means = [by_cell(table, arm, "PSTH correlation").mean() for arm in arms]
+    right.plot(means, range(len(arms)), "s", ms=5, color=BLACK)
+    right.axvline(ceiling, color=BLACK, ls="--", lw=0.8, label="ceiling of 29 repeats")
+    right.invert_yaxis()
+    places, spike = range(len(arms)), "(bits per spike)"
+    finish(left, yticks=places, yticklabels=arms, xlabel="held-out bits per spike")
+    finish(middle, xlabel=f"{NOISELESS} {spike}", ylabel=f"{NOISY} {spike}")
+    finish(right, yticks=places, yticklabels=[], xlabel="mean PSTH correlation", xlim=(None, 1))
+    note = "bars: 95 % intervals over cells; middle: each mark is a cell; right: bins of 30 ms"
+    figure.supxlabel(note, fontsize=8)
+    return figure

@@ -101,28 +101,6 @@ def refuse_unequal(table: pd.DataFrame) -> None:
             )
 
 
-def worst(
-    net: Any,
-    data: tuple[np.ndarray, np.ndarray],
-    *,
-    strength: float,
-    candidates: Mapping[str, Any],
-    config: Any,
-    seed: int,
-) -> Any:
-    """The worst case over PGD on a network, on its noise-free copy, and candidates: name -> images made before.
-
-    config : has `surrogates` (widths), `worst_draws`, `worst_restarts`, `worst_steps`, `momentum`, `passes`
-    """
-    from nsnn_neuro import deep
-
-    return deep.worst_case(
-        net, data, strength=strength, widths=config.surrogates, draws=config.worst_draws, restarts=config.worst_restarts,
-        sources={"noise off": deep.twin(net), "itself": net}, candidates=candidates, steps=config.worst_steps,
-        momentum=config.momentum, passes=config.passes, seed=seed,
-    )  # fmt: skip
-
-
 def one_step_images(net: Any, data: tuple[np.ndarray, np.ndarray], strength: float) -> Any:
     """Images by FGSM with one draw of the noise and the network's own surrogate, pixels not clipped to 0 and 1."""
     import torch
@@ -163,19 +141,18 @@ def measured(
 ) -> list[dict[str, Any]]:
     """Rows of each network at each strength of `config.worst`: worst PGD, and FGSM with one draw.
 
+    The worst case is over PGD on a network, on its noise-free copy, and images made before.
+
+    config : has `surrogates` (widths), `worst_draws`, `worst_restarts`, `worst_steps`, `momentum`, `passes`
     direct : names of networks with direct input, which also get FGSM with one draw and a row without attack
     """
     from nsnn_neuro import deep
 
     rows: list[dict[str, Any]] = []
-    options = {
-        "width": config.surrogates[0],
-        "draws": 1,
-        "steps": config.worst_steps,
-        "momentum": config.momentum,
-    }
+    options = {"draws": 1, "steps": config.worst_steps, "momentum": config.momentum, "seed": seed}
+    options["width"] = config.surrogates[0]
     crafted = {
-        k: {f"on {name}": deep.pgd(net, data, strength=k, seed=seed, **options) for name, net in nets.items()}
+        k: {f"on {name}": deep.pgd(net, data, strength=k, **options) for name, net in nets.items()}
         for k in config.worst
     }
     for arm, net in nets.items():
@@ -193,7 +170,11 @@ def measured(
         for k in config.worst:
             if arm in direct:
                 add(ONE_STEP, k, one_step(net, data, k, seed), 1)
-            result = worst(net, data, strength=k, candidates=weaker | crafted[k], config=config, seed=seed)
+            result = deep.worst_case(
+                net, data, strength=k, widths=config.surrogates, draws=config.worst_draws, restarts=config.worst_restarts,
+                sources={"noise off": deep.twin(net), "itself": net}, candidates=weaker | crafted[k], steps=config.worst_steps,
+                momentum=config.momentum, passes=config.passes, seed=seed,
+            )  # fmt: skip
             weaker[f"at {k:g}"] = result.images
             add(WORST, k, result.accuracy)
     return rows

@@ -27,11 +27,13 @@ from nsnn_neuro import measures
 
 from ..harness import Claim, Progress, secondary
 from .recordings import CORTICAL, Sweep, cortical
+from .simulations import recorded, simulated
 from .tables import where
 
 TAU_M, G_LEAK = 72e-12 / 13e-9, 13.0  # s; nS, so that pA / nS is mV
 KERNEL = PRECISION = 2e-3  # s
 FITTED = ("v_thresh", "v_reset", "tau_refrac", "sigma")
+SAMPLE = 0.2e-3  # s, of the current
 SETTLING = 0.2  # s; run-in before each half, not analysed
 
 
@@ -111,26 +113,17 @@ def simulate(
 ) -> list[measures.Trains]:
     """Spike trains of every row of parameters (outer) under every current (mV, at 5 kHz), without the run-in."""
     column = {name: np.repeat(parameters[name].to_numpy(float), len(drives)) for name in FITTED}
-    block = nsnn.simulate(
-        nsnn.LIF(
-            tau_m=TAU_M * second,
-            v_rest=0 * mV,
-            v_reset=column["v_reset"] * mV,
-            v_thresh=column["v_thresh"] * mV,
-            tau_refrac=column["tau_refrac"] * second,
-        ),
-        nsnn.WhiteNoise(column["sigma"] * mV),
-        nsnn.Recorded(
-            neo.AnalogSignal(np.tile(np.column_stack(drives), (1, len(parameters))), units="mV", sampling_rate=5 * pq.kHz)
-        ),
-        n_neurons=len(parameters) * len(drives),
-        trials=trials,
-        duration=len(drives[0]) / 5000 * second,
-        dt=dt * second,
-        seed=seed,
-        engine="numpy",
-        progress=False,
-    )  # fmt: skip
+    neuron = nsnn.LIF(
+        tau_m=TAU_M * second,
+        v_rest=0 * mV,
+        v_reset=column["v_reset"] * mV,
+        v_thresh=column["v_thresh"] * mV,
+        tau_refrac=column["tau_refrac"] * second,
+    )
+    drive = np.tile(np.column_stack(drives), (1, len(parameters)))
+    time = {"seconds": len(drives[0]) * SAMPLE, "dt": dt}
+    noise, n = nsnn.WhiteNoise(column["sigma"] * mV), drive.shape[1]
+    block = simulated(neuron, noise, recorded(drive, SAMPLE), n_neurons=n, trials=trials, seed=seed, **time)
     return [one.crop(SETTLING, None) for one in by_neuron(block)]
 
 

@@ -10,13 +10,14 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-import neo
 import numpy as np
 import quantities as pq
 from brian2 import mV, second
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures
+
+from .simulations import recorded, simulated
 
 TAU_M, THRESHOLD, REFRACTORY = 10e-3, 20.0, 4e-3
 """s, mV above rest and reset, s"""
@@ -53,18 +54,8 @@ def responses(
     drive : (n_steps, n_settings * n_stimuli) mV; noise : with a level for each column; shuffle : moves spikes to random times
     """
     n_neurons, n = drive.shape[1], n_stimuli * trials
-    block = nsnn.simulate(
-        CELL,
-        noise,
-        nsnn.Recorded(neo.AnalogSignal(drive, units="mV", sampling_period=DT * pq.s)),
-        n_neurons=n_neurons,
-        trials=trials,
-        duration=(LEAD + WINDOW) * second,
-        dt=DT * second,
-        seed=seed,
-        engine="numpy",
-        progress=False,
-    )
+    options = {"n_neurons": n_neurons, "trials": trials, "seed": seed}
+    block = simulated(CELL, noise, recorded(drive, DT), seconds=LEAD + WINDOW, dt=DT, **options)
     spikes = measures.as_trains(block, t_start=LEAD * pq.s)
     times = np.maximum(spikes.times - LEAD, 0.0)
     if shuffle is not None:

@@ -1,11 +1,14 @@
-"""Selection of rows of a study's table."""
+"""Rows of a study's table: their selection, and rows from estimates of information."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from nsnn_neuro import measures
 
 
 def where(table: pd.DataFrame, **values: Any) -> pd.DataFrame:
@@ -16,3 +19,24 @@ def where(table: pd.DataFrame, **values: Any) -> pd.DataFrame:
     [0.8]
     """
     return table[np.logical_and.reduce([table[name] == value for name, value in values.items()])]
+
+
+def of_estimate(estimate: measures.Estimate) -> dict[str, Any]:
+    """Value with standard error, mean of the null, p and warning."""
+    return {
+        "value": estimate.value,
+        "se": estimate.se,
+        "null": estimate.null_mean,
+        "p": estimate.p,
+        "warning": estimate.warning,
+    }
+
+
+def of_codes_table(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """A row per code of `measures.codes_table`, and what words tell beyond the count (quantity "surplus")."""
+    for row in table.itertuples():
+        value = {"value": row.raw, "se": row.se, "null": row.null_mean, "p": row.p}
+        yield {"quantity": row.code, **value, "warning": row.warning}
+        if row.code == "words":
+            over = {"value": row.over_count, "se": row.over_count_se, "p": row.over_count_p}
+            yield {"quantity": "surplus", **over}

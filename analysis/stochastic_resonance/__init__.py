@@ -23,9 +23,6 @@ Interpretation. A resonance means that noise improves transmission at a given th
 a well-placed threshold: at small noise the control carries more information than the subthreshold signal at any noise.
 """
 
-from __future__ import annotations
-
 from .config import CLAIM, PAPER, SABOTAGES, Config
-from .plots import figures, plot
 from .simulation import run
-from .verdicts import claims, headline, summary
+from .verdicts import claims, figures, headline, plot, summary

@@ -19,6 +19,7 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import measures, theory
 
 from ..harness import Progress, quiet
+from ..shared.simulations import recorded, simulated
 from .config import Config
 
 COLUMNS = ["part", "kind", "signal", "units", "sigma", "replicate", "value", "se", "exact", "panzeri treves"]
@@ -67,13 +68,15 @@ def _best(information: Callable[[float], float], low: float, high: float) -> tup
     return float(np.exp(result.x)), float(-result.fun)
 
 
-def _noise(config: Config, sigma: np.ndarray) -> nsnn.EscapeNoise | None:
-    return None if config.sabotage == "noise off" else nsnn.EscapeNoise(nsnn.Gaussian(sigma))
-
-
-def _signal(values: np.ndarray) -> nsnn.Recorded:
-    return nsnn.Recorded(
-        neo.AnalogSignal(values[:, None], units=pq.dimensionless, sampling_period=STEP * pq.s)
+def _threshold_units(
+    config: Config, sigma: np.ndarray, signal: np.ndarray, theta: float = 1.0, **options: Any
+) -> neo.Block:
+    """Units without memory under one signal, a step for each value, with private noise of these levels."""
+    noise = None if config.sabotage == "noise off" else nsnn.EscapeNoise(nsnn.Gaussian(sigma))
+    stimulus = recorded(signal[:, None], STEP, pq.dimensionless)
+    time = {"seconds": signal.size * STEP, "dt": STEP}
+    return simulated(
+        nsnn.NSNNNeuron(beta=0.0, theta=theta), noise, stimulus, n_neurons=sigma.size, **time, **options
     )
 
 
@@ -95,17 +98,8 @@ def unit(config: Config) -> list[dict[str, Any]]:
     sigma, replicate = np.meshgrid(config.sigmas, np.arange(config.replicates), indexing="ij")
     for name, (shown, meant) in _signals(config, config.subthreshold, config.straddling).items():
         order, trials = presentation_order(np.array(shown), config.presentations // 2, rng)
-        block = nsnn.simulate(
-            nsnn.NSNNNeuron(beta=0.0),
-            _noise(config, sigma.ravel()),
-            _signal(np.array(shown)[order]),
-            n_neurons=sigma.size,
-            trials=trials,
-            duration=order.size * STEP * second,
-            dt=STEP * second,
-            seed=config.seed,
-            engine="numpy",
-            progress=False,
+        block = _threshold_units(
+            config, sigma.ravel(), np.array(shown)[order], trials=trials, seed=config.seed
         )
         spikes = measures.words(block, bin_width=STEP * pq.s)
         s = np.tile(order, trials)
@@ -150,18 +144,11 @@ def lif(config: Config) -> list[dict[str, Any]]:
     drives = np.array([shown for shown, _ in signals.values()])
     axes = (np.arange(2), np.arange(2), config.lif_sigmas, np.arange(config.replicates))
     which, drive, sigma, _ = (a.ravel() for a in np.meshgrid(*axes, indexing="ij"))
-    block = nsnn.simulate(
-        nsnn.LIF(v_rest=CELL["v_reset"], v_thresh=V_THRESH, **CELL),
-        None if config.sabotage == "noise off" else nsnn.WhiteNoise(sigma * mV),
-        nsnn.Constant(drives[which.astype(int), drive.astype(int)] * mV),
-        n_neurons=sigma.size,
-        trials=config.trials,
-        duration=config.window * second,
-        dt=config.dt * second,
-        seed=config.seed,
-        engine="numpy",
-        progress=False,
-    )
+    noise = None if config.sabotage == "noise off" else nsnn.WhiteNoise(sigma * mV)
+    stimulus = nsnn.Constant(drives[which.astype(int), drive.astype(int)] * mV)
+    neuron = nsnn.LIF(v_rest=CELL["v_reset"], v_thresh=V_THRESH, **CELL)
+    options = {"n_neurons": sigma.size, "trials": config.trials, "seed": config.seed}
+    block = simulated(neuron, noise, stimulus, seconds=config.window, dt=config.dt, **options)
     counts = measures.spike_counts(block).reshape(config.trials, *(len(axis) for axis in axes))
     s = np.repeat([0, 1], config.trials)
     for i, (name, (_, meant)) in enumerate(signals.items()):
@@ -196,18 +183,8 @@ def pools(config: Config) -> list[dict[str, Any]]:
     }
     for replicate in range(config.replicates):
         order, trials = presentation_order(x, config.shown, rng)
-        block = nsnn.simulate(
-            nsnn.NSNNNeuron(beta=0.0, theta=0.0),
-            _noise(config, np.repeat(ratios, most)),
-            _signal(x[order]),
-            n_neurons=ratios.size * most,
-            trials=trials,
-            duration=order.size * STEP * second,
-            dt=STEP * second,
-            seed=config.seed + replicate,
-            engine="numpy",
-            progress=False,
-        )
+        options = {"trials": trials, "seed": config.seed + replicate}
+        block = _threshold_units(config, np.repeat(ratios, most), x[order], theta=0.0, **options)
         spikes = measures.as_trains(block)
         point, unit = np.divmod(spikes.neuron, most)
         cell = (point * trials + spikes.trial) * order.size + np.rint(spikes.times / STEP).astype(int)

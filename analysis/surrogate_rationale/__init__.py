@@ -13,9 +13,6 @@ F(u - theta). The derivative of F, the density f of the noise, is the middle fac
 The `width` of a family is 1 / f(0). All quantities are dimensionless.
 """
 
-from __future__ import annotations
-
 from .config import CLAIM, PAPER, SABOTAGES, Config
-from .plots import figures, plot
 from .simulation import run
-from .verdicts import claims, summary, tables
+from .verdicts import claims, figures, plot, summary, tables

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,27 +21,21 @@ from .config import BETA, BIAS, DRIVE, SIGMA, THETA, Config
 COLUMNS = ["part", "case", "reset", "x", "sigma", "synapses", "weight", "value", "exact", "se"]
 
 
-class _Sum:
-    """Loss: number of output spikes."""
+@dataclasses.dataclass(frozen=True)
+class _Loss:
+    """A loss of the output spikes and its slope."""
+
+    value: Callable[[np.ndarray], Any]
+    slope: Callable[[np.ndarray], np.ndarray]
 
     def __call__(self, o: list[np.ndarray]) -> float:
-        return float(o[-1].sum())
+        return float(self.value(o[-1]))
 
     def gradient(self, o: list[np.ndarray]) -> list[np.ndarray]:
-        return [*(0 * a for a in o[:-1]), np.ones_like(o[-1])]
+        return [*(0 * a for a in o[:-1]), self.slope(o[-1])]
 
 
-class _Distance:
-    """Loss: half the squared distance of the output spikes from a target."""
-
-    def __init__(self, target: np.ndarray) -> None:
-        self.target = target
-
-    def __call__(self, o: list[np.ndarray]) -> float:
-        return float(0.5 * ((o[-1] - self.target) ** 2).sum())
-
-    def gradient(self, o: list[np.ndarray]) -> list[np.ndarray]:
-        return [*(0 * a for a in o[:-1]), o[-1] - self.target]
+_SUM = _Loss(np.sum, np.ones_like)
 
 
 def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
@@ -92,12 +87,13 @@ def network(config: Config) -> tuple[list[np.ndarray], np.ndarray]:
 def _gradients(config: Config) -> Iterator[dict[str, Any]]:
     W, x = network(config)
     aim = np.random.default_rng([config.seed, 1]).random((config.steps, config.sizes[-1]))
+    distance = _Loss(lambda o: 0.5 * ((o - aim) ** 2).sum(), lambda o: o - aim)
     for reset in ("hard", "subtract"):
         neuron: dict[str, Any] = {"beta": 0.8, "theta": THETA, "reset": reset}
         u, o = ([a[0] for a in states] for states in deterministic(W, x[:1], **neuron))
         for name, surrogate in SURROGATES.items():
             family, parameter = surrogate.family(_width(config)), surrogate.parameter(1.0)
-            gradients = reference.ndl(W, x[0], o, _Distance(aim), family, **neuron)
+            gradients = reference.ndl(W, x[0], o, distance, family, **neuron)
             psi = [surrogate.formula(a - THETA, parameter) for a in u]
             exact = backpropagation(W, x[0], u, o, psi, o[-1] - aim, **neuron)
             off = max(np.abs(a - b).max() / np.abs(b).max() for a, b in zip(gradients, exact, strict=True))
@@ -118,8 +114,8 @@ def _expected(W: list[np.ndarray], x: np.ndarray, family: nsnn.Family, **options
     neuron = {name: value for name, value in options.items() if name != "reset_path"}
     patterns = reference.patterns(W, len(x))
     p = reference.probability(W, x, patterns, family, **neuron)
-    gradients = reference.ndl(W, x, patterns, _Sum(), family, **options)[0]
-    exact = reference.enumerate(W, x, _Sum(), family, **neuron)[1][0]
+    gradients = reference.ndl(W, x, patterns, _SUM, family, **options)[0]
+    exact = reference.enumerate(W, x, _SUM, family, **neuron)[1][0]
     return float(p @ gradients[:, 0, 0]), float(exact[0, 0])
 
 

@@ -29,11 +29,9 @@ sigma where every seed has firing events (peaks of three times the mean rate); w
 Intervals that start within 0.4 s of the end of a trial are excluded from the CV, because long ones would be missing.
 """
 
-from __future__ import annotations
-
+from ..shared.cortical_cell import tables
 from .config import CLAIM, SABOTAGES, Config
-from .plots import figures, plot
 from .simulation import run
-from .verdicts import claims, headline, summary, tables
+from .verdicts import claims, figures, headline, plot, summary
 
 RECORDINGS = ("qsnmc2007_A",)

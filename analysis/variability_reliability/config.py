@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-from brian2 import mV, second
-
 from ..harness import StudyConfig
 from ..shared import cortical_cell as cell
 
@@ -46,16 +44,6 @@ class Config(StudyConfig):
     recordings: bool = True
     """whether to use the recordings of the cell, if available"""
     fit: cell.Fit = cell.Fit()
-
-    @property
-    def neuron(self) -> dict[str, Any]:
-        """Parameters of the neuron, for simulation and theory."""
-        return {
-            "tau_m": self.tau_m * second,
-            "v_thresh": self.v_thresh * mV,
-            "v_reset": 0 * mV,
-            "tau_refrac": self.tau_refrac * second,
-        }
 
     QUICK: ClassVar[dict[str, Any]] = {
         "fluctuations": (0.0, 1.0, 4.0, 8.0), "sigmas": (0.0, 0.25, 0.5, 1.0, 3.0), "seeds": 8, "trials": 20,

@@ -6,7 +6,6 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-import neo
 import numpy as np
 import pandas as pd
 import quantities as pq
@@ -17,6 +16,7 @@ from nsnn_neuro import measures, theory
 
 from ..harness import Progress, quiet
 from ..shared import cortical_cell as cell
+from ..shared.simulations import lif_parameters, recorded, simulated
 from .config import Config
 from .verdicts import strongest
 
@@ -50,7 +50,7 @@ def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> 
         columns=["fluctuation", "sigma", "seed"],
     )
     progress(f"{len(points)} neurons, {config.trials} trials of {config.seconds:g} s")
-    trains = simulated(points, config)
+    trains = spike_trains(points, config)
     progress("measuring")
     rows = []
     for at, one in zip(points.to_dict("records"), trains, strict=True):
@@ -61,7 +61,7 @@ def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> 
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def simulated(points: pd.DataFrame, config: Config) -> list[measures.Trains]:
+def spike_trains(points: pd.DataFrame, config: Config) -> list[measures.Trains]:
     """Spike trains of each point from 0 s on, simulated as one group."""
     sigma = points.sigma.to_numpy()
     if config.sabotage == "noise off":
@@ -80,18 +80,10 @@ def simulated(points: pd.DataFrame, config: Config) -> list[measures.Trains]:
         row.fluctuation * paths[row.seed, copy] for row in points.itertuples() for copy in range(copies)
     )
     drive = config.mean + np.column_stack(list(scaled))
-    block = nsnn.simulate(
-        nsnn.LIF(v_rest=0 * mV, **config.neuron),
-        nsnn.WhiteNoise(np.repeat(sigma, copies) * mV),
-        nsnn.Recorded(neo.AnalogSignal(drive, units="mV", sampling_rate=2.5 * pq.kHz)),
-        n_neurons=drive.shape[1],
-        trials=1 if own else config.trials,
-        duration=config.seconds * second,
-        dt=config.dt * second,
-        seed=config.seed,
-        engine="numpy",
-        progress=False,
-    )
+    neuron = nsnn.LIF(v_rest=0 * mV, **lif_parameters(config))
+    noise = nsnn.WhiteNoise(np.repeat(sigma, copies) * mV)
+    options = {"n_neurons": drive.shape[1], "trials": 1 if own else config.trials, "seed": config.seed}
+    block = simulated(neuron, noise, recorded(drive, SAMPLE), seconds=config.seconds, dt=config.dt, **options)
     return cell.by_neuron(block, copies)
 
 
@@ -118,6 +110,7 @@ def unlike_first(trains: measures.Trains) -> int:
 
 def _constant(points: pd.DataFrame, trains: list[measures.Trains], config: Config) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
+    neuron = lif_parameters(config)
     for sigma in config.sigmas:
         if sigma == 0:
             continue
@@ -126,8 +119,8 @@ def _constant(points: pd.DataFrame, trains: list[measures.Trains], config: Confi
         base = {"part": "constant", "source": "LIF", "fluctuation": 0.0, "sigma": sigma}
         factor = 2.0 if config.sabotage == "theory of another sigma" else 1.0
         mu, noise = config.mean * mV, factor * sigma * mV
-        exact = float(theory.siegert_cv(mu, noise, **config.neuron))
-        sd = exact / float(theory.siegert_rate(mu, noise, **config.neuron))
+        exact = float(theory.siegert_cv(mu, noise, **neuron))
+        sd = exact / float(theory.siegert_rate(mu, noise, **neuron))
         value, se = interval_cv(each, config.seconds - MARGIN)
         rows.append({**base, "quantity": "CV", "value": value, "se": se, "exact": exact})
         for n in config.spikes:

@@ -11,7 +11,7 @@ from helpers.quick_runs import quick_table
 from helpers.studies import assert_each_can_fail, changed, failing
 
 from analysis import codes_of_noise as study
-from analysis.codes_of_noise import choice, recorded, simulation, timing, verdicts
+from analysis.codes_of_noise import choice, recorded, timing, verdicts
 from analysis.codes_of_noise import config as c
 from nsnn_neuro import FormatError
 
@@ -220,6 +220,6 @@ def test_a_sabotaged_run_fails(monkeypatch, tmp_path):
     normal = quick_table(study)
     assert claim not in failing(study, normal)
     monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
-    monkeypatch.setattr(simulation, "PARTS", {name: simulation.PARTS[name]})
+    monkeypatch.setattr(study, "PARTS", {name: study.PARTS[name]})
     spoilt = study.run(study.Config(quick=True, sabotage="times shuffled"))
     assert claim in failing(study, pd.concat([normal[~normal.part.isin(spoilt.part)], spoilt]), central=True)

@@ -10,7 +10,7 @@ from helpers.studies import assert_each_can_fail
 from scipy import integrate, stats
 
 from analysis import estimator_benchmark as study
-from analysis.estimator_benchmark import channels, words
+from analysis.estimator_benchmark import simulation, verdicts
 
 BROKEN = {
     "within .02 bit": ("words", "panzeri-treves", 4.0, "mean", 0.1),
@@ -31,19 +31,19 @@ def test_each_claim_fails_when_its_number_is_broken():
         broken[claim] = table.copy()
         broken[claim].loc[place, column] += change
     assert_each_can_fail(study, table, broken)
-    lines = words.few_trials(table, 20).splitlines()
+    lines = verdicts.few_trials(table, 20).splitlines()
     assert [line.count("|") for line in lines] == [9] * (2 + 4 * 2)
 
 
 @pytest.mark.parametrize(("kind", "informative"), [*((kind, True) for kind in KINDS), (KINDS[0], False)])
 def test_words_of_each_kind_have_the_information_of_their_distribution(kind, informative):
     """Against the enumeration that the estimators' tests draw from."""
-    channel = channels.kind_channel(kind, 6, (20,), informative=informative)
-    expected = words_of_kind(kind, channels.STIMULI, 6, informative=informative).information
+    channel = simulation.kind_channel(kind, 6, (20,), informative=informative)
+    expected = words_of_kind(kind, simulation.STIMULI, 6, informative=informative).information
     assert channel.truth == pytest.approx(expected, abs=1e-12)
     assert (channel.truth > 0.4) == informative
     # entropy of all words minus that of chains, summed bin by bin
-    assert channels.words_channel((1.0,)).truth == pytest.approx(0.5184908564698416, abs=1e-12)
+    assert simulation.words_channel((1.0,)).truth == pytest.approx(0.5184908564698416, abs=1e-12)
 
 
 @pytest.mark.slow
@@ -56,4 +56,6 @@ def test_the_curve_has_the_information_of_its_joint_density():
     marginal = integrate.simpson(p[:, None] * given, x=x, axis=0)
     ratio = np.log2(np.where(given > 0, given, 1.0) / np.where(marginal > 0, marginal, 1.0))
     inner = integrate.simpson(np.where(given > 0, given * ratio, 0.0), x=y, axis=1)
-    assert channels.curve_channel((100,)).truth == pytest.approx(integrate.simpson(p * inner, x=x), abs=1e-5)
+    assert simulation.curve_channel((100,)).truth == pytest.approx(
+        integrate.simpson(p * inner, x=x), abs=1e-5
+    )

@@ -17,7 +17,7 @@ from analysis import fit_recordings as study
 from analysis import full_runs
 from analysis.fit_recordings import calibrated, config, fits
 from analysis.fit_recordings import data_sets as sets
-from analysis.fit_recordings import scoring as scores
+from analysis.fit_recordings import simulation as scores
 from analysis.harness import ClaimFailed, verify
 from nsnn_neuro import measures
 from nsnn_neuro.likelihood import Lags, NeuronModel

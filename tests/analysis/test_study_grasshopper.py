@@ -17,7 +17,7 @@ from helpers.studies import assert_sabotage_shows
 import nsnn_neuro as nsnn
 from analysis import grasshopper as study
 from analysis import harness
-from analysis.grasshopper import calibration, measuring, neuron, simulation, sound
+from analysis.grasshopper import measuring, neuron, simulation, sound
 from analysis.harness import ClaimFailed
 
 FREE = ("gain", "offset", "b")
@@ -114,9 +114,9 @@ def test_the_objective_is_largest_for_the_true_parameters():
     block = nsnn.to_block(
         [list(row) for row in zip(*(trains(r, 60) for r in rates), strict=True)], t_stop=5 * pq.s
     )
-    scores = calibration.log_likelihood(block, half, study.Config())
+    scores = simulation.log_likelihood(block, half, study.Config())
     assert scores.argmax() == 0
-    by_segment = calibration.log_likelihood(block, half, study.Config(), segment=0.5)
+    by_segment = simulation.log_likelihood(block, half, study.Config(), segment=0.5)
     np.testing.assert_allclose(by_segment.mean(axis=1), scores, rtol=1e-12)
     poisson = np.log(60) - 1 + np.mean(np.log(60) - 60 * np.diff(half.spikes))
     assert abs(scores[3] - poisson) < 0.15  # a flat rate's own score, but for kernel, floor and finite trials

@@ -16,17 +16,16 @@ from analysis.retina_code import config as first
 from analysis.retina_code import networks
 from analysis.retina_code.rate_models import Settings
 from analysis.retina_code.responses import Responses
-from analysis.retina_sampling import config, simulation
-from analysis.retina_sampling.config import MEAN, NOISELESS, NOISY, READ, SINGLE
+from analysis.retina_sampling import MEAN, NOISELESS, NOISY, READ, SINGLE
 
 RNG = np.random.default_rng
-SMALL_HERE = SMALL | {"arms": config.FITTED, "scales": (0.0, 0.1)}
+SMALL_HERE = SMALL | {"arms": study.FITTED, "scales": (0.0, 0.1)}
 
 
 def table(**bits: float) -> pd.DataFrame:
     """A table on which all claims hold; `bits` replaces means, in bits per spike."""
-    others = dict.fromkeys(config.ARMS, 0.42)
-    rows = made_up(config.ARMS, **others | {NOISY: 0.5, MEAN: 0.45, NOISELESS: 0.4} | bits)
+    others = dict.fromkeys(study.ARMS, 0.42)
+    rows = made_up(study.ARMS, **others | {NOISY: 0.5, MEAN: 0.45, NOISELESS: 0.4} | bits)
     return rows[rows.seed.notna()]
 
 
@@ -35,13 +34,13 @@ def test_claims_hold_and_fail_one_by_one() -> None:
     sound = table()
     assert not failing(study, sound)
     every = [claim.text for claim in study.claims(sound)]
-    assert [claim.text for claim in study.claims(sound) if claim.central] == [config.PRIMARY]
+    assert [claim.text for claim in study.claims(sound) if claim.central] == [study.PRIMARY]
     assert "mean field less noiseless +0.05" in study.headline(sound)
-    assert study.summary(sound).arm.tolist() == list(config.ARMS)
+    assert study.summary(sound).arm.tolist() == list(study.ARMS)
     assert len(study.plot(sound).axes) == 1
-    single, smooth, noise, in_use = (text for text, *_ in config.PAIRS)
+    single, smooth, noise, in_use = (text for text, *_ in study.PAIRS)
     changes: list[tuple[dict[str, float], set[str]]] = [
-        ({MEAN: 0.51}, {config.PRIMARY, first.EACH_SEED, first.LEFT_OUT}),
+        ({MEAN: 0.51}, {study.PRIMARY, first.EACH_SEED, first.LEFT_OUT}),
         ({f"{NOISY}, left out": 0.44}, {first.LEFT_OUT}),
         ({SINGLE.format(MEAN): 0.51}, {single}),
         ({NOISELESS: 0.46}, {smooth}),
@@ -71,7 +70,7 @@ def test_a_mixture_is_the_mean_probability_of_networks_with_other_weights() -> N
     assert np.abs(mixed - single).max() > 0.01
 
 
-@pytest.mark.parametrize("arm", config.FITTED)
+@pytest.mark.parametrize("arm", study.FITTED)
 def test_settings_of_an_arm_are_chosen_by_fits_of_its_kind(arm: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Noisy, mean field or neither, and no weights of the noisy network are moved."""
     kinds, scales = [], []
@@ -82,11 +81,11 @@ def test_settings_of_an_arm_are_chosen_by_fits_of_its_kind(arm: str, monkeypatch
             return self
 
     monkeypatch.setattr(
-        simulation, "fit", lambda *_, noise, mean_field, seed: kinds.append((noise, mean_field)) or Scored()
+        study, "fit", lambda *_, noise, mean_field, seed: kinds.append((noise, mean_field)) or Scored()
     )
-    monkeypatch.setattr(simulation, "score_of_choice", lambda *_: 0.0)
+    monkeypatch.setattr(study, "score_of_choice", lambda *_: 0.0)
     small = study.Config(**SMALL_HERE)
-    chosen = simulation.chosen(arm, drawn(), small)
+    chosen = study.chosen(arm, drawn(), small)
     assert set(kinds) == {(arm == NOISY, arm == MEAN)}
     assert set(scales) == ({0.0} if arm == NOISY else set(small.scales))
     assert [choice["scale"] for choice in chosen] == [0.0, 0.0]
@@ -98,7 +97,7 @@ def test_a_run_on_drawn_responses_and_its_sabotage() -> None:
     data, small = drawn(), study.Config(**SMALL_HERE)
     mixed = Responses(data.x[RNG(5).permutation(len(data.x))], data.tiles, data.o)
     result, shuffled = (study.tabulated(shown, small) for shown in (data, mixed))
-    assert set(result.arm) == set(config.ARMS)
+    assert set(result.arm) == set(study.ARMS)
     assert len(failing(study, shuffled)) == len(study.claims(shuffled))
     assert study.summary(result)["bits per spike"].str.startswith("+").all()
     single = result[result.arm == SINGLE.format(MEAN)].setting.unique()
