@@ -61,11 +61,7 @@ def narrow_products(narrow: bool = True) -> Any:
 
 
 def check_jobs(n_jobs: Any) -> int:
-    """The number of processes or threads; for -1 all cores that this process may use, in a job of a cluster not all there are.
-
-    >>> check_jobs(2)
-    2
-    """
+    """The number of processes or threads; for -1 all cores that this process may use, in a job of a cluster not all there are."""
     if not isinstance(n_jobs, bool) and isinstance(n_jobs, int | np.integer):
         if n_jobs == -1:
             from joblib import cpu_count

@@ -35,11 +35,7 @@ _outermost = _Outermost()
 
 
 def resolve_progress(progress: Any) -> bool | Report:
-    """The argument `progress` as True, False or a function; None becomes True in a terminal or notebook without CI.
-
-    >>> resolve_progress(False)
-    False
-    """
+    """The argument `progress` as True, False or a function; None becomes True in a terminal or notebook without CI."""
     if progress is None:
         return not os.environ.get("CI") and (sys.stderr.isatty() or _in_notebook())
     if callable(progress):
