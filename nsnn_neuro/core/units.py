@@ -108,8 +108,6 @@ def from_current(value: Any, *wanted: str, more: str = "") -> str:
 def si(value: Any, unit: str, name: str) -> Any:
     """`value` as an SI float, or a float array for an array; raises NsnnError for a wrong or missing unit and for NaN.
 
-    Parameters
-    ----------
     value : Brian2 or quantities quantity; for unit "1" a plain number
     unit : one of "s", "Hz", "V", "1/V", "A", "F", "S", "ohm", "kg", "1"
     name : the argument's name, for the message
