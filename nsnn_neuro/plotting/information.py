@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..core.aliases import Axes
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown
 from ..measures.estimate import NOT_ABOVE
 from .axes import COLOURS, INK, POINTS, SOFT, axes, check_columns, finish, legend_above, log_axis
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 @suggest_keywords

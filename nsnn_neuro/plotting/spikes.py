@@ -6,12 +6,12 @@ reads its data with `as_trains` or a measure, draws on `axes(ax)` and returns `f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import neo
 import numpy as np
 
-from ..core.aliases import SpikeSource, Time
+from ..core.aliases import Axes, SpikeSource, Time
 from ..core.checks import scalar, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown
@@ -22,9 +22,6 @@ from ..measures.event_windows import warn_overlap
 from ..measures.table import populations_of, unit_names
 from .align import aligned, groups_of, labels_of, of_trials, one_neuron, selection
 from .axes import COLOURS, INK, SOFT, axes, finish, keep_in_view, legend_above, number_rows, time_axis
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _MANY_SPIKES = 20_000  # beyond these a raster is a picture inside a PDF or SVG, not one line for each spike
 _LOWEST_TICK = 300  # a tick is at least 1/150 of the figure high: in a dense raster it covers several rows
