@@ -6,7 +6,7 @@ a value for each bin, so that few different numbers repeat; sample numbers are w
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,25 +38,12 @@ class Unitless(NamedTuple):
     stated: str = "times * {}"
     """Python text of times with the unit {}"""
 
-    def check(
-        self,
-        times: np.ndarray,
-        neuron: np.ndarray,
-        trial: np.ndarray,
-        start: np.ndarray,
-        stop: np.ndarray,
-        name: str,
-    ) -> None:
+    def check(self, source: Any, start: np.ndarray, stop: np.ndarray) -> None:
         """NsnnError for a raster or counts in bins; a warning where times look like another unit.
 
-        times, neuron, trial : (n_spikes,), finite times in s
-        start, stop : (n_trials,) s
-
-        >>> zero = np.zeros(4, int)
-        >>> Unitless().check(np.array([0.0, 1.0, 0.0, 0.0]), zero, zero, np.array([0.0]), np.array([2.0]), "source")
-        Traceback (most recent call last):
-        nsnn_neuro.core.errors.NsnnError: source holds the values 0, 1, 0, 0 of one neuron in one trial, a raster or counts ...
+        source : a `Source` of finite times; start, stop : (n_trials,) s
         """
+        times, neuron, trial, name = source.times, source.neuron, source.trial, source.name
         if times.size < _FEWEST:
             return
         if self.milliseconds:

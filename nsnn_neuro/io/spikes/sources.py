@@ -97,7 +97,7 @@ class Source:
         if not finite.all():
             raise NsnnError(f"{self._called(int(np.argmin(finite)))}: expected finite times")
         if self.unitless:
-            self.unitless.check(self.times, self.neuron, self.trial, start, stop, self.name)
+            self.unitless.check(self, start, stop)
         low, high = start[self.trial], stop[self.trial]
         apart = rounding(start, stop)
         outside = (self.times < low - apart) | (self.times > high + apart)
