@@ -91,10 +91,13 @@ def read_text(
     said = f"unit {unit}, as its comments say" if unit else "the text has no units: taken as seconds"
     lost = _lost(times, t_start, t_stop, unit)
     silent = sum(not train.size for train in trains)
+    cure = "" if unit else "; if that is wrong, write a first line such as '# unit: ms'"
+    rate = times.size / (stop - start) / (len(trains) - silent)
+    if unit is None and (other := likely_unit(rate)):
+        cure = f"; {rate:.2g} spikes a second and neuron make it likely that the unit is {other}{cure}"
     warn(
         f"{said}; {layout}{f', {silent} of them silent' if silent else ''}; {times.size} spikes from {times.min():.6g} to "
-        f"{last:.6g} s; the recording is taken to last from {begin:.6g} s to {until}{lost}"
-        + _doubt(unit, times.size, trains, stop - start)
+        f"{last:.6g} s; the recording is taken to last from {begin:.6g} s to {until}{lost}{cure}"
     )
     return of_trains(trains, 1, len(trains), t_start=np.array([start]), t_stop=np.array([stop]))
 
@@ -198,15 +201,3 @@ def _neurons(rows: list[tuple[int, np.ndarray]]) -> tuple[str, list[np.ndarray]]
     return f"each of {len(rows)} lines is a neuron" if len(rows) > 1 else "its line is one neuron", [
         t for _, t in rows
     ]
-
-
-def _doubt(unit: str | None, number: int, trains: list[np.ndarray], length: float) -> str:
-    """What to do where no unit is given, and what the rate says of it."""
-    if unit is not None:
-        return ""
-    cure = "; if that is wrong, write a first line such as '# unit: ms'"
-    rate = number / length / max(1, sum(train.size > 0 for train in trains))
-    other = likely_unit(rate)
-    if other:
-        return f"; {rate:.2g} spikes a second and neuron make it likely that the unit is {other}{cure}"
-    return cure
