@@ -47,14 +47,6 @@ class Contents:
     signals: list[str] | None = None
     """paths of the signals that are read, of the others only the first and last times; None: those that are not processed"""
 
-    def name_apart(self) -> None:
-        """Give objects of one name that of their path."""
-        every: list[tuple[str, Any]] = [*self.events, *self.epochs, *self.irregular]
-        number = Counter(one.name for _, one in every)
-        for path, one in every:
-            if number[one.name] > 1:
-                one.name = path.removeprefix("processing/")
-
     def leave_out(self, path: str, why: str) -> None:
         """Note that the object at `path`, or a part of it, is left out."""
         self.left_out.append(f"{path.rpartition('/')[2]} ({why})")
@@ -96,7 +88,11 @@ def read(source: Reader, signals: list[str] | None = None) -> Contents:
                         _place(source, member, contents)
                     with suppress(FormatError):  # nothing else is read
                         _sampled(source, member, contents)
-    contents.name_apart()
+    every: list[tuple[str, Any]] = [*contents.events, *contents.epochs, *contents.irregular]
+    number = Counter(one.name for _, one in every)
+    for path, one in every:  # objects of one name get that of their path
+        if number[one.name] > 1:
+            one.name = path.removeprefix("processing/")
     return contents
 
 
