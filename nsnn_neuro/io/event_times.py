@@ -48,12 +48,7 @@ class _Part(NamedTuple):
 
 
 def read_events(block: neo.Block, events: Any, labels: Any) -> Events:
-    """The events of each segment with their labels, checked.
-
-    Raises
-    ------
-    NsnnError : no events, NaN, out of order, no such name, one list of times for several segments, labels that don't fit
-    """
+    """The events of each segment with their labels; NsnnError for none, NaN, another order or name, or labels that don't fit."""
     n_segments = len(block.segments)
     if isinstance(events, str):
         parts = [_named(segment, events, k, block) for k, segment in enumerate(block.segments)]
