@@ -149,11 +149,7 @@ def psth(
     bin_width : time, scalar; needed for a Block
     neuron, neurons : number, or id or name, "PV1", as `select` takes units; neurons: several, at most seven, a curve for each. None
         (default) is the mean over the neurons of each population
-    align : time of an event at which time 0 is drawn: one for all trials, (n_trials,) one for each, or a list with the times of
-        each trial's events (in a Block with one trial all times are events of it)
-    window : (start, stop), times of the plot, relative to the event; with align it is needed. None (default): whole trials
-    conditions : (n_trials,) labels, numbers or texts (or one for each event), or the name of an annotation of the Segments such as
-        "label": a curve for each condition; a pandas Categorical has the order of its categories
+    align, window, conditions : as for `raster`; there is a curve for each condition
     ax : axes to draw on; None makes a new figure
 
     Raises
