@@ -268,7 +268,12 @@ def isi_histogram(
         grid = None if dt is None else 1e3 * scalar(dt, "1", "block.annotations['dt'], in seconds,", above=0)
         width = width or _bin_width(values, float(values.max()) - low, grid)
         share = LEAST if log else slack(1e-3 * width, trains.resolution, "bin_width")
-        density, edges = _histogram(values, low, width, share)
+        if not (values.max() - low) / width < 1e6:
+            raise NsnnError(
+                f"bin_width = {width} ms: expected fewer than a million bins up to {values.max()} ms"
+            )
+        counts = np.bincount(np.maximum(index(values, low, width, share), 0))
+        density, edges = counts / (values.size * width), low + width * np.arange(counts.size + 1)
         edges = 10**edges if log else edges
         ax.stairs(density, edges, fill=True, color=COLOURS[0], alpha=0.35, lw=0)
         ax.stairs(density, edges, color=COLOURS[0], lw=1.2)
@@ -326,12 +331,3 @@ def _bin_width(values: np.ndarray, spread: float, grid: float | None) -> float:
     if grid:
         return grid * max(1, round(width / grid))
     return width or 0.1  # all values are one
-
-
-def _histogram(values: np.ndarray, low: float, width: float, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Density of `values` in bins of `width` from `low`, and the bins' borders."""
-    number = (values.max() - low) / width
-    if not number < 1e6:
-        raise NsnnError(f"bin_width = {width} ms: expected fewer than a million bins up to {values.max()} ms")
-    counts = np.bincount(np.maximum(index(values, low, width, share), 0))
-    return counts / (values.size * width), low + width * np.arange(counts.size + 1)
