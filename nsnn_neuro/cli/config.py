@@ -221,10 +221,8 @@ def _expected(field: dataclasses.Field, hint: Any) -> str:
 
 def _model_of(hint: Any) -> type[Model] | None:
     """The kind of model that a field with this type hint holds, also where it may be None."""
-    for part in (hint, *typing.get_args(hint)):
-        if isinstance(part, type) and issubclass(part, Model):
-            return part
-    return None
+    parts = (hint, *typing.get_args(hint))
+    return next((part for part in parts if isinstance(part, type) and issubclass(part, Model)), None)
 
 
 def _names(kinds: Iterable[str]) -> str:
