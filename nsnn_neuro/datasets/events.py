@@ -146,17 +146,12 @@ def nmnist(
             )
         paths += [result[k] for k in rng.permutation(len(result))[:n]]
         y += [digit] * n
-    _check_expanded(Path(folder), paths)
+    if Path(folder).is_file():
+        n_events = sum(path.root.getinfo(path.at).file_size for path in paths) // _BYTES
+        budget = Budget.of(Path(folder), cure="expected a smaller per_digit, or the archive unpacked")
+        budget.take(float(n_events) * _EVENT.itemsize, f"folder = {folder}: {n_events:,} events")
     order = rng.permutation(len(paths))
     return [_events(paths[k]) for k in order], np.array(y, dtype=np.int64)[order]
-
-
-def _check_expanded(folder: Path, paths: list[Any]) -> None:
-    """Raise FormatError when the chosen members of an archive expand to much more than its size."""
-    if folder.is_file():
-        events = sum(path.root.getinfo(path.at).file_size for path in paths) // _BYTES
-        budget = Budget.of(folder, cure="expected a smaller per_digit, or the archive unpacked")
-        budget.take(float(events) * _EVENT.itemsize, f"folder = {folder}: {events:,} events")
 
 
 def _archive(file: Path) -> zipfile.Path:
