@@ -65,14 +65,7 @@ class Points:
         """Model, noise and stimulus of point k, made once and kept, for at most 10,000 points; an NsnnError names the point."""
         if k in self._made:
             return self._made[k]
-        parts = self._make(k)
-        if len(self._made) < _MOST_MADE:
-            self._made[k] = parts
-        return parts
-
-    def _make(self, k: int) -> Parts:
-        point = self.values[k]
-        made = []
+        point, made = self.values[k], []
         for (part, (kinds, expected)), given in zip(PARTS.items(), self.given, strict=True):
             try:
                 one = given(dict(point)) if _is_function(given) else replaced(given, part, point)
@@ -85,7 +78,10 @@ class Points:
             if not isinstance(one, kinds) and not (one is None and part != "model"):
                 raise NsnnError(f"{self.label(k)}: {part}(point) gave {one!r}: expected {expected}")
             made.append(one)
-        return made[0], made[1], made[2]
+        parts = made[0], made[1], made[2]
+        if len(self._made) < _MOST_MADE:
+            self._made[k] = parts
+        return parts
 
     def label(self, k: int) -> str:
         """Point k for a message: its number and values."""
@@ -180,15 +176,11 @@ def _values(values: Any, name: str) -> list[Any]:
     return listed
 
 
-def _mean_input(given: Parts) -> str:
-    """Where a grid finds the mean input, which many call mu, of a Constant stimulus."""
-    constant = any(isinstance(part, Constant) for part in given)
-    return "; the mean input of a Constant is 'stimulus.v'" if constant else ""
-
-
 def _check_name(name: str, given: Parts) -> None:
     head, _, path = name.partition(".")
     place = list(PARTS).index(head) if head in PARTS else -1
+        constant = any(isinstance(part, Constant) for part in given)  # whose mean input many call mu
+        mean = "; the mean input of a Constant is 'stimulus.v'" if constant else ""
     if any(_is_function(part) for part in given) and (place < 0 or _is_function(given[place])):
         return
     if place < 0 or not path:
@@ -200,7 +192,7 @@ def _check_name(name: str, given: Parts) -> None:
         ]
         raise NsnnError(
             f"grid has the name {name!r}{did_you_mean(name, known)} (expected one of "
-            f"{', '.join(known)}{_mean_input(given)}; or give model, noise or stimulus as a function of the point)"
+            f"{', '.join(known)}{mean}; or give model, noise or stimulus as a function of the point)"
         )
     record: Any = given[place]
     if isinstance(record, Network):
