@@ -222,8 +222,7 @@ def sweep(
         if folder is not None:
             folder.write("errors.json", json.dumps(errors, indent=1) + "\n")
             folder.write("table.csv", table.to_csv(index=False))
-    _refuse_all_failed(errors, len(seeds) * len(points) * len(functions), len(functions), folder)
-    _warn(errors, len(seeds) * len(points), folder)
+    _report(errors, len(seeds) * len(points), len(functions), folder)
     _warn_few(done, points, len(seeds) * len(points))
     return table
 
@@ -340,9 +339,14 @@ def _report(errors: list[dict[str, Any]], total: int, n_measures: int, folder: F
     """Warn of failed points; NsnnError if all measures of all failed for one reason: a table of NaN would hide a mistake."""
     if not errors:
         return
+    file = None if folder is None else folder.path / "errors.json"
+    number = sum(n_measures if one["measure"] is None else 1 for one in errors)
+    if number >= total * n_measures and len({one["error"] for one in errors}) == 1:
+        where = f"; {file} has the tracebacks" if file else ""
+        refusal = NsnnError(f"measures: every point failed with {errors[0]['error']!r}{where}")
+        refusal.add_note(errors[0]["traceback"])
+        raise refusal
     n = len({(error["seed"], error["point"]) for error in errors})
-    where = "use out=... to save the tracebacks"
-    if folder is not None:
-        where = f"{folder.path / 'errors.json'} lists them with their errors"
+    where = f"{file} lists them with their errors" if file else "use out=... to save the tracebacks"
     first = f"the first with {errors[0]['error']!r} at {errors[0]['parameters']}"
     warn(f"{n} of {total} points failed, {first}: {where}", FailedPoints)
