@@ -1,10 +1,7 @@
 """Text files of spike times, in double precision; a warning says what was assumed.
 
-A line holds the times of one neuron, separated by spaces, tabs, commas or semicolons; an empty line between others is a
-silent neuron. A file with one time a line is one neuron. Lines that begin with # or %, and a header, are comments, and may name
-the unit: "# unit: ms"; without one, times are taken as seconds. A line "# t_stop: 500" or "# t_stop: 0.5 s" says when the
-recording ends, in the file's unit or its own. The recording is taken to last from 0, or from the first spike where that is
-before 0, to this end, or without one to the last spike.
+`load` describes the format. A header is a comment too, and t_stop may have its own unit, "# t_stop: 0.5 s". The recording is
+taken to last from 0, or from the first spike where that is before 0.
 """
 
 from __future__ import annotations
