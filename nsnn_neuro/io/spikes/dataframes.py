@@ -77,8 +77,14 @@ def read(table: Any) -> Source:
     if "trial" in table.columns:
         trials, trial = _labels(table["trial"], "trial")
         _check_gaps(table["trial"], trials)
-    else:
-        _refuse_misspelt_trials(table)
+    else:  # with a column of a similar name all spikes would be one trial
+        for name in table.columns:
+            similar = str(name).lower().startswith("trial")
+            if similar and _is_plain(table[name]) and table[name].nunique() > 1:
+                raise NsnnError(
+                    f"source has the column {name!r} and none named 'trial', so that all spikes would be of one trial: if it "
+                    f"numbers the trials, rename it, source.rename(columns={{{name!r}: 'trial'}}); else drop it"
+                )
     _warn_of_repeats(times, trial * len(units) + neuron)
     result = Source(times, neuron, trial, len(units), len(trials), units=id_column(units))
     if table["time"].dtype.kind != "m" and "t_stop" not in table.attrs:
@@ -112,17 +118,6 @@ def read(table: Any) -> Source:
         if isinstance(stated, list) and len(stated) == len(trials):
             setattr(result, edge, np.array(stated, dtype=float))
     return result
-
-
-def _refuse_misspelt_trials(table: Any) -> None:
-    """Refuse a table without the column trial that has one of a similar name: all its spikes would be one trial."""
-    for name in table.columns:
-        similar = str(name).lower().startswith("trial")
-        if similar and _is_plain(table[name]) and table[name].nunique() > 1:
-            raise NsnnError(
-                f"source has the column {name!r} and none named 'trial', so that all spikes would be of one trial: if it numbers "
-                f"the trials, rename it, source.rename(columns={{{name!r}: 'trial'}}); else drop it"
-            )
 
 
 def _warn_of_repeats(times: np.ndarray, train: np.ndarray) -> None:
