@@ -37,7 +37,9 @@ _outermost = _Outermost()
 def resolve_progress(progress: Any) -> bool | Report:
     """The argument `progress` as True, False or a function; None becomes True in a terminal or notebook without CI."""
     if progress is None:
-        return not os.environ.get("CI") and (sys.stderr.isatty() or _in_notebook())
+        ipython = sys.modules.get("IPython")
+        in_notebook = ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+        return not os.environ.get("CI") and (sys.stderr.isatty() or in_notebook)
     if callable(progress):
         return progress
     if type(progress).__name__ in ("bool", "bool_"):  # NumPy's too
@@ -45,12 +47,6 @@ def resolve_progress(progress: Any) -> bool | Report:
     raise NsnnError(
         f"progress = {shown(progress)}: expected None, True, False or a function of the completed fraction"
     )
-
-
-def _in_notebook() -> bool:
-    """True in a Jupyter kernel."""
-    ipython = sys.modules.get("IPython")
-    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
 @contextlib.contextmanager
