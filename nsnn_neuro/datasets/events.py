@@ -154,19 +154,18 @@ def nmnist(
     return [_events(paths[k]) for k in order], np.array(y, dtype=np.int64)[order]
 
 
-def _archive(file: Path) -> zipfile.Path:
-    """A zip archive as a folder; names with very many folders in each other would take hours to list."""
-    with zipfile.ZipFile(file) as archive:
-        deep = next((name for name in archive.namelist() if name.count("/") > _DEEPEST), None)
-    if deep is not None:
-        raise FormatError(f"{deep[:60]!r}... lies in more than {_DEEPEST} folders")
-    return zipfile.Path(file)
-
-
 def _digit_files(folder: Path, inside: str) -> list[list[Any]]:
     """The recordings of each digit, by name."""
     with damaged(f"folder = {folder}: can't be read", "expected the folder or an archive of N-MNIST"):
-        root: Any = _archive(folder) if folder.is_file() else folder
+        root: Any = folder
+        if folder.is_file():
+            with zipfile.ZipFile(
+                folder
+            ) as archive:  # very many folders in each other would take hours to list
+                deep = next((name for name in archive.namelist() if name.count("/") > _DEEPEST), None)
+            if deep is not None:
+                raise FormatError(f"{deep[:60]!r}... lies in more than {_DEEPEST} folders")
+            root = zipfile.Path(folder)
         root = root / inside if inside else root
         result = []
         for digit in range(10):
