@@ -100,16 +100,6 @@ def is_address(path: Any) -> bool:
     return kind is not None
 
 
-def _of_bucket(address: str) -> str:
-    """The https form of an s3 address, which needs no credentials if the bucket is public; others as they are."""
-    if not address.lower().startswith("s3://"):
-        return address
-    parts = re.fullmatch(r"(?i:s3)://([a-z0-9][a-z0-9.-]*)/(.+)", address)
-    if parts is None:
-        raise NsnnError("expected s3://BUCKET/KEY")
-    return S3.format(bucket=parts[1], key=quote(parts[2]))
-
-
 @contextlib.contextmanager
 def opened(address: str) -> Iterator[Any]:
     """The file at an address, open for reading; NsnnError without an answer, after a broken one, or without ranges."""
@@ -126,7 +116,12 @@ class _Remote:
 
     def __init__(self, address: str) -> None:
         self.error: NsnnError | None = None
-        self._address, self._at, self._size = _of_bucket(address), 0, 1
+        if address.lower().startswith("s3://"):  # the https form needs no credentials if the bucket is public
+            parts = re.fullmatch(r"(?i:s3)://([a-z0-9][a-z0-9.-]*)/(.+)", address)
+            if parts is None:
+                raise NsnnError("expected s3://BUCKET/KEY")
+            address = S3.format(bucket=parts[1], key=quote(parts[2]))
+        self._address, self._at, self._size = address, 0, 1
         self._blocks: dict[int, bytes] = {}
         self._opener = http.OpenerDirector()
         for handler in _HANDLERS:
