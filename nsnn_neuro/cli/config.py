@@ -112,10 +112,8 @@ class Config(File):
     model: neurons.Neuron
     noise: noise.Noise | None
     stimulus: stimuli.Stimulus | None
-    run: dict[str, Any]
-    """Arguments of `simulate`: duration and what else the file gives."""
-    sweep: dict[str, Any] | None = None
-    """The table [sweep] as it is in the file."""
+    run: dict[str, Any]  # Arguments of `simulate`: duration and what else the file gives
+    sweep: dict[str, Any] | None = None  # The table [sweep] as it is in the file
 
     def place(self, message: str, given: Iterable[str] = ()) -> str:
         """`message` with the file and the lines of the key that its first word names, unless that key is `given` elsewhere."""

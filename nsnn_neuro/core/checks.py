@@ -24,8 +24,7 @@ from .errors import ArgumentError, NsnnError
 from .units import describe, floats, shown, si
 
 F = TypeVar("F", bound=Callable[..., Any])
-LARGEST = 2**31 - 1
-"""The largest number of shuffles, bins, folds and the like: no array holds more elements."""
+LARGEST = 2**31 - 1  # The largest number of shuffles, bins, folds and the like: no array holds more elements
 
 
 def whole(value: Any, least: int, name: str, most: int | None = None) -> int:

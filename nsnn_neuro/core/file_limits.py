@@ -24,10 +24,8 @@ import numpy as np
 from .errors import FormatError, NsnnError
 from .units import shown
 
-LEAST = 2**29
-"""Bytes that reading a file may take in memory, however small the file is."""
-RATIO = 32
-"""Bytes of memory that each byte of a larger file may take."""
+LEAST = 2**29  # Bytes that reading a file may take in memory, however small the file is
+RATIO = 32  # Bytes of memory that each byte of a larger file may take
 _MOST_NAMES = 10**4  # of a folder, among which similar ones are looked for
 _PER_MARK = 150  # bytes of memory for each value of a JSON text; a comma, colon or bracket stands for one
 _CURE = "pass a larger max_bytes to load if you trust the file"

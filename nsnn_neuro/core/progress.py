@@ -18,8 +18,7 @@ from typing import Any
 from .errors import NsnnError
 from .units import shown
 
-Report = Callable[[float], Any]
-"""A function of the completed fraction, 0 to 1."""
+Report = Callable[[float], Any]  # A function of the completed fraction, 0 to 1
 DELAY = 1.0  # s; what takes less shows no bar
 
 _OUTSIDE: set[str] = set()  # no bar is open; also the lines that `announce` has printed then

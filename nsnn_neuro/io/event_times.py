@@ -18,8 +18,7 @@ from .spikes.packages import is_a
 from .spikes.sources import plain
 
 _EXPECTED = "times such as [0.5, 1.5]*second"
-_TIMES = ("time", START_TIME, "start", "onset")
-"""columns of a table that may have the times of its events"""
+_TIMES = ("time", START_TIME, "start", "onset")  # columns of a table that may have the times of its events
 _LEAVE_OUT = "leave these events and their labels out, {name}[np.isfinite({name})]"
 _CHOOSE = (
     "choose the trials that have an event with select(block, trials=np.isfinite(events)), and their events"
@@ -29,14 +28,10 @@ _CHOOSE = (
 class Events(NamedTuple):
     """Event times of all segments of a Block, those of the first segment first."""
 
-    times: np.ndarray
-    """(n,) s, on the clock of their segment"""
-    segment: np.ndarray
-    """(n,) int"""
-    labels: list[Any] | None
-    """(n,) texts or numbers; None where nothing gives them"""
-    columns: dict[str, list[Any]]
-    """what else is known of each event: name -> (n,) values"""
+    times: np.ndarray  # (n,) s, on the clock of their segment
+    segment: np.ndarray  # (n,) int
+    labels: list[Any] | None  # (n,) texts or numbers; None where nothing gives them
+    columns: dict[str, list[Any]]  # what else is known of each event: name -> (n,) values
 
 
 class _Part(NamedTuple):

@@ -25,8 +25,7 @@ from .segments import coarseness, moved, rebuilt, shifted, unit_table
 from .spikes import Trains
 from .spikes.arrays import check_block, check_same_units
 
-JOINED = "joined"
-"""Annotation of a joined Block: for each of the Blocks what is not the same in all of them."""
+JOINED = "joined"  # Annotation of a joined Block: for each of the Blocks what is not the same in all of them
 
 
 @suggest_keywords

@@ -21,8 +21,7 @@ from urllib.parse import quote
 from ..core.errors import NsnnError
 
 _BLOCK, _MOST_BLOCKS = 2**20, 64  # bytes, and how many such blocks are kept, or asked for at once
-S3 = "https://{bucket}.s3.amazonaws.com/{key}"
-"""Where the objects of a public bucket are."""
+S3 = "https://{bucket}.s3.amazonaws.com/{key}"  # Where the objects of a public bucket are
 _SILENCE, _LONGEST = 30.0, 300.0  # s, without any answer, and of a request
 
 

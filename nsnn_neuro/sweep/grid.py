@@ -32,8 +32,7 @@ PARTS: dict[str, tuple[tuple[type, ...], str]] = {
 }
 _EXAMPLES = {"noise": "noise=WhiteNoise(3*mV)", "stimulus": "stimulus=Constant(15*mV)"}
 OF_THE_POINT = "a function of the point"
-MOST = 2**20
-"""The largest number of points in a grid; more would not fit into memory."""
+MOST = 2**20  # The largest number of points in a grid; more would not fit into memory
 _MOST_MADE = 10_000  # points whose parts are kept; those of a million would fill the memory
 Parts = tuple[Any, Any, Any]
 
@@ -42,12 +41,10 @@ Parts = tuple[Any, Any, Any]
 class Points:
     """The points of a grid and the parts that they change."""
 
-    given: Parts
-    """Model, noise, stimulus, each a model, a function of the point or None."""
-    values: tuple[dict[str, Any], ...]
-    """The values of each point by name, as they were given."""
+    given: Parts  # Model, noise, stimulus, each a model, a function of the point or None
+    values: tuple[dict[str, Any], ...]  # The values of each point by name, as they were given
+    # The parts of some points, as they were made
     _made: dict[int, Parts] = dataclasses.field(default_factory=dict, repr=False, compare=False)
-    """The parts of some points, as they were made."""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -179,10 +176,10 @@ def _values(values: Any, name: str) -> list[Any]:
 def _check_name(name: str, given: Parts) -> None:
     head, _, path = name.partition(".")
     place = list(PARTS).index(head) if head in PARTS else -1
-        constant = any(isinstance(part, Constant) for part in given)  # whose mean input many call mu
-        mean = "; the mean input of a Constant is 'stimulus.v'" if constant else ""
     if any(_is_function(part) for part in given) and (place < 0 or _is_function(given[place])):
         return
+        constant = any(isinstance(part, Constant) for part in given)  # whose mean input many call mu
+        mean = "; the mean input of a Constant is 'stimulus.v'" if constant else ""
     if place < 0 or not path:
         known = [
             f"{p}.{f}"

@@ -50,8 +50,7 @@ class Task:
     by: str
     seed: int
     common_noise: bool
-    options: dict[str, Any]
-    """n_neurons, trials, duration, dt, engine, bridge, threads"""
+    options: dict[str, Any]  # n_neurons, trials, duration, dt, engine, bridge, threads
 
 
 def run(task: Task, progress: Callable[[float], None] | None = None) -> dict[str, Any]:

@@ -16,10 +16,8 @@ _OLD = datetime(1980, 1, 1, tzinfo=UTC)
 class Findings(NamedTuple):
     """What is missing or wrong in a file."""
 
-    refused: list[str]
-    """what keeps the archive from taking the file"""
-    reported: list[str]
-    """what nwbinspector reports besides"""
+    refused: list[str]  # what keeps the archive from taking the file
+    reported: list[str]  # what nwbinspector reports besides
 
 
 def findings(path: Path) -> Findings:

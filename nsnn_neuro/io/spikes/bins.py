@@ -18,8 +18,7 @@ from ...core.errors import NsnnError
 from ...core.warn import warn
 
 EPS = float(np.finfo(float).eps)
-LEAST = 1e-9
-"""of a bin: the least slack, for times that were summed or divided before they came here"""
+LEAST = 1e-9  # of a bin: the least slack, for times that were summed or divided before they came here
 
 # A time and a border go through a sum, products and a change of units, each rounded by half an eps: 1.5 eps at most in
 # 6e6 times on clocks to 1e9 s, computed in seven ways.

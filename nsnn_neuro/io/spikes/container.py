@@ -28,8 +28,7 @@ from . import bins as binning
 from .arrays import Read, declared_resolution, different_windows, read_segments, seconds
 from .bins import EPS, rounding, slack
 
-PIECE = 2**20
-"""Number of spikes processed at once where arrays of all spikes would need too much memory."""
+PIECE = 2**20  # Number of spikes processed at once where arrays of all spikes would need too much memory
 
 
 @dataclass(frozen=True, eq=False)

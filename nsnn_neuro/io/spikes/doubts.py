@@ -33,10 +33,8 @@ def likely_unit(rate: float) -> str | None:
 class Unitless(NamedTuple):
     """Times that were numbers without a unit: how they were read, and how a user states a unit."""
 
-    milliseconds: bool = False
-    """they were read as milliseconds; False: as seconds"""
-    stated: str = "times * {}"
-    """Python text of times with the unit {}"""
+    milliseconds: bool = False  # they were read as milliseconds; False: as seconds
+    stated: str = "times * {}"  # Python text of times with the unit {}
 
     def check(self, source: Any, start: np.ndarray, stop: np.ndarray) -> None:
         """NsnnError for a raster or counts in bins; a warning where times look like another unit.
