@@ -57,10 +57,6 @@ def progress_bar(
     progress : None, True, False or a function of the completed fraction
     total, unit : length of the bar, in `unit`
     initial : what of `total` was done before; the time left is estimated without it
-
-    >>> with progress_bar(print, "simulating") as report:
-    ...     report(0.5)
-    0.5
     """
     resolved = resolve_progress(progress)
     if callable(resolved):
