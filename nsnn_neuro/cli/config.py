@@ -154,15 +154,7 @@ def _toml_cure(line: str, reason: str) -> str:
 
 
 def parse(text: str, name: str = "config") -> Config:
-    """The configuration in `text`; `name` stands for the file in messages.
-
-    >>> config = parse('[model]\\ntype = "NSNNNeuron"\\nbeta = 0.9\\n[run]\\nduration = "20 ms"')
-    >>> config.model.si("beta"), config.run
-    (0.9, {'duration': 20. * msecond})
-    >>> parse('[model]\\ntype = "NSNNNeuron"\\nbta = 0.9')
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.FormatError: config:3: bta: NSNNNeuron has no such key; did you mean 'beta'? (...)
-    """
+    """The configuration in `text`; `name` stands for the file in messages."""
     if longest_key(text) > _LONGEST_KEY:
         raise FormatError(
             f"{name}: a key of more than {_LONGEST_KEY} parts: expected keys such as noise.family.sigma"

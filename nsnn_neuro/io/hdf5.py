@@ -38,15 +38,7 @@ _CACHE, _SLOTS = 2**26, 12421  # bytes and chunks of HDF5's cache of chunks
 
 
 class Reader:
-    """Reader of an open HDF5 file within a memory budget; FormatError for what leads out of the file or exceeds the budget.
-
-    >>> import h5py, io
-    >>> with h5py.File(io.BytesIO(), "w") as file:
-    ...     file["units/id"] = [0, 1]
-    ...     source = Reader(file, Budget(10_000))
-    ...     source.numbers("units/id").tolist(), source.names("units"), source.find("units/spike_times") is None
-    ([0, 1], ['id'], True)
-    """
+    """Reader of an open HDF5 file within a memory budget; FormatError for what leads out of the file or exceeds the budget."""
 
     def __init__(self, file: h5py.File, budget: Budget) -> None:
         self.file: h5py.File = file
@@ -422,18 +414,7 @@ class _CheckedFile(_Wrapped):
 
 
 class DiskFile(_Wrapped):
-    """A new file for HDF5 to write to, h5py.File(DiskFile(path), "w"); after a write that fails it only pretends.
-
-    >>> import h5py, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with DiskFile(Path(folder) / "a.h5") as disk:
-    ...         with h5py.File(disk, "w") as file:
-    ...             file["x"] = [1, 2]
-    ...         disk.check()
-    ...     with h5py.File(folder + "/a.h5") as file:
-    ...         file["x"][:].tolist()
-    [1, 2]
-    """
+    """A new file for HDF5 to write to, h5py.File(DiskFile(path), "w"); after a write that fails it only pretends."""
 
     def __init__(self, path: Path) -> None:
         self._raw = io.FileIO(path, "x+b")

@@ -35,18 +35,6 @@ def read_text(
 
     t_start, t_stop : s, between which the caller will keep spikes; t_stop may be later than the file's end. FormatError if the text
         has no units and none of its spikes would be left
-
-    >>> import tempfile
-    >>> import warnings
-    >>> with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
-    ...     warnings.simplefilter("always")
-    ...     path = Path(folder, "a.txt")
-    ...     _ = path.write_text("# unit: ms\\n12.5 30\\n7.25")
-    ...     spikes = read_text(path, Budget(1e6))
-    >>> spikes.neuron, spikes.times
-    (array([0, 0, 1]), array([0.0125 , 0.03 , 0.00725]))
-    >>> print(caught[0].message)
-    unit ms, as its comments say; each of 2 lines is a neuron; 3 spikes from 0.00725 to 0.03 s; the recording is taken ...
     """
     budget.take(_BYTES * path.stat().st_size, "its text")
     try:
