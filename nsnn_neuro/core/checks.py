@@ -68,12 +68,7 @@ def _within(value: Any, name: str, most: float, expected: str) -> float:
 
 
 def positive(value: Any, unit: str, name: str) -> float:
-    """`value`, a quantity, as one positive SI float; for the symbol of the unit see `units.si`.
-
-    >>> import quantities as pq
-    >>> positive(20 * pq.ms, "s", "window")
-    0.02
-    """
+    """`value`, a quantity, as one positive SI float; for the symbol of the unit see `units.si`."""
     x = si(value, unit, name)
     if np.ndim(x) != 0 or not x > 0:
         raise NsnnError(f"{name} = {value}: expected {describe(unit)}, greater than 0")
@@ -210,12 +205,7 @@ _INSTEAD = (
 
 
 def refuse_unknown(function: str, given: Iterable[str], names: Collection[str], cure: str = "") -> None:
-    """Raise `ArgumentError` for the first given keyword that is not among the names of a function's or class's arguments.
-
-    >>> refuse_unknown("fano_factor", ["widow"], ["window", "ddof"])
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.ArgumentError: fano_factor has no argument 'widow'; did you mean 'window'?
-    """
+    """Raise `ArgumentError` for the first given keyword that is not among the names of a function's or class's arguments."""
     for key in given:
         if key not in names:
             listed = f"one of {', '.join(names)}" if names else "no such arguments"
