@@ -98,14 +98,7 @@ class Points:
 
 
 def read(model: Any, noise: Any, stimulus: Any, grid: Any) -> Points:
-    """The checked points of `grid`; those of a dict of lists are all combinations, the last name varying fastest.
-
-    >>> from brian2 import mV
-    >>> from nsnn_neuro import NSNNNeuron
-    >>> points = read(NSNNNeuron(), None, None, {"model.beta": [0.5, 0.9], "model.theta": [1.0, 2.0]})
-    >>> points.plain()[1], points.parts(1)[0].si("theta")
-    ({'model.beta': 0.5, 'model.theta': 2.0}, 2.0)
-    """
+    """The checked points of `grid`; those of a dict of lists are all combinations, the last name varying fastest."""
     for (part, (kinds, expected)), given in zip(PARTS.items(), (model, noise, stimulus), strict=True):
         if not (isinstance(given, kinds) or _is_function(given) or (given is None and part != "model")):
             raise NsnnError(f"{part} = {given!r}: expected {expected}")
