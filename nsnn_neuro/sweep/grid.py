@@ -171,8 +171,6 @@ def _check_name(name: str, given: Parts) -> None:
     place = list(PARTS).index(head) if head in PARTS else -1
     if any(_is_function(part) for part in given) and (place < 0 or _is_function(given[place])):
         return
-        constant = any(isinstance(part, Constant) for part in given)  # whose mean input many call mu
-        mean = "; the mean input of a Constant is 'stimulus.v'" if constant else ""
     if place < 0 or not path:
         known = [
             f"{p}.{f}"
@@ -180,6 +178,8 @@ def _check_name(name: str, given: Parts) -> None:
             if isinstance(g, Model)
             for f in field_names(g)
         ]
+        constant = any(isinstance(part, Constant) for part in given)  # whose mean input many call mu
+        mean = "; the mean input of a Constant is 'stimulus.v'" if constant else ""
         raise NsnnError(
             f"grid has the name {name!r}{did_you_mean(name, known)} (expected one of "
             f"{', '.join(known)}{mean}; or give model, noise or stimulus as a function of the point)"
