@@ -85,7 +85,14 @@ def read(table: Any) -> Source:
                     f"source has the column {name!r} and none named 'trial', so that all spikes would be of one trial: if it "
                     f"numbers the trials, rename it, source.rename(columns={{{name!r}: 'trial'}}); else drop it"
                 )
-    _warn_of_repeats(times, trial * len(units) + neuron)
+    train = trial * len(units) + neuron
+    order = np.lexsort((times, train))
+    again = int(((np.diff(times[order]) == 0) & (np.diff(train[order]) == 0)).sum())
+    if again > _REPEATED_SHARE * times.size:  # as when a table was appended to itself
+        warn(
+            f"source: {again} of {times.size} rows repeat the unit, trial and time of another row: if spikes were appended twice, "
+            "leave them out with source.drop_duplicates()"
+        )
     result = Source(times, neuron, trial, len(units), len(trials), units=id_column(units))
     if table["time"].dtype.kind != "m" and "t_stop" not in table.attrs:
         result.unitless = Unitless(stated='pandas.to_timedelta(times, unit="{}")')
@@ -120,22 +127,8 @@ def read(table: Any) -> Source:
     return result
 
 
-def _warn_of_repeats(times: np.ndarray, train: np.ndarray) -> None:
-    """Warn where many rows repeat another one, as when a table was appended to itself."""
-    order = np.lexsort((times, train))
-    again = int(((np.diff(times[order]) == 0) & (np.diff(train[order]) == 0)).sum())
-    if again > _REPEATED_SHARE * times.size:
-        warn(
-            f"source: {again} of {times.size} rows repeat the unit, trial and time of another row: if spikes were appended twice, "
-            "leave them out with source.drop_duplicates()"
-        )
-
-
 def _of_each(column: Any, group: np.ndarray, n: int) -> list[Any] | None:
-    """The value of a column in each of n groups of its rows, None for a group without rows; None if values differ in a group.
-
-    A missing value is NaN.
-    """
+    """The value of a column in each of n groups of its rows, NaN if missing, None without rows; None if values differ in one."""
     codes = column.factorize(use_na_sentinel=False)[0]
     first = np.full(n, -1)
     first[group[::-1]] = np.arange(len(codes))[::-1]
