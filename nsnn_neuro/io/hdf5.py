@@ -10,7 +10,6 @@ crashes the process. So after the first failed write `DiskFile` accepts and disc
 
 from __future__ import annotations
 
-import contextlib
 import io
 import math
 import mmap
@@ -349,11 +348,9 @@ def opened(path: Path) -> h5py.File:
     return _open(path)
 
 
-@contextlib.contextmanager
-def opened_in_parts(raw: BinaryIO) -> Iterator[h5py.File]:
+def opened_in_parts(raw: BinaryIO) -> h5py.File:
     """The HDF5 file in `raw`, of which only what is asked for is read, and checked; FormatError as `opened`."""
-    with _CheckedFile(raw) as checked, _open(checked) as file:
-        yield file
+    return _open(_CheckedFile(raw))
 
 
 def _open(file: Any) -> h5py.File:
