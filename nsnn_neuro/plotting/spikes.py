@@ -200,10 +200,7 @@ def psth(
 
 
 def _rates(ax: Axes, curves: list[tuple[str, Psth]], align: Any) -> Axes:
-    """Draw rates with their bands, and their names where there are several or one is a mean.
-
-    Axes that have rates already keep them; the new ones get the next colours.
-    """
+    """Draw rates with their bands beside those that the axes have, and names where there are several or one is a mean."""
     from matplotlib.patches import StepPatch
 
     earlier = [patch for patch in ax.patches if isinstance(patch, StepPatch)]
