@@ -164,11 +164,7 @@ def _is_number(value: Any) -> bool:
 
 
 def plain_labels(values: Any, name: str, n: int | None = None, what: str = "trials") -> list[Any]:
-    """Labels as a list of texts and numbers; NsnnError for one with a unit, of another kind, or another number than n of `what`.
-
-    >>> plain_labels(["left", "right"], "labels", 2)
-    ['left', 'right']
-    """
+    """Labels as a list of texts and numbers; NsnnError for one with a unit, of another kind, or another number than n of `what`."""
     if is_quantity(values) or (isinstance(values, list | tuple) and any(map(is_quantity, values))):
         raise NsnnError(
             f"{name} = {shown(values)} has a unit: expected plain numbers or texts; divide by the unit"

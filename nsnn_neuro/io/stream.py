@@ -86,11 +86,7 @@ _HANDLERS = (
 
 
 def is_address(path: Any) -> bool:
-    """Whether `path` is an http, https or s3 address; NsnnError for one of another kind.
-
-    >>> is_address("https://example.org/a.nwb"), is_address("s3://bucket/a.nwb"), is_address("folder/a.nwb")
-    (True, True, False)
-    """
+    """Whether `path` is an http, https or s3 address; NsnnError for one of another kind."""
     kind = re.match(r"([A-Za-z][\w+.-]*)://", path) if isinstance(path, str) else None
     if kind is not None and kind[1].lower() not in ("http", "https", "s3"):
         raise NsnnError(

@@ -20,11 +20,7 @@ _FEWEST = 3  # spikes that a rate is judged by
 
 
 def likely_unit(rate: float) -> str | None:
-    """The unit in which a neuron's rate would be ordinary, where `rate` (Hz, from times read as seconds) is too low for one.
-
-    >>> likely_unit(0.004), likely_unit(4.0)
-    ('ms', None)
-    """
+    """The unit in which a neuron's rate would be ordinary, where `rate` (Hz, from times read as seconds) is too low for one."""
     if rate >= _SLOWEST:
         return None
     return next((u for u, scale in PER_SECOND.items() if _SLOWEST <= rate * scale <= _FASTEST), None)
