@@ -211,12 +211,12 @@ def sweep(
                 done.update({(result["seed"], one["point"]): one for one in result["points"]})
                 progressed()
         except KeyboardInterrupt:  # without the traceback through Brian2
-            left = f"interrupted: {len(done)} of {total} points "
+            message = f"interrupted: {len(done)} of {total} points "
             if folder is None:
-                left += "were done; with out=FOLDER the sweep would have kept them"
+                message += "were done; with out=FOLDER the sweep would have kept them"
             else:
-                left += f"are in {folder.path}; the same call continues"
-            raise KeyboardInterrupt(left) from None
+                message += f"are in {folder.path}; the same call continues"
+            raise KeyboardInterrupt(message) from None
         table = _table(points, seeds, done)
         errors = [error for s in seeds for k in range(len(points)) for error in done[s, k]["failed"]]
         if folder is not None:
