@@ -47,9 +47,10 @@ bibtex_default_style = "plain"
 add_module_names = False
 autodoc_default_options = {"members": True, "member-order": "bysource", "exclude-members": "si, of"}
 autodoc_preserve_defaults = True
-autodoc_type_aliases = {
-    name: name for name in ("Quantity", "Time", "Voltage", "SpikeSource", "Signal", "Values", "Progress")
-}
+_ALIASES = (
+    "Axes", "DataFrame", "Progress", "Quantity", "Signal", "SpikeSource", "Time", "Values", "Voltage",
+)  # fmt: skip
+autodoc_type_aliases = {name: name for name in _ALIASES}
 autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 85
 python_use_unqualified_type_names = True

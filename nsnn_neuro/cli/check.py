@@ -22,16 +22,14 @@ def run(arguments: argparse.Namespace) -> None:
     show(f"{arguments.file}: no damage found; {size_of(block)}\n")
     if not arguments.file.lower().endswith(".nwb"):
         return
-    result = findings(Path(arguments.file))
-    if result.refused:
-        show(
-            f"to share it on DANDI, add metadata (save(block, path, metadata=...)): {'; '.join(result.refused)}\n"
-        )
+    refused, reported = findings(Path(arguments.file))
+    if refused:
+        show(f"to share it on DANDI, add metadata (save(block, path, metadata=...)): {'; '.join(refused)}\n")
         if {"seed", "parameters"} <= block.annotations.keys():  # of simulate
             show(
                 "it is a simulation: do not invent a subject; publish it with its code or in a general archive\n"
             )
-    if result.reported:
-        show(f"nwbinspector would report: {'; '.join(result.reported)}\n")
-    if not result.refused and not result.reported:
+    if reported:
+        show(f"nwbinspector would report: {'; '.join(reported)}\n")
+    if not refused and not reported:
         show("subject, session and resolution of spike times are as DANDI asks for\n")

@@ -112,10 +112,8 @@ class Config(File):
     model: neurons.Neuron
     noise: noise.Noise | None
     stimulus: stimuli.Stimulus | None
-    run: dict[str, Any]
-    """Arguments of `simulate`: duration and what else the file gives."""
-    sweep: dict[str, Any] | None = None
-    """The table [sweep] as it is in the file."""
+    run: dict[str, Any]  # Arguments of `simulate`: duration and what else the file gives
+    sweep: dict[str, Any] | None = None  # The table [sweep] as it is in the file
 
     def place(self, message: str, given: Iterable[str] = ()) -> str:
         """`message` with the file and the lines of the key that its first word names, unless that key is `given` elsewhere."""
@@ -156,15 +154,7 @@ def _toml_cure(line: str, reason: str) -> str:
 
 
 def parse(text: str, name: str = "config") -> Config:
-    """The configuration in `text`; `name` stands for the file in messages.
-
-    >>> config = parse('[model]\\ntype = "NSNNNeuron"\\nbeta = 0.9\\n[run]\\nduration = "20 ms"')
-    >>> config.model.si("beta"), config.run
-    (0.9, {'duration': 20. * msecond})
-    >>> parse('[model]\\ntype = "NSNNNeuron"\\nbta = 0.9')
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.FormatError: config:3: bta: NSNNNeuron has no such key; did you mean 'beta'? (...)
-    """
+    """The configuration in `text`; `name` stands for the file in messages."""
     if longest_key(text) > _LONGEST_KEY:
         raise FormatError(
             f"{name}: a key of more than {_LONGEST_KEY} parts: expected keys such as noise.family.sigma"
@@ -221,10 +211,8 @@ def _expected(field: dataclasses.Field, hint: Any) -> str:
 
 def _model_of(hint: Any) -> type[Model] | None:
     """The kind of model that a field with this type hint holds, also where it may be None."""
-    for part in (hint, *typing.get_args(hint)):
-        if isinstance(part, type) and issubclass(part, Model):
-            return part
-    return None
+    parts = (hint, *typing.get_args(hint))
+    return next((part for part in parts if isinstance(part, type) and issubclass(part, Model)), None)
 
 
 def _names(kinds: Iterable[str]) -> str:

@@ -13,12 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the study `grasshopper` and print where its report is; 1 if a claim failed.
-
-    Raises
-    ------
-    NsnnError : the folder can't be written
-    """
+    """Run the study `grasshopper` and print where its report is; 1 if a claim failed."""
     arguments.studies, arguments.quick, arguments.seed = ["grasshopper"], False, None
     arguments.sabotage = arguments.jobs = None
     return study.run(arguments)

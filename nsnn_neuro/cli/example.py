@@ -17,12 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print each example's name and command, or copy one; an existing file is kept.
-
-    Raises
-    ------
-    NsnnError : no such example; the copy exists or cannot be written
-    """
+    """Print each example's name and command, or copy one; an existing file is kept."""
     from ..core.checks import one_of
 
     examples = {path.name: path for path in sorted(shipped("examples").glob("*.toml"))}

@@ -22,12 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Serve the page on this machine alone, until Ctrl-C.
-
-    Raises
-    ------
-    NsnnError : a file that the page cannot show, no Panel, or the port is taken
-    """
+    """Serve the page on this machine alone, until Ctrl-C."""
     port = whole(arguments.port, 0, "--port", 65535)
     with needs_package("panel", "nsnn explore"):
         from ..explore.page import serve

@@ -79,7 +79,10 @@ def _run(argv: Sequence[str] | None) -> int:
     except SystemExit as end:  # argparse: --help, --version, wrong arguments
         return int(end.code or 0)
     except BrokenPipeError:
-        _drop_stdout()
+        with contextlib.suppress(OSError, ValueError):  # nothing more goes to stdout, not even at the end
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, sys.stdout.fileno())
+            os.close(null)
         return BROKEN_PIPE
     except (NsnnError, OSError) as error:
         message = str(error)
@@ -161,11 +164,3 @@ def _show_warning(shown: set[str], message: Warning | str, *_: Any, **__: Any) -
     if str(message) not in shown:
         shown.add(str(message))
         say(f"warning: {message}")
-
-
-def _drop_stdout() -> None:
-    """Let nothing more be written to stdout, not even when the interpreter ends."""
-    with contextlib.suppress(OSError, ValueError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
-        os.close(null)

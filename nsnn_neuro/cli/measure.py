@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
+from ..core.aliases import DataFrame
 from ..core.errors import NsnnError
 from ..core.warn import warn
 from .output import aligned, show, with_error
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _MEASURES = ("firing_rate", "cv", "cv2", "lv", "fano_factor")
 _MOST_ROWS = 10_000  # that a table of text has
@@ -46,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
 
 
-def _table(path: str, by: str) -> pd.DataFrame:
+def _table(path: str, by: str) -> DataFrame:
     """The measures of one file; those that its trials do not allow are left out with a warning."""
     import pandas as pd
 
@@ -65,7 +62,7 @@ def _table(path: str, by: str) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _wide(table: pd.DataFrame) -> list[list[str]]:
+def _wide(table: DataFrame) -> list[list[str]]:
     """Rows of text, the header first: a row for each file, population and neuron, a column for each measure.
 
     A neuron is shown by its id where all recordings have ids, else by its position, from 0.

@@ -21,13 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print each notebook's name and title, or write notebooks; existing files are kept.
-
-    Raises
-    ------
-    NsnnError : no such notebook; one of the files exists
-    OSError : the folder cannot be written
-    """
+    """Print each notebook's name and title, or write notebooks; existing files are kept."""
     from ..core.checks import one_of
 
     paths = {path.stem: path for path in sorted(shipped("notebooks").glob("*.ipynb"))}

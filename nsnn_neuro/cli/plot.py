@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.aliases import Axes
 from ..core.errors import NsnnError
 from ..core.warn import warn
 from .output import output_path
 
 if TYPE_CHECKING:
     import neo
-    from matplotlib.axes import Axes
 
 _FORMATS = ("eps", "jpg", "pdf", "png", "svg", "tif")
 _MOST_ROWS = 400  # of a raster with all trials; beyond that only trial 0 is shown

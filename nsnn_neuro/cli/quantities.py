@@ -52,11 +52,7 @@ def quantity(value: Any, unit: str | tuple[str, ...], name: str) -> Any:
 
 
 def quantity_or_text(value: Any, name: str) -> Any:
-    """A number with a unit as a Brian2 quantity, any other value unchanged.
-
-    >>> quantity_or_text("20 ms", "tau_m"), quantity_or_text("hard", "reset"), quantity_or_text(0.5, "beta")
-    (20. * msecond, 'hard', 0.5)
-    """
+    """A number with a unit as a Brian2 quantity, any other value unchanged."""
     if not isinstance(value, str) or not _QUANTITY.fullmatch(_plain(value)):
         return value
     return quantity(value, tuple(EXAMPLES), name)

@@ -40,12 +40,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the command of the studies; 1 if a claim failed, 3 if one of several studies crashed.
-
-    Raises
-    ------
-    NsnnError : unknown study, something that it needs is missing, or the folder can't be written
-    """
+    """Run the command of the studies; 1 if a claim failed, 3 if one of several studies crashed."""
     if not arguments.studies:
         # read from the source: importing the studies takes seconds
         print(*importlib.import_module(f"{_NAME}.listing").lines(), sep="\n")

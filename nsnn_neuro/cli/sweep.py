@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import TYPE_CHECKING
 
+from ..core.aliases import DataFrame
 from ..core.errors import NsnnError
 from .output import interruptible, say, show
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _HEAD = 12  # rows that are shown
 
@@ -54,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     return int(table["failed"].any())
 
 
-def _head(table: pd.DataFrame) -> str:
+def _head(table: DataFrame) -> str:
     labels = {
         name: f"{name} ({unit})" for name, unit in table.attrs["units"].items() if unit not in ("", "1")
     }

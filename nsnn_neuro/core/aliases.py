@@ -8,13 +8,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import brian2
+    import matplotlib.axes
     import neo
+    import pandas as pd
     import quantities as pq
 
     Quantity: TypeAlias = brian2.Quantity | pq.Quantity
     Time: TypeAlias = Quantity
     """with a unit of Brian2 or quantities, such as 20*ms"""
     Voltage: TypeAlias = Quantity
+    Axes: TypeAlias = matplotlib.axes.Axes
+    DataFrame: TypeAlias = pd.DataFrame
     SpikeSource: TypeAlias = Any
     """a Block, Segment or SpikeTrain of Neo, lists of these or of arrays of times in s, and what `to_block` takes"""
     Signal: TypeAlias = neo.AnalogSignal
@@ -23,4 +27,4 @@ if TYPE_CHECKING:
     Progress: TypeAlias = bool | Callable[..., Any] | None
     """None: a bar in a terminal; True, False, or a function that is called"""
 else:
-    Quantity = Time = Voltage = SpikeSource = Signal = Values = Progress = Any
+    Quantity = Time = Voltage = Axes = DataFrame = SpikeSource = Signal = Values = Progress = Any

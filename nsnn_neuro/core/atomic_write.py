@@ -16,13 +16,6 @@ def replaced(path: Path) -> Iterator[Path]:
 
     The permissions of an existing file are kept. After an exception nothing has changed. A process that is killed leaves the old
     file, or none, and at most a hidden file that ends in .tmp.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with replaced(Path(folder) / "a.txt") as new:
-    ...         _ = new.write_text("text")
-    ...     [p.name for p in Path(folder).iterdir()]
-    ['a.txt']
     """
     temporary = path.with_name(f".{path.name[:50]}.{secrets.token_hex(6)}.tmp")
     try:

@@ -24,15 +24,12 @@ from .errors import ArgumentError, NsnnError
 from .units import describe, floats, shown, si
 
 F = TypeVar("F", bound=Callable[..., Any])
-LARGEST = 2**31 - 1
-"""The largest number of shuffles, bins, folds and the like: no array holds more elements."""
+LARGEST = 2**31 - 1  # The largest number of shuffles, bins, folds and the like: no array holds more elements
 
 
 def whole(value: Any, least: int, name: str, most: int | None = None) -> int:
     """`value` as an integer from `least` to `most`.
 
-    >>> whole(3, 1, "k")
-    3
     >>> whole(2.5, 1, "k")
     Traceback (most recent call last):
     nsnn_neuro.core.errors.NsnnError: k = 2.5: expected a whole number, at least 1
@@ -45,11 +42,7 @@ def whole(value: Any, least: int, name: str, most: int | None = None) -> int:
 
 
 def number(value: Any, name: str, expected: str = "a finite number without a unit") -> float:
-    """`value` as a finite float.
-
-    >>> number(2, "ratio")
-    2.0
-    """
+    """`value` as a finite float."""
     unit = hasattr(value, "dim") or hasattr(value, "dimensionality")
     x = floats(value, name, expected)
     if x.ndim or not np.isfinite(x) or unit or isinstance(value, bool | np.bool_):
@@ -58,23 +51,12 @@ def number(value: Any, name: str, expected: str = "a finite number without a uni
 
 
 def non_negative(value: Any, name: str) -> float:
-    """`value` as a finite float, at least 0.
-
-    >>> non_negative(0, "strength")
-    0.0
-    """
+    """`value` as a finite float, at least 0."""
     return _within(value, name, np.inf, "a finite number, at least 0")
 
 
 def fraction(value: Any, name: str) -> float:
-    """`value` as a float from 0 to 1.
-
-    >>> fraction(0.2, "p")
-    0.2
-    >>> fraction(20, "p")
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: p = 20: expected a number from 0 to 1
-    """
+    """`value` as a float from 0 to 1."""
     return _within(value, name, 1, "a number from 0 to 1")
 
 
@@ -86,12 +68,7 @@ def _within(value: Any, name: str, most: float, expected: str) -> float:
 
 
 def positive(value: Any, unit: str, name: str) -> float:
-    """`value`, a quantity, as one positive SI float; for the symbol of the unit see `units.si`.
-
-    >>> import quantities as pq
-    >>> positive(20 * pq.ms, "s", "window")
-    0.02
-    """
+    """`value`, a quantity, as one positive SI float; for the symbol of the unit see `units.si`."""
     x = si(value, unit, name)
     if np.ndim(x) != 0 or not x > 0:
         raise NsnnError(f"{name} = {value}: expected {describe(unit)}, greater than 0")
@@ -136,12 +113,7 @@ def file_path(value: Any, name: str) -> Path:
 
 
 def flag(value: Any, name: str) -> bool:
-    """`value` as a bool.
-
-    >>> flag("yes", "resume")
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: resume = 'yes': expected True or False
-    """
+    """`value` as a bool."""
     if not isinstance(value, bool | np.bool_):
         raise NsnnError(f"{name} = {shown(value)}: expected True or False")
     return bool(value)
@@ -181,8 +153,6 @@ def _words(name: str) -> list[str]:
 def one_of(value: Any, choices: Iterable[Any], name: str) -> Any:
     """`value`, which has to be one of the choices: texts, whole numbers or None.
 
-    >>> one_of("test", ("train", "test"), "split")
-    'test'
     >>> one_of("trian", ("train", "test"), "split")
     Traceback (most recent call last):
     nsnn_neuro.core.errors.NsnnError: split = 'trian': expected one of 'train', 'test'; did you mean 'train'?
@@ -235,12 +205,7 @@ _INSTEAD = (
 
 
 def refuse_unknown(function: str, given: Iterable[str], names: Collection[str], cure: str = "") -> None:
-    """Raise `ArgumentError` for the first given keyword that is not among the names of a function's or class's arguments.
-
-    >>> refuse_unknown("fano_factor", ["widow"], ["window", "ddof"])
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.ArgumentError: fano_factor has no argument 'widow'; did you mean 'window'?
-    """
+    """Raise `ArgumentError` for the first given keyword that is not among the names of a function's or class's arguments."""
     for key in given:
         if key not in names:
             listed = f"one of {', '.join(names)}" if names else "no such arguments"

@@ -24,24 +24,15 @@ import numpy as np
 from .errors import FormatError, NsnnError
 from .units import shown
 
-LEAST = 2**29
-"""Bytes that reading a file may take in memory, however small the file is."""
-RATIO = 32
-"""Bytes of memory that each byte of a larger file may take."""
+LEAST = 2**29  # Bytes that reading a file may take in memory, however small the file is
+RATIO = 32  # Bytes of memory that each byte of a larger file may take
 _MOST_NAMES = 10**4  # of a folder, among which similar ones are looked for
 _PER_MARK = 150  # bytes of memory for each value of a JSON text; a comma, colon or bracket stands for one
 _CURE = "pass a larger max_bytes to load if you trust the file"
 
 
 class Budget:
-    """The memory that reading one file may take, in bytes; `take` it before allocating. The message of a refusal ends with `cure`.
-
-    >>> budget = Budget(1000)
-    >>> budget.take(800, "800 spikes")
-    >>> budget.take(2**20, "its notes")
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.FormatError: its notes: about 1.0 MiB, and 0.0 of 0.0 MiB are left for this file: pass a ...
-    """
+    """The memory that reading one file may take, in bytes; `take` it before allocating. A refusal ends with `cure`."""
 
     def __init__(self, most: float, cure: str = _CURE) -> None:
         self.most: float = float(most)
@@ -72,12 +63,7 @@ class Budget:
 
 
 def check_regular(path: Path) -> None:
-    """Raise FormatError unless `path` is a regular file, OSError if there is none: opening a pipe or device may wait forever.
-
-    >>> check_regular(Path("/dev/null"))
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.FormatError: /dev/null: a pipe, device, socket or folder: expected a regular file
-    """
+    """Raise FormatError unless `path` is a regular file, OSError if there is none: opening a pipe or device may wait forever."""
     try:
         status = os.stat(path)
     except FileNotFoundError:
@@ -86,12 +72,7 @@ def check_regular(path: Path) -> None:
 
 
 def open_regular(path: Path) -> io.BufferedReader:
-    """Open a regular file to read its bytes; refuse others as `check_regular`, also what replaced the file meanwhile.
-
-    >>> open_regular(Path("/dev/null"))
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.FormatError: /dev/null: a pipe, device, socket or folder: expected a regular file
-    """
+    """Open a regular file to read its bytes; refuse others as `check_regular`, also what replaced the file meanwhile."""
     check_regular(path)
     # not waiting for a pipe's writer
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -130,13 +111,6 @@ def check_stored(archive: zipfile.ZipFile, size: int) -> None:
     """Raise FormatError unless the members of a zip archive of `size` bytes are uncompressed, and each lies in it once.
 
     NumPy's npz files and torch's files are such archives, so that a compressed one was made to expand.
-
-    >>> import io
-    >>> with zipfile.ZipFile(io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive:
-    ...     archive.writestr("a", bytes(10**6))
-    ...     check_stored(archive, 2000)
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.FormatError: its member 'a' is compressed: expected a file as it was written
     """
     members = archive.infolist()
     for member in members:
@@ -169,13 +143,6 @@ def read_npy(
 
     `check` may refuse its type and shape before memory is taken. ValueError or what zipfile raises for a damaged file, FormatError
     when the budget is too small.
-
-    >>> import io
-    >>> file = io.BytesIO()
-    >>> np.savez_compressed(file, x=np.arange(3))
-    >>> with zipfile.ZipFile(file) as archive:
-    ...     read_npy(archive, "x", Budget(10**4))
-    array([0, 1, 2])
     """
     with archive.open(f"{name}.npy") as member:
         formats = np.lib.format

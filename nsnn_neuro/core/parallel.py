@@ -29,12 +29,7 @@ _blocks: list[str | None] = []  # one for each block that is being run; the firs
 
 @contextlib.contextmanager
 def safe_path() -> Iterator[None]:
-    """Keep the working directory off the sys.path of Python processes that are started inside the block, by any thread.
-
-    >>> with safe_path():
-    ...     os.environ["PYTHONSAFEPATH"]
-    '1'
-    """
+    """Keep the working directory off the sys.path of Python processes that are started inside the block, by any thread."""
     with _lock:
         _blocks.append(os.environ.get(_VARIABLE) if not _blocks else _blocks[0])
         os.environ[_VARIABLE] = "1"
@@ -52,20 +47,12 @@ def narrow_products(narrow: bool = True) -> Any:
     """A context in which BLAS takes one thread, if `narrow`.
 
     Threads of a small product wait for each other, on a busy machine ten times as long as one of them needs.
-
-    >>> with narrow_products():
-    ...     np.ones(2) @ np.ones(2)
-    np.float64(2.0)
     """
     return _blas().limit(limits=1 if narrow else None, user_api="blas")
 
 
 def check_jobs(n_jobs: Any) -> int:
-    """The number of processes or threads; for -1 all cores that this process may use, in a job of a cluster not all there are.
-
-    >>> check_jobs(2)
-    2
-    """
+    """The number of processes or threads; for -1 all cores that this process may use, in a job of a cluster not all there are."""
     if not isinstance(n_jobs, bool) and isinstance(n_jobs, int | np.integer):
         if n_jobs == -1:
             from joblib import cpu_count

@@ -98,7 +98,7 @@ def has(key: str, kind: str = "cpp") -> bool:
 
 
 def keep(key: str, program: Path, kind: str = "cpp") -> None:
-    """Add a program to the cache; an existing entry is kept."""
+    """Add a program to the cache; an existing entry is kept, the least recently used ones and abandoned parts are removed."""
     place = _writable(kind)
     try:
         part = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=place))
@@ -117,7 +117,15 @@ def keep(key: str, program: Path, kind: str = "cpp") -> None:
         _warn_not_kept(place, error)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    _prune(place)
+    total = 0
+    for entry in _entries(place):
+        total += entry.size
+        if total > MOST_BYTES:
+            _discard(place / entry.key)
+    for path in place.glob(_UNFINISHED + "*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.lstat().st_mtime > _ABANDONED:
+                _discard(path)
 
 
 def _warn_not_kept(place: Path, error: OSError) -> None:
@@ -269,18 +277,6 @@ def _entries(place: Path) -> list[Entry]:
                 size = (path / _PROGRAM).stat().st_size
                 result.append(Entry(path.name, size, (path / _CHECKSUM).stat().st_mtime))
     return sorted(result, key=lambda entry: -entry.used)
-
-
-def _prune(place: Path) -> None:
-    total = 0
-    for entry in _entries(place):
-        total += entry.size
-        if total > MOST_BYTES:
-            _discard(place / entry.key)
-    for path in place.glob(_UNFINISHED + "*"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.lstat().st_mtime > _ABANDONED:
-                _discard(path)
 
 
 def _discard(path: Path) -> None:

@@ -18,8 +18,7 @@ from typing import Any
 from .errors import NsnnError
 from .units import shown
 
-Report = Callable[[float], Any]
-"""A function of the completed fraction, 0 to 1."""
+Report = Callable[[float], Any]  # A function of the completed fraction, 0 to 1
 DELAY = 1.0  # s; what takes less shows no bar
 
 _OUTSIDE: set[str] = set()  # no bar is open; also the lines that `announce` has printed then
@@ -35,13 +34,11 @@ _outermost = _Outermost()
 
 
 def resolve_progress(progress: Any) -> bool | Report:
-    """The argument `progress` as True, False or a function; None becomes True in a terminal or notebook without CI.
-
-    >>> resolve_progress(False)
-    False
-    """
+    """The argument `progress` as True, False or a function; None becomes True in a terminal or notebook without CI."""
     if progress is None:
-        return not os.environ.get("CI") and (sys.stderr.isatty() or _in_notebook())
+        ipython = sys.modules.get("IPython")
+        in_notebook = ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+        return not os.environ.get("CI") and (sys.stderr.isatty() or in_notebook)
     if callable(progress):
         return progress
     if type(progress).__name__ in ("bool", "bool_"):  # NumPy's too
@@ -49,12 +46,6 @@ def resolve_progress(progress: Any) -> bool | Report:
     raise NsnnError(
         f"progress = {shown(progress)}: expected None, True, False or a function of the completed fraction"
     )
-
-
-def _in_notebook() -> bool:
-    """True in a Jupyter kernel."""
-    ipython = sys.modules.get("IPython")
-    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
 @contextlib.contextmanager
@@ -66,10 +57,6 @@ def progress_bar(
     progress : None, True, False or a function of the completed fraction
     total, unit : length of the bar, in `unit`
     initial : what of `total` was done before; the time left is estimated without it
-
-    >>> with progress_bar(print, "simulating") as report:
-    ...     report(0.5)
-    0.5
     """
     resolved = resolve_progress(progress)
     if callable(resolved):

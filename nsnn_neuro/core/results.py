@@ -27,11 +27,7 @@ from .units import shown
 
 
 def digest(plain: Any, *arrays: np.ndarray) -> str:
-    """SHA-256 of plain data and arrays.
-
-    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1}), digest({"a": 1}) == digest({"a": 2})
-    (True, False)
-    """
+    """SHA-256 of plain data and arrays."""
     checksum = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
     for array in arrays:
         checksum.update(f"{array.dtype}{array.shape}".encode())
@@ -40,12 +36,7 @@ def digest(plain: Any, *arrays: np.ndarray) -> str:
 
 
 def folder_of(out: Any) -> Path:
-    """The folder for results, made if needed; NsnnError if that is not possible.
-
-    >>> folder_of(3)
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: out = 3: expected the name of a file or folder, as text or a Path
-    """
+    """The folder for results, made if needed; NsnnError if that is not possible."""
     path = file_path(out, "out")
     if path.exists() and not path.is_dir():
         raise NsnnError(f"out = {path}: that is a file: expected the name of a folder")
@@ -79,16 +70,7 @@ def written(path: Path, name: str) -> Iterator[Path]:
 
 
 def write_npz(path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any], name: str) -> None:
-    """Write arrays, plain data and their checksum; `name` is the argument that names the file.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "a.npz"
-    ...     write_npz(path, {"x": np.arange(2)}, {"made_of": "y"}, "out")
-    ...     arrays, about = read_npz(path, Budget(10**5))
-    >>> arrays, about["made_of"]
-    ({'x': array([0, 1])}, 'y')
-    """
+    """Write arrays, plain data and their checksum; `name` is the argument that names the file."""
     checked = about | {"sha256": _content(arrays, about)}
     with written(path, name) as part, open(part, "wb") as file:
         np.savez(file, **arrays, about=np.array(json.dumps(checked)))  # type: ignore[arg-type]
@@ -144,14 +126,7 @@ def opened_fit(path: Any, max_bytes: Any) -> Iterator[tuple[dict[str, np.ndarray
 
 
 def write_plain(path: Path, kind: str, name: str, content: Any, indent: int | None = None) -> None:
-    """Write plain data under a name as JSON, with the kind of file and a checksum.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_plain(Path(folder) / "a.json", "a kind", "values", [1, None])
-    ...     read_plain(Path(folder) / "a.json", "a kind", "values")
-    [1, None]
-    """
+    """Write plain data under a name as JSON, with the kind of file and a checksum."""
     checked = {"format": kind, "sha256": digest(content), name: content}
     with written(path, "out") as part:
         part.write_text(

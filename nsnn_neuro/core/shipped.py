@@ -12,10 +12,6 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 def shipped(name: str) -> Path:
     """The folder "data", "examples" or "notebooks": inside an installed package, or else next to the package in a checkout.
 
-    Raises
-    ------
-    NsnnError : it is in neither place
-
     >>> sorted(path.name for path in shipped("examples").glob("*.toml"))
     ['lif.toml', 'sweep.toml']
     """

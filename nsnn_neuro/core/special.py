@@ -1,9 +1,4 @@
-"""`scipy.special`, imported when the first of its functions is used: the import takes 0.15 s, and many runs need none of them.
-
->>> from nsnn_neuro.core import special
->>> float(special.ndtr(0.0))
-0.5
-"""
+"""`scipy.special`, imported when the first of its functions is used: the import takes 0.15 s, and many runs need none of them."""
 
 import importlib
 from typing import Any

@@ -45,13 +45,7 @@ def make(prefix: str = PREFIX) -> tuple[Path, Callable[[], None]]:
 
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """A folder for the time of the block.
-
-    >>> with temporary_folder() as folder:
-    ...     exists = folder.is_dir()
-    >>> exists, folder.exists()
-    (True, False)
-    """
+    """A folder for the time of the block."""
     folder, remove = make()
     try:
         yield folder

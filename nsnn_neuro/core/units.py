@@ -74,12 +74,7 @@ def is_quantity(value: Any) -> bool:
 
 
 def unit_of(value: Any) -> str:
-    """The symbol ("s", "V", "Hz", "1", ...) of the unit that `value` has, or "?" when it is none of the package's.
-
-    >>> from brian2 import mV
-    >>> unit_of(3*mV), unit_of(0.5), unit_of(2*pq.ms)
-    ('V', '1', 's')
-    """
+    """The symbol ("s", "V", "Hz", "1", ...) of the unit that `value` has, or "?" when it is none of the package's."""
     dims = _brian_dims(value)
     if dims is not None:
         return _SYMBOLS.get(dims, "?")
@@ -108,8 +103,6 @@ def from_current(value: Any, *wanted: str, more: str = "") -> str:
 def si(value: Any, unit: str, name: str) -> Any:
     """`value` as an SI float, or a float array for an array; raises NsnnError for a wrong or missing unit and for NaN.
 
-    Parameters
-    ----------
     value : Brian2 or quantities quantity; for unit "1" a plain number
     unit : one of "s", "Hz", "V", "1/V", "A", "F", "S", "ohm", "kg", "1"
     name : the argument's name, for the message
@@ -203,12 +196,6 @@ def floats(value: Any, name: str, expected: str) -> np.ndarray:
 
     Text, complex numbers, rows of unequal length and numbers beyond the range of floats raise an NsnnError that says what the
     argument `name` should be, `expected`.
-
-    >>> floats([1, 2.5], "x", "numbers")
-    array([1. , 2.5])
-    >>> floats([1 + 2j], "x", "numbers")
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: x = [(1+2j)]: complex, expected numbers; give its real part or its modulus
     """
     refuse_masked(value, name)
     try:
@@ -227,12 +214,7 @@ def floats(value: Any, name: str, expected: str) -> np.ndarray:
 
 
 def refuse_masked(value: Any, name: str) -> None:
-    """NsnnError for an array, or a list of arrays, with masked values: as an array they would count like any other.
-
-    >>> refuse_masked(np.ma.array([0.1, 0.2], mask=[False, True]), "times")
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: times has masked values (1): leave them out, as numpy.ma.compressed does
-    """
+    """NsnnError for an array, or a list of arrays, with masked values: as an array they would count like any other."""
     parts = value if isinstance(value, list | tuple) else (value,)
     masked = sum(int(np.ma.count_masked(part)) for part in parts if isinstance(part, np.ma.MaskedArray))
     if masked:
@@ -248,9 +230,5 @@ def brian(value: Any, unit: str) -> Any:
 
 
 def pq_quantity(value: Any, unit: str) -> pq.Quantity:
-    """SI floats as a quantities (Neo) quantity of `unit`.
-
-    >>> pq_quantity(0.5, "s")
-    array(0.5) * s
-    """
+    """SI floats as a quantities (Neo) quantity of `unit`."""
     return pq.Quantity(value, _UNITS[unit][1])

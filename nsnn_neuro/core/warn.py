@@ -14,14 +14,7 @@ FIT_RIGHT = '; see the documentation, "Is my fit right?": '
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn at the line outside the package from which it was called.
-
-    >>> with warnings.catch_warnings(record=True) as caught:
-    ...     warnings.simplefilter("always")
-    ...     warn("no spikes; the result is NaN")
-    >>> print(caught[0].category.__name__, caught[0].message)
-    UserWarning no spikes; the result is NaN
-    """
+    """Warn at the line outside the package from which it was called."""
     frame = sys._getframe(1)
     while frame.f_back is not None and _is_between(frame):
         frame = frame.f_back

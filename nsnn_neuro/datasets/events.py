@@ -146,32 +146,26 @@ def nmnist(
             )
         paths += [result[k] for k in rng.permutation(len(result))[:n]]
         y += [digit] * n
-    _check_expanded(Path(folder), paths)
+    if Path(folder).is_file():
+        n_events = sum(path.root.getinfo(path.at).file_size for path in paths) // _BYTES
+        budget = Budget.of(Path(folder), cure="expected a smaller per_digit, or the archive unpacked")
+        budget.take(float(n_events) * _EVENT.itemsize, f"folder = {folder}: {n_events:,} events")
     order = rng.permutation(len(paths))
     return [_events(paths[k]) for k in order], np.array(y, dtype=np.int64)[order]
-
-
-def _check_expanded(folder: Path, paths: list[Any]) -> None:
-    """Raise FormatError when the chosen members of an archive expand to much more than its size."""
-    if folder.is_file():
-        events = sum(path.root.getinfo(path.at).file_size for path in paths) // _BYTES
-        budget = Budget.of(folder, cure="expected a smaller per_digit, or the archive unpacked")
-        budget.take(float(events) * _EVENT.itemsize, f"folder = {folder}: {events:,} events")
-
-
-def _archive(file: Path) -> zipfile.Path:
-    """A zip archive as a folder; names with very many folders in each other would take hours to list."""
-    with zipfile.ZipFile(file) as archive:
-        deep = next((name for name in archive.namelist() if name.count("/") > _DEEPEST), None)
-    if deep is not None:
-        raise FormatError(f"{deep[:60]!r}... lies in more than {_DEEPEST} folders")
-    return zipfile.Path(file)
 
 
 def _digit_files(folder: Path, inside: str) -> list[list[Any]]:
     """The recordings of each digit, by name."""
     with damaged(f"folder = {folder}: can't be read", "expected the folder or an archive of N-MNIST"):
-        root: Any = _archive(folder) if folder.is_file() else folder
+        root: Any = folder
+        if folder.is_file():
+            with zipfile.ZipFile(
+                folder
+            ) as archive:  # very many folders in each other would take hours to list
+                deep = next((name for name in archive.namelist() if name.count("/") > _DEEPEST), None)
+            if deep is not None:
+                raise FormatError(f"{deep[:60]!r}... lies in more than {_DEEPEST} folders")
+            root = zipfile.Path(folder)
         root = root / inside if inside else root
         result = []
         for digit in range(10):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import neo
 import numpy as np
@@ -80,6 +80,11 @@ def grasshopper(which: int, *, path: str | Path | None = None) -> neo.Block:
             f"path = {folder}: holds neither {packed.name} nor {texts[0].name} and {texts[1].name}"
         )
     _check(folder, spike_us, envelope)
+    lines = dict(line.lstrip("# ").split(": ", 1) for line in header.splitlines() if ": " in line)
+    try:
+        facts = {name: factor * float(lines[key]) for name, (key, factor) in _HEADER.items()}
+    except (KeyError, ValueError) as error:
+        raise FormatError(f"{folder}: the header of the spike file lacks a number ({error})") from None
     block = save_load.to_block(
         [[spike_us / 1e6]],
         t_stop=envelope.size * _STEP_US / 1e6 * pq.s,
@@ -92,7 +97,7 @@ def grasshopper(which: int, *, path: str | Path | None = None) -> neo.Block:
         which=int(which),
         source="grasshopper auditory receptor recordings in the data folder of nitime",
         licence="BSD-3-Clause",
-        **_facts(folder, header),
+        **facts,
     )
     return block
 
@@ -202,12 +207,3 @@ def _check(folder: Path, spike_us: np.ndarray, envelope: np.ndarray) -> None:
         raise FormatError(
             f"{folder}: spikes from {first:g} to {last:g} us, but the stimulus from 0 to {end} us"
         )
-
-
-def _facts(folder: Path, header: str) -> dict[str, Any]:
-    """The numbers of the spike file's header that the Block is annotated with."""
-    lines = dict(line.lstrip("# ").split(": ", 1) for line in header.splitlines() if ": " in line)
-    try:
-        return {name: factor * float(lines[key]) for name, (key, factor) in _HEADER.items()}
-    except (KeyError, ValueError) as error:
-        raise FormatError(f"{folder}: the header of the spike file lacks a number ({error})") from None

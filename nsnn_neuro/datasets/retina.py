@@ -54,10 +54,6 @@ class SalamanderRetina:
     Spike times are known to 1 ms; a spike in sample k = 1, 2, ... stands in its middle, at k - 0.5 ms, so that bins with borders
     at whole milliseconds are unambiguous. Each segment has the annotations `label` (the stimulus, from 0) and `repeat`. Segments
     are sorted by stimulus, then by repeat. Pixels are counted from the top left, and pixel i covers i to i + 1.
-
-    >>> retina = salamander_retina("retina2.npz")  # doctest: +SKIP
-    >>> retina.frames.shape, retina.window_onsets[:2].round(4)  # doctest: +SKIP
-    ((1600, 90, 90), array([0.4   , 1.2067]))
     """
 
     images: neo.Block

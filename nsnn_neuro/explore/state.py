@@ -24,10 +24,8 @@ from ..models.noise import Noise, OUNoise, PoissonNoise, ThresholdNoise, WhiteNo
 from ..models.stimuli import Constant
 
 _SHOWN = {"s": ("ms", 1e-3), "V": ("mV", 1e-3), "Hz": ("Hz", 1.0), "1": ("", 1.0)}
-MOST_STEPS = 6e7
-"""Neurons times trials times steps: about a second of C++."""
-POINTS = 13
-"""Drives of the simulated f-I curve."""
+MOST_STEPS = 6e7  # Neurons times trials times steps: about a second of C++
+POINTS = 13  # Drives of the simulated f-I curve
 _TRAINS = 40  # at least, at each of them
 
 

@@ -18,8 +18,7 @@ from .spikes.packages import is_a
 from .spikes.sources import plain
 
 _EXPECTED = "times such as [0.5, 1.5]*second"
-_TIMES = ("time", START_TIME, "start", "onset")
-"""columns of a table that may have the times of its events"""
+_TIMES = ("time", START_TIME, "start", "onset")  # columns of a table that may have the times of its events
 _LEAVE_OUT = "leave these events and their labels out, {name}[np.isfinite({name})]"
 _CHOOSE = (
     "choose the trials that have an event with select(block, trials=np.isfinite(events)), and their events"
@@ -29,14 +28,10 @@ _CHOOSE = (
 class Events(NamedTuple):
     """Event times of all segments of a Block, those of the first segment first."""
 
-    times: np.ndarray
-    """(n,) s, on the clock of their segment"""
-    segment: np.ndarray
-    """(n,) int"""
-    labels: list[Any] | None
-    """(n,) texts or numbers; None where nothing gives them"""
-    columns: dict[str, list[Any]]
-    """what else is known of each event: name -> (n,) values"""
+    times: np.ndarray  # (n,) s, on the clock of their segment
+    segment: np.ndarray  # (n,) int
+    labels: list[Any] | None  # (n,) texts or numbers; None where nothing gives them
+    columns: dict[str, list[Any]]  # what else is known of each event: name -> (n,) values
 
 
 class _Part(NamedTuple):
@@ -48,12 +43,7 @@ class _Part(NamedTuple):
 
 
 def read_events(block: neo.Block, events: Any, labels: Any) -> Events:
-    """The events of each segment with their labels, checked.
-
-    Raises
-    ------
-    NsnnError : no events, NaN, out of order, no such name, one list of times for several segments, labels that don't fit
-    """
+    """The events of each segment with their labels; NsnnError for none, NaN, another order or name, or labels that don't fit."""
     n_segments = len(block.segments)
     if isinstance(events, str):
         parts = [_named(segment, events, k, block) for k, segment in enumerate(block.segments)]
@@ -174,11 +164,7 @@ def _is_number(value: Any) -> bool:
 
 
 def plain_labels(values: Any, name: str, n: int | None = None, what: str = "trials") -> list[Any]:
-    """Labels as a list of texts and numbers; NsnnError for one with a unit, of another kind, or another number than n of `what`.
-
-    >>> plain_labels(["left", "right"], "labels", 2)
-    ['left', 'right']
-    """
+    """Labels as a list of texts and numbers; NsnnError for one with a unit, of another kind, or another number than n of `what`."""
     if is_quantity(values) or (isinstance(values, list | tuple) and any(map(is_quantity, values))):
         raise NsnnError(
             f"{name} = {shown(values)} has a unit: expected plain numbers or texts; divide by the unit"

@@ -5,21 +5,18 @@ All but pandas are optional.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import neo
 import numpy as np
 
-from ..core.aliases import Time
+from ..core.aliases import DataFrame, Time
 from ..core.checks import positive, suggest_keywords
 from ..core.errors import NsnnError, needs_package
 from ..core.units import si
 from .lookup import population_names
 from .segments import unit_table
 from .spikes import Trains, binned
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def _unit_columns(block: neo.Block, n: int) -> dict[str, list[Any]]:
@@ -199,7 +196,7 @@ def to_xarray(
 
 
 @suggest_keywords
-def to_dataframe(block: neo.Block) -> pd.DataFrame:
+def to_dataframe(block: neo.Block) -> DataFrame:
     """A row per spike of a Block: trial, unit and time (s), sorted in this order.
 
     trial and unit are categories, which list silent trials and units too: `table.groupby(["trial", "unit"], observed=False).size()`

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+import h5py
 import neo
 import numpy as np
 
@@ -81,8 +82,6 @@ def _one_column(path: Path) -> bool:
 
 def _unit_names(path: Path, budget: Budget) -> Iterator[str]:
     """Unit names that Neo would evaluate, from the formats that store them as text."""
-    import h5py
-
     if path.suffix.lower() == ".mat" and h5py.is_hdf5(path):
         with opened(path) as file:
             names = [name for name in Reader(file, budget).names("/") if not name.startswith("#")]

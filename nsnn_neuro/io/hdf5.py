@@ -10,7 +10,6 @@ crashes the process. So after the first failed write `DiskFile` accepts and disc
 
 from __future__ import annotations
 
-import contextlib
 import io
 import math
 import mmap
@@ -18,16 +17,15 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
+import h5py
 import numpy as np
+from h5py import check_string_dtype, h5a, h5l, h5o, h5r
 
 from ..core.errors import FormatError
 from ..core.file_limits import LEAST, Budget
 from ..core.warn import warn
-
-if TYPE_CHECKING:
-    import h5py
 
 MOST_LINKS = 16  # soft links that lead to each other
 EXPANSION = 1100  # gzip packs 1032 bytes into one at best
@@ -39,15 +37,7 @@ _CACHE, _SLOTS = 2**26, 12421  # bytes and chunks of HDF5's cache of chunks
 
 
 class Reader:
-    """Reader of an open HDF5 file within a memory budget; FormatError for what leads out of the file or exceeds the budget.
-
-    >>> import h5py, io
-    >>> with h5py.File(io.BytesIO(), "w") as file:
-    ...     file["units/id"] = [0, 1]
-    ...     source = Reader(file, Budget(10_000))
-    ...     source.numbers("units/id").tolist(), source.names("units"), source.find("units/spike_times") is None
-    ([0, 1], ['id'], True)
-    """
+    """Reader of an open HDF5 file within a memory budget; FormatError for what leads out of the file or exceeds the budget."""
 
     def __init__(self, file: h5py.File, budget: Budget) -> None:
         self.file: h5py.File = file
@@ -59,12 +49,10 @@ class Reader:
         return self._follow(self.file["/"], path, MOST_LINKS)
 
     def _follow(self, group: Any, path: str, links_left: int) -> Any:
-        from h5py import Group, h5l
-
         if path.startswith("/"):
             group = self.file["/"]
         for name in filter(None, path.split("/")):
-            if not isinstance(group, Group):
+            if not isinstance(group, h5py.Group):
                 return None
             links, key = group.id.links, name.encode("utf-8", "surrogateescape")
             if name == ".":
@@ -88,14 +76,10 @@ class Reader:
 
     def is_group(self, path: str) -> bool:
         """Whether there is a group at `path`."""
-        import h5py
-
         return isinstance(self.find(path), h5py.Group)
 
     def names(self, path: str) -> list[str]:
         """The names of the members of a group, none where there is no such group."""
-        import h5py
-
         group = self.find(path)
         if not isinstance(group, h5py.Group):
             return []
@@ -108,8 +92,6 @@ class Reader:
 
     def array(self, path: str, written: bool = True) -> h5py.Dataset:
         """The data set at `path`, not read yet; FormatError if it is missing, in another file or, if `written`, never written."""
-        import h5py
-
         result = self.find(path)
         if not isinstance(result, h5py.Dataset):
             raise FormatError(f"no {path} in it")
@@ -191,8 +173,6 @@ class Reader:
 
     def _attribute(self, path: str, name: str) -> Any:
         """What HDF5 says of an attribute, not read yet, or None."""
-        from h5py import h5a
-
         result, key = self.find(path), name.encode()
         return h5a.open(result.id, key) if result is not None and h5a.exists(result.id, key) else None
 
@@ -256,8 +236,6 @@ class Reader:
 
     def attribute_texts(self, path: str, name: str) -> list[str] | None:
         """An attribute that is a list of texts; None when there is no such one, or one that may be larger than the budget."""
-        from h5py import check_string_dtype
-
         about = self._attribute(path, name)
         if about is None or check_string_dtype(about.dtype) is None:
             return None
@@ -278,8 +256,6 @@ class Reader:
 
     def references(self, path: str, targets: Sequence[str]) -> list[str]:
         """For each object reference of a flat data set the one of the paths `targets` that it refers to, "" for any other."""
-        from h5py import h5o, h5r
-
         result = self.array(path)
         self.budget.take((16 + _PER_TEXT) * result.size, f"{result.size} references of {path}")
         values = {path: self.find(path) for path in targets}
@@ -310,14 +286,10 @@ class Reader:
 
     def _place(self, node: Any) -> Any:
         """What two names of one object share."""
-        from h5py import h5o
-
         return h5o.get_info(node.id).addr
 
     def _scan(self, path: str, node: Any, scan: Budget) -> None:
-        from h5py import Dataset
-
-        if not isinstance(node, Dataset) or not node.size:
+        if not isinstance(node, h5py.Dataset) or not node.size:
             return
         result = self.array(path, written=False)
         if is_text(result) and result.dtype.kind == "O":
@@ -343,15 +315,11 @@ class Reader:
 
 def is_text(dataset: h5py.Dataset) -> bool:
     """True for a data set of text."""
-    import h5py
-
-    return hasattr(dataset, "shape") and h5py.check_string_dtype(dataset.dtype) is not None
+    return hasattr(dataset, "shape") and check_string_dtype(dataset.dtype) is not None
 
 
 def is_references(dataset: h5py.Dataset) -> bool:
     """True for a flat data set of references to objects of the file."""
-    import h5py
-
     return getattr(dataset, "ndim", 0) == 1 and h5py.check_ref_dtype(dataset.dtype) is h5py.Reference
 
 
@@ -380,16 +348,12 @@ def opened(path: Path) -> h5py.File:
     return _open(path)
 
 
-@contextlib.contextmanager
-def opened_in_parts(raw: BinaryIO) -> Iterator[h5py.File]:
+def opened_in_parts(raw: BinaryIO) -> h5py.File:
     """The HDF5 file in `raw`, of which only what is asked for is read, and checked; FormatError as `opened`."""
-    with _CheckedFile(raw) as checked, _open(checked) as file:
-        yield file
+    return _open(_CheckedFile(raw))
 
 
 def _open(file: Any) -> h5py.File:
-    import h5py
-
     try:
         return h5py.File(file, "r", rdcc_nbytes=_CACHE)
     except OSError as error:
@@ -447,18 +411,7 @@ class _CheckedFile(_Wrapped):
 
 
 class DiskFile(_Wrapped):
-    """A new file for HDF5 to write to, h5py.File(DiskFile(path), "w"); after a write that fails it only pretends.
-
-    >>> import h5py, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with DiskFile(Path(folder) / "a.h5") as disk:
-    ...         with h5py.File(disk, "w") as file:
-    ...             file["x"] = [1, 2]
-    ...         disk.check()
-    ...     with h5py.File(folder + "/a.h5") as file:
-    ...         file["x"][:].tolist()
-    [1, 2]
-    """
+    """A new file for HDF5 to write to, h5py.File(DiskFile(path), "w"); after a write that fails it only pretends."""
 
     def __init__(self, path: Path) -> None:
         self._raw = io.FileIO(path, "x+b")

@@ -19,7 +19,16 @@ def check_nwb(source: Reader, block: neo.Block, header: dict[str, Any] | None) -
     """Check the tables and units of an NWB file; `header` is that of a file of `save`, or None."""
     check_block(block)
     _check_order(source)
-    _check_trials(source)
+    path = "intervals/trials"
+    if f"{path}/start_time" in source:
+        start, stop = (source.numbers(f"{path}/{name}") for name in ("start_time", "stop_time"))
+        n = source.length(f"{path}/id")
+        if not len(start) == len(stop) == n:
+            raise FormatError(f"{path} has {len(start)} starts, {len(stop)} stops and {n} rows")
+        bad = ~(np.isfinite(start) & (start <= stop))
+        if bad.any():
+            k = int(np.argmax(bad))
+            raise FormatError(f"{path}[{k}] starts at {start[k]} s and stops at {stop[k]} s")
     for path in source.paths("acquisition", "stimulus/presentation"):
         if not event_tables.is_events(source, path):
             _check_series(source, path, in_order=header is None)
@@ -63,20 +72,6 @@ def _check_order(source: Reader) -> None:
             f"units/spike_times[{k}] = {times[k]} s of unit {unit[k]} lies outside its obs_intervals, "
             f"{low[unit[k]]} to {high[unit[k]]} s"
         )
-
-
-def _check_trials(source: Reader) -> None:
-    path = "intervals/trials"
-    if f"{path}/start_time" not in source:
-        return
-    start, stop = (source.numbers(f"{path}/{name}") for name in ("start_time", "stop_time"))
-    n = source.length(f"{path}/id")
-    if not len(start) == len(stop) == n:
-        raise FormatError(f"{path} has {len(start)} starts, {len(stop)} stops and {n} rows")
-    bad = ~(np.isfinite(start) & (start <= stop))
-    if bad.any():
-        k = int(np.argmax(bad))
-        raise FormatError(f"{path}[{k}] starts at {start[k]} s and stops at {stop[k]} s")
 
 
 def _check_series(source: Reader, path: str, in_order: bool) -> None:

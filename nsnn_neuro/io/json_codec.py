@@ -52,13 +52,7 @@ _UNIT = re.compile(rf"(?:1|{_PRODUCT}|\({_PRODUCT}\))(?:/(?:{_FACTOR}|\({_PRODUC
 
 
 def parse_unit(text: str) -> pq.Quantity | None:
-    """One of the unit that `text` names, or None when it names none; never evaluates anything else.
-
-    >>> parse_unit("mV/s"), parse_unit("uV**2*s"), parse_unit("volts"), parse_unit("")
-    (array(1.) * mV/s, array(1.) * s*uV**2, array(1.) * V, array(1.) * dimensionless)
-    >>> parse_unit("9**9**9**9") is parse_unit("exit()") is parse_unit("furlong per fortnight") is None
-    True
-    """
+    """One of the unit that `text` names, or None when it names none; never evaluates anything else."""
     plain = text.strip().translate(_LOOKALIKES)
     if plain == "":
         return pq.Quantity(1.0, "dimensionless")
@@ -76,11 +70,7 @@ def parse_unit(text: str) -> pq.Quantity | None:
 
 
 def unit_text(value: pq.Quantity, name: str) -> str:
-    """The name of `value`'s unit, which `parse_unit` understands; NsnnError naming `name` when there is none.
-
-    >>> unit_text(3*pq.mV, "v")
-    'mV'
-    """
+    """The name of `value`'s unit, which `parse_unit` understands; NsnnError naming `name` when there is none."""
     text = value.dimensionality.string
     back = parse_unit(text)
     if back is None or back.dimensionality != value.dimensionality:
@@ -94,12 +84,6 @@ def encode(value: Any, name: str = "value") -> Any:
     """`value`, called `name` in messages, as what JSON can hold, losslessly.
 
     It may be None, bool, number, text, list, tuple, dict, NumPy array, quantities quantity, bytes, date or time.
-
-    >>> encode({"a": (1, 2.5)})
-    {'a': {'__type__': 'tuple', 'value': [1, 2.5]}}
-    >>> encode({"f": print}, "annotations")
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: annotations['f'] = <built-in function print>: a builtin_function...
     """
     try:
         return _encode(value, name)
@@ -145,11 +129,7 @@ def _encode(value: Any, name: str) -> Any:
 
 
 def decode(value: Any) -> Any:
-    """The value that `encode` turned into `value`; FormatError when nothing can have.
-
-    >>> decode(encode({"x": np.arange(3), 1: 5*pq.mV, "y": float("inf")}))
-    {'x': array([0, 1, 2]), 1: array(5.) * mV, 'y': inf}
-    """
+    """The value that `encode` turned into `value`; FormatError when nothing can have."""
     if isinstance(value, list):
         return [decode(v) for v in value]
     if not isinstance(value, dict):

@@ -10,8 +10,9 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
+import h5py
 import neo
 import numpy as np
 
@@ -36,9 +37,6 @@ from .spikes.arrays import RESOLUTION
 from .spikes.bins import EPS, rounding
 from .spikes.sources import edges
 from .zarr_store import ZarrReader, stored_bytes
-
-if TYPE_CHECKING:
-    import h5py
 
 _PICKLES = (".pkl", ".pickle", ".p", ".pck", ".pcl", ".joblib", ".dill", ".pt", ".pth", ".npy", ".npz")
 
@@ -209,8 +207,6 @@ def destination(path: Any, name: str = "path") -> Path:
 
 def written(path: str | os.PathLike[str], fill: Callable[[h5py.File], None]) -> Path:
     """Write the file at `path` atomically: `fill` fills an empty one and closes it; an OSError leaves the old file."""
-    import h5py
-
     with replaced(destination(path)) as temporary, hdf5.DiskFile(temporary) as disk:
         try:
             with h5py.File(disk, "w") as file:

@@ -25,8 +25,7 @@ from .segments import coarseness, moved, rebuilt, shifted, unit_table
 from .spikes import Trains
 from .spikes.arrays import check_block, check_same_units
 
-JOINED = "joined"
-"""Annotation of a joined Block: for each of the Blocks what is not the same in all of them."""
+JOINED = "joined"  # Annotation of a joined Block: for each of the Blocks what is not the same in all of them
 
 
 @suggest_keywords
@@ -55,11 +54,8 @@ def conditions(block: SpikeSource, name: str = LABEL) -> np.ndarray:
     lacking = [k for k, one in enumerate(known) if name not in one]
     if lacking:
         shared = sorted(set.intersection(*(set(map(str, one)) for one in known)))
-        number = (
-            f"{len(lacking)} of {len(known)} segments lack it"
-            if len(lacking) < len(known)
-            else "no segment has it"
-        )
+        few = len(lacking) < len(known)
+        number = f"{len(lacking)} of {len(known)} segments lack it" if few else "no segment has it"
         cure = "; to_block, cut and join take labels=" if name == LABEL else did_you_mean(name, shared)
         raise NsnnError(f"name = {name!r}: {number}; all segments have the annotations {shared}{cure}")
     values = plain_labels([one[name] for one in known], f"annotation {name!r}")
@@ -98,7 +94,6 @@ def select(block: SpikeSource, *, trials: Any = None, units: Any = None) -> neo.
     >>> [segment.spiketrains[0].magnitude.tolist() for segment in chosen.segments]
     [[0.6], [0.2]]
     """
-    check_block(block, "block")
     spikes = Trains.from_block(block)
     table = unit_table(block)
     rows = chosen_trials(block, trials)
@@ -167,15 +162,20 @@ def join(blocks: SpikeSource, *, along: str = "trials", labels: Any = None) -> n
         blocks = list(blocks.values())
     if not isinstance(blocks, Sequence) or isinstance(blocks, str) or not blocks:
         raise NsnnError(f"blocks = {shown(blocks)}: expected a list of Blocks, or a dict of label -> Block")
-    for k, one in enumerate(blocks):
-        check_block(one, f"blocks[{k}]")
     given = None if labels is None else plain_labels(labels, "labels", len(blocks), "Blocks")
-    parts = [Trains.from_block(one, f"blocks[{k}]") for k, one in enumerate(blocks)]
-    check_same_units(
-        [f"blocks[{k}]" for k in range(len(parts))], [part.n_neurons for part in parts], [None] * len(parts)
-    )
+    names = [f"blocks[{k}]" for k in range(len(blocks))]
+    parts = list(map(Trains.from_block, blocks, names))
+    check_same_units(names, [part.n_neurons for part in parts], [None] * len(parts))
     shared, different = _shared([dict(one.annotations) for one in blocks])
-    table = _joined_table([unit_table(one) for one in blocks])
+    tables = [unit_table(one) for one in blocks]
+    for key in ("id", "name"):
+        for name, one in zip(names, tables, strict=True):
+            if key in one and key in tables[0] and one[key] != tables[0][key]:
+                raise NsnnError(
+                    f"{name} has units of other {key}s than blocks[0], {shown(one[key])} and {shown(tables[0][key])}: "
+                    "expected the same units in the same order; choose them with select"
+                )
+    table = _shared(tables)[0]
     shared.pop("units", None)
     for one in different:
         one.pop("units", None)
@@ -334,14 +334,3 @@ def _shared(known: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str,
     shared = {key: value for key, value in known[0].items() if all(key in one for one in known)}
     shared = {key: value for key, value in shared.items() if _same([one[key] for one in known])}
     return shared, [{key: value for key, value in one.items() if key not in shared} for one in known]
-
-
-def _joined_table(tables: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:
-    for key in ("id", "name"):
-        for k, table in enumerate(tables):
-            if key in table and key in tables[0] and table[key] != tables[0][key]:
-                raise NsnnError(
-                    f"blocks[{k}] has units of other {key}s than blocks[0], {shown(table[key])} and "
-                    f"{shown(tables[0][key])}: expected the same units in the same order; choose them with select"
-                )
-    return _shared([dict(table) for table in tables])[0]

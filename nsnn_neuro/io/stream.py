@@ -21,8 +21,7 @@ from urllib.parse import quote
 from ..core.errors import NsnnError
 
 _BLOCK, _MOST_BLOCKS = 2**20, 64  # bytes, and how many such blocks are kept, or asked for at once
-S3 = "https://{bucket}.s3.amazonaws.com/{key}"
-"""Where the objects of a public bucket are."""
+S3 = "https://{bucket}.s3.amazonaws.com/{key}"  # Where the objects of a public bucket are
 _SILENCE, _LONGEST = 30.0, 300.0  # s, without any answer, and of a request
 
 
@@ -87,27 +86,13 @@ _HANDLERS = (
 
 
 def is_address(path: Any) -> bool:
-    """Whether `path` is an http, https or s3 address; NsnnError for one of another kind.
-
-    >>> is_address("https://example.org/a.nwb"), is_address("s3://bucket/a.nwb"), is_address("folder/a.nwb")
-    (True, True, False)
-    """
+    """Whether `path` is an http, https or s3 address; NsnnError for one of another kind."""
     kind = re.match(r"([A-Za-z][\w+.-]*)://", path) if isinstance(path, str) else None
     if kind is not None and kind[1].lower() not in ("http", "https", "s3"):
         raise NsnnError(
             f"path = {path!r}: expected a file, or an address that begins with https://, http:// or s3://"
         )
     return kind is not None
-
-
-def _of_bucket(address: str) -> str:
-    """The https form of an s3 address, which needs no credentials if the bucket is public; others as they are."""
-    if not address.lower().startswith("s3://"):
-        return address
-    parts = re.fullmatch(r"(?i:s3)://([a-z0-9][a-z0-9.-]*)/(.+)", address)
-    if parts is None:
-        raise NsnnError("expected s3://BUCKET/KEY")
-    return S3.format(bucket=parts[1], key=quote(parts[2]))
 
 
 @contextlib.contextmanager
@@ -126,7 +111,12 @@ class _Remote:
 
     def __init__(self, address: str) -> None:
         self.error: NsnnError | None = None
-        self._address, self._at, self._size = _of_bucket(address), 0, 1
+        if address.lower().startswith("s3://"):  # the https form needs no credentials if the bucket is public
+            parts = re.fullmatch(r"(?i:s3)://([a-z0-9][a-z0-9.-]*)/(.+)", address)
+            if parts is None:
+                raise NsnnError("expected s3://BUCKET/KEY")
+            address = S3.format(bucket=parts[1], key=quote(parts[2]))
+        self._address, self._at, self._size = address, 0, 1
         self._blocks: dict[int, bytes] = {}
         self._opener = http.OpenerDirector()
         for handler in _HANDLERS:

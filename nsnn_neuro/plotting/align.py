@@ -25,15 +25,7 @@ def aligned(trains: Trains, align: Any, window: Any) -> tuple[Trains, np.ndarray
 
     Times count from the event. Without align the rows are the trials, cropped to the window if there is one.
 
-    Parameters
-    ----------
-    align : one time; (n_trials,) times, one for each trial; a list with the times of each trial's events; of a Block with
-        one trial all times are its events
-    window : (start, stop), times relative to the event
-
-    Raises
-    ------
-    NsnnError : numbers of times and trials that differ, align without window, no event, a window that leaves its trial
+    align, window : as for `raster`
     """
     if window is None:
         if align is not None:
@@ -84,10 +76,6 @@ def groups_of(conditions: Any, trial: np.ndarray, n_trials: int) -> list[tuple[s
     """Name and rows of each condition, sorted or in the order of the categories of a pandas Categorical.
 
     `trial` is the trial of each row.
-
-    Raises
-    ------
-    NsnnError : labels that are neither one for each trial nor one for each event; a missing label (NaN)
     """
     labels, unit = plain(conditions)
     if labels.ndim == 1 and labels.size == n_trials and labels.size != trial.size:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import quantities as pq
 
+from ..core.aliases import Axes, DataFrame
 from ..core.errors import NsnnError
 from ..core.units import is_quantity, si, unit_of
 from ..io.lookup import categories_of
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
 
 # Okabe and Ito's colours without yellow, which is hard to see on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -208,7 +205,7 @@ def scaled(values: np.ndarray, unit: str) -> tuple[np.ndarray, str]:
     return values * factor, shown
 
 
-def check_columns(table: pd.DataFrame, names: Sequence[str]) -> None:
+def check_columns(table: DataFrame, names: Sequence[str]) -> None:
     """Raise NsnnError unless the table has all these columns."""
     if not hasattr(table, "columns"):
         raise NsnnError(f"table = {type(table).__name__} object: expected a pandas DataFrame")
@@ -219,7 +216,7 @@ def check_columns(table: pd.DataFrame, names: Sequence[str]) -> None:
             )
 
 
-def check_rows(table: pd.DataFrame) -> None:
+def check_rows(table: DataFrame) -> None:
     """Raise NsnnError for a table without rows, as a selection gives that no row fits."""
     if not len(table):
         raise NsnnError(
@@ -227,7 +224,7 @@ def check_rows(table: pd.DataFrame) -> None:
         )
 
 
-def numbers(column: pd.Series, name: str) -> np.ndarray:
+def numbers(column: Any, name: str) -> np.ndarray:
     """The column as floats, NaN where it holds nothing; raises NsnnError for text."""
     try:
         return column.to_numpy(dtype=float, na_value=np.nan)
@@ -237,7 +234,7 @@ def numbers(column: pd.Series, name: str) -> np.ndarray:
         ) from None
 
 
-def places(table: pd.DataFrame, name: str) -> tuple[np.ndarray, list[str], str]:
+def places(table: DataFrame, name: str) -> tuple[np.ndarray, list[str], str]:
     """Place of each row on an axis; names of the places 0, 1, ... of a column of text (else none); the axis' label.
 
     A table of `sweep` holds SI values and their units in `table.attrs["units"]`: they are drawn in mV, ms and so on.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import quantities as pq
 from scipy.stats import norm
 
+from ..core.aliases import Axes, DataFrame
 from ..core.checks import one_of, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import floats, shown
@@ -34,10 +35,6 @@ from .axes import (
     with_unit,
 )
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-
 
 @suggest_keywords
 def tuning_curve(
@@ -45,7 +42,7 @@ def tuning_curve(
     response: Any = None,
     *,
     fit: Any = None,
-    table: pd.DataFrame | None = None,
+    table: DataFrame | None = None,
     neurons: Any = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -241,7 +238,7 @@ def training_history(fit: Any, *, ax: Axes | None = None) -> Axes:
 
 
 def _curve(
-    stimulus: Any, response: Any, table: pd.DataFrame | None
+    stimulus: Any, response: Any, table: DataFrame | None
 ) -> tuple[np.ndarray, list[str], np.ndarray, tuple[np.ndarray, np.ndarray], str, str]:
     """Places of the stimuli, their names if they are texts, means and their limits (n_neurons, n_stimuli), labels of the axes."""
     if isinstance(stimulus, TuningCurve):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.stats import kstwo, norm
 
+from ..core.aliases import Axes, DataFrame
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..measures.limits import between_0_and_1
@@ -16,10 +17,6 @@ from .axes import COLOURS, SOFT, axes, check_columns, check_rows, finish, legend
 _EXPECTED = "expected the result of fit_neuron or of its `rescaled`, or a dict of them"
 _LARGEST_Z = 37.0  # of a p that is not 0
 _TICKS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)  # ms
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
 
 
 @suggest_keywords
@@ -88,7 +85,7 @@ def _result(one: Any) -> Any:
 
 
 @suggest_keywords
-def misfit(table: pd.DataFrame, *, alpha: float = 0.05, ax: Axes | None = None) -> Axes:
+def misfit(table: DataFrame, *, alpha: float = 0.05, ax: Axes | None = None) -> Axes:
     """Tests of what a fit misses: z of each against its lag or time constant, filled where q is below alpha.
 
     Tests of several regressors have the z of their p, above 0. Those without a lag stand on the right, the present stimulus on the

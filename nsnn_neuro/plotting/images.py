@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..core.aliases import SpikeSource, Time
+from ..core.aliases import Axes, DataFrame, SpikeSource, Time
 from ..core.checks import did_you_mean, one_of, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown
@@ -30,15 +30,11 @@ from .axes import (
 )
 from .tables import measure_label
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-
 _MOST_TEXTS = 12  # classes of a confusion matrix whose cells hold legible numbers
 
 
 @suggest_keywords
-def heatmap(table: pd.DataFrame, x: str, y: str, *, value: str = "value", ax: Axes | None = None) -> Axes:
+def heatmap(table: DataFrame, x: str, y: str, *, value: str = "value", ax: Axes | None = None) -> Axes:
     """A measure against two parameters of a sweep, as an image with a colour bar.
 
     A cell is the mean over the rows with its x and y (neurons or seeds, say); cells without a value stay white. Numbers are

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..core.aliases import Axes
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown
 from ..measures.estimate import NOT_ABOVE
 from .axes import COLOURS, INK, POINTS, SOFT, axes, check_columns, finish, legend_above, log_axis
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 @suggest_keywords
@@ -51,7 +49,10 @@ def information_against_resolution(result: Any, *, ax: Axes | None = None) -> Ax
             ax.axhspan(information[0] - se[0], information[0] + se[0], color=SOFT, alpha=0.15, lw=0)
         elif scale.size:
             ax.errorbar(1e3 * scale, information, se, fmt="o-", color=COLOURS[k], label=name, **POINTS)
-    doubtful = _doubtful(result)
+    doubtful: Any = ()  # rows, but the count's, with a warning or not above chance
+    if hasattr(result, "groupby") and "warning" in result:
+        is_doubtful = (result["warning"].notna() | _at_chance(result)) & (result["code"] != "count")
+        doubtful = _heights(result)[is_doubtful]
     if len(doubtful):
         bound = doubtful["warning"].astype(str).str.contains("lower bound").any()
         why = f"{'few trials (lower bound)' if bound else 'with a warning'} or {NOT_ABOVE}"
@@ -62,13 +63,6 @@ def information_against_resolution(result: Any, *, ax: Axes | None = None) -> Ax
     legend_above(ax, len(curves) + bool(len(doubtful)))
     ax.set(xlabel=label, ylabel="raw information (bit)" if _without_null(result) else "information (bit)")
     return finish(ax)
-
-
-def _doubtful(result: Any) -> Any:
-    """The rows of a table, but the count's, that have a warning or are not above chance; none of another result."""
-    if not hasattr(result, "groupby") or "warning" not in result:
-        return ()
-    return _heights(result)[(result["warning"].notna() | _at_chance(result)) & (result["code"] != "count")]
 
 
 def _at_chance(result: Any) -> Any:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import neo
 import numpy as np
 import quantities as pq
 
-from ..core.aliases import SpikeSource
+from ..core.aliases import Axes, SpikeSource
 from ..core.checks import did_you_mean, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown, si, unit_of
@@ -15,10 +16,6 @@ from ..measures import as_trains
 from ..measures.table import populations_of, unit_names
 from .align import selection
 from .axes import COLOURS, INK, axes, finish, keep_in_view
-
-if TYPE_CHECKING:
-    import neo
-    from matplotlib.axes import Axes
 
 
 @suggest_keywords

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..core.aliases import Axes
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import si, unit_of
 from .axes import COLOURS, INK, SOFT, axes, keep_in_view, legend_above, scaled
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _RADIUS, _GAP = 0.36, 0.03  # of the largest population; between a population and its arrows
 _SIGNS = {1: ("excitatory", COLOURS[0]), -1: ("inhibitory", COLOURS[1]), 0: ("both signs", SOFT)}

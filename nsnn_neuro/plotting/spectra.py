@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.stats import chi2
 
-from ..core.aliases import Quantity, Signal, SpikeSource, Time
+from ..core.aliases import Axes, Quantity, Signal, SpikeSource, Time
 from ..core.checks import check, one_of, positive, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.units import floats, is_quantity, shown, si
@@ -18,9 +18,6 @@ from ..measures.table import unit_names
 from ..measures.trains import nan_ratio
 from .align import one_neuron
 from .axes import COLOURS, INK, SOFT, SPINE, axes, finish, keep_in_view
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 @suggest_keywords

@@ -6,12 +6,12 @@ reads its data with `as_trains` or a measure, draws on `axes(ax)` and returns `f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import neo
 import numpy as np
 
-from ..core.aliases import SpikeSource, Time
+from ..core.aliases import Axes, SpikeSource, Time
 from ..core.checks import scalar, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown
@@ -22,9 +22,6 @@ from ..measures.event_windows import warn_overlap
 from ..measures.table import populations_of, unit_names
 from .align import aligned, groups_of, labels_of, of_trials, one_neuron, selection
 from .axes import COLOURS, INK, SOFT, axes, finish, keep_in_view, legend_above, number_rows, time_axis
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _MANY_SPIKES = 20_000  # beyond these a raster is a picture inside a PDF or SVG, not one line for each spike
 _LOWEST_TICK = 300  # a tick is at least 1/150 of the figure high: in a dense raster it covers several rows
@@ -152,11 +149,7 @@ def psth(
     bin_width : time, scalar; needed for a Block
     neuron, neurons : number, or id or name, "PV1", as `select` takes units; neurons: several, at most seven, a curve for each. None
         (default) is the mean over the neurons of each population
-    align : time of an event at which time 0 is drawn: one for all trials, (n_trials,) one for each, or a list with the times of
-        each trial's events (in a Block with one trial all times are events of it)
-    window : (start, stop), times of the plot, relative to the event; with align it is needed. None (default): whole trials
-    conditions : (n_trials,) labels, numbers or texts (or one for each event), or the name of an annotation of the Segments such as
-        "label": a curve for each condition; a pandas Categorical has the order of its categories
+    align, window, conditions : as for `raster`; there is a curve for each condition
     ax : axes to draw on; None makes a new figure
 
     Raises
@@ -207,10 +200,7 @@ def psth(
 
 
 def _rates(ax: Axes, curves: list[tuple[str, Psth]], align: Any) -> Axes:
-    """Draw rates with their bands, and their names where there are several or one is a mean.
-
-    Axes that have rates already keep them; the new ones get the next colours.
-    """
+    """Draw rates with their bands beside those that the axes have, and names where there are several or one is a mean."""
     from matplotlib.patches import StepPatch
 
     earlier = [patch for patch in ax.patches if isinstance(patch, StepPatch)]
@@ -275,7 +265,12 @@ def isi_histogram(
         grid = None if dt is None else 1e3 * scalar(dt, "1", "block.annotations['dt'], in seconds,", above=0)
         width = width or _bin_width(values, float(values.max()) - low, grid)
         share = LEAST if log else slack(1e-3 * width, trains.resolution, "bin_width")
-        density, edges = _histogram(values, low, width, share)
+        if not (values.max() - low) / width < 1e6:
+            raise NsnnError(
+                f"bin_width = {width} ms: expected fewer than a million bins up to {values.max()} ms"
+            )
+        counts = np.bincount(np.maximum(index(values, low, width, share), 0))
+        density, edges = counts / (values.size * width), low + width * np.arange(counts.size + 1)
         edges = 10**edges if log else edges
         ax.stairs(density, edges, fill=True, color=COLOURS[0], alpha=0.35, lw=0)
         ax.stairs(density, edges, color=COLOURS[0], lw=1.2)
@@ -333,12 +328,3 @@ def _bin_width(values: np.ndarray, spread: float, grid: float | None) -> float:
     if grid:
         return grid * max(1, round(width / grid))
     return width or 0.1  # all values are one
-
-
-def _histogram(values: np.ndarray, low: float, width: float, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Density of `values` in bins of `width` from `low`, and the bins' borders."""
-    number = (values.max() - low) / width
-    if not number < 1e6:
-        raise NsnnError(f"bin_width = {width} ms: expected fewer than a million bins up to {values.max()} ms")
-    counts = np.bincount(np.maximum(index(values, low, width, share), 0))
-    return counts / (values.size * width), low + width * np.arange(counts.size + 1)

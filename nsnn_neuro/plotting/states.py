@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..core.aliases import SpikeSource
+from ..core.aliases import Axes, SpikeSource
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..measures import as_trains
 from .axes import COLOURS, INK, axes, keep_in_view, legend_above, time_axis
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 @suggest_keywords

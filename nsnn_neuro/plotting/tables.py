@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..core.aliases import Axes, DataFrame
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..core.warn import warn
@@ -15,14 +16,10 @@ from .axes import COLOURS, POINTS, axes, check_columns, check_rows, finish, numb
 # columns whose values at one x are repeats, not groups
 _REPEATS = ("point", "seed", "population", "neuron", "id", "measure")
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-
 
 @suggest_keywords
 def measure_against(
-    table: pd.DataFrame,
+    table: DataFrame,
     x: str,
     *,
     y: str = "value",
@@ -95,7 +92,7 @@ def measure_against(
     return finish(ax)
 
 
-def _warn_of_groups(table: pd.DataFrame, x: str, y: str) -> None:
+def _warn_of_groups(table: DataFrame, x: str, y: str) -> None:
     """Warn of a parameter that differs between rows of one x: their points would look like repeats."""
     if not table[x].duplicated().any():
         return
@@ -109,7 +106,7 @@ def _warn_of_groups(table: pd.DataFrame, x: str, y: str) -> None:
             return
 
 
-def measure_label(table: pd.DataFrame, y: str, hue: str | None, has_hue: bool = True) -> str:
+def measure_label(table: DataFrame, y: str, hue: str | None, has_hue: bool = True) -> str:
     """Label of the axis of column y: the measure and its unit, where the table says them."""
     if y == "value" and "measure" in table.attrs:  # as of `over_time`
         name = str(table.attrs["measure"]).replace("_", " ")

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..core.aliases import SpikeSource, Time
+from ..core.aliases import Axes, SpikeSource, Time
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..measures import cv, firing_rate, tabulate
 from ..measures.table import INTERVALS, n_intervals, named_blocks
 from .align import selection
 from .axes import COLOURS, INK, SOFT, axes, finish, keep_in_view, legend_above
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 @suggest_keywords

@@ -32,8 +32,7 @@ PARTS: dict[str, tuple[tuple[type, ...], str]] = {
 }
 _EXAMPLES = {"noise": "noise=WhiteNoise(3*mV)", "stimulus": "stimulus=Constant(15*mV)"}
 OF_THE_POINT = "a function of the point"
-MOST = 2**20
-"""The largest number of points in a grid; more would not fit into memory."""
+MOST = 2**20  # The largest number of points in a grid; more would not fit into memory
 _MOST_MADE = 10_000  # points whose parts are kept; those of a million would fill the memory
 Parts = tuple[Any, Any, Any]
 
@@ -42,12 +41,10 @@ Parts = tuple[Any, Any, Any]
 class Points:
     """The points of a grid and the parts that they change."""
 
-    given: Parts
-    """Model, noise, stimulus, each a model, a function of the point or None."""
-    values: tuple[dict[str, Any], ...]
-    """The values of each point by name, as they were given."""
+    given: Parts  # Model, noise, stimulus, each a model, a function of the point or None
+    values: tuple[dict[str, Any], ...]  # The values of each point by name, as they were given
+    # The parts of some points, as they were made
     _made: dict[int, Parts] = dataclasses.field(default_factory=dict, repr=False, compare=False)
-    """The parts of some points, as they were made."""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -65,14 +62,7 @@ class Points:
         """Model, noise and stimulus of point k, made once and kept, for at most 10,000 points; an NsnnError names the point."""
         if k in self._made:
             return self._made[k]
-        parts = self._make(k)
-        if len(self._made) < _MOST_MADE:
-            self._made[k] = parts
-        return parts
-
-    def _make(self, k: int) -> Parts:
-        point = self.values[k]
-        made = []
+        point, made = self.values[k], []
         for (part, (kinds, expected)), given in zip(PARTS.items(), self.given, strict=True):
             try:
                 one = given(dict(point)) if _is_function(given) else replaced(given, part, point)
@@ -85,7 +75,10 @@ class Points:
             if not isinstance(one, kinds) and not (one is None and part != "model"):
                 raise NsnnError(f"{self.label(k)}: {part}(point) gave {one!r}: expected {expected}")
             made.append(one)
-        return made[0], made[1], made[2]
+        parts = made[0], made[1], made[2]
+        if len(self._made) < _MOST_MADE:
+            self._made[k] = parts
+        return parts
 
     def label(self, k: int) -> str:
         """Point k for a message: its number and values."""
@@ -105,14 +98,7 @@ class Points:
 
 
 def read(model: Any, noise: Any, stimulus: Any, grid: Any) -> Points:
-    """The checked points of `grid`; those of a dict of lists are all combinations, the last name varying fastest.
-
-    >>> from brian2 import mV
-    >>> from nsnn_neuro import NSNNNeuron
-    >>> points = read(NSNNNeuron(), None, None, {"model.beta": [0.5, 0.9], "model.theta": [1.0, 2.0]})
-    >>> points.plain()[1], points.parts(1)[0].si("theta")
-    ({'model.beta': 0.5, 'model.theta': 2.0}, 2.0)
-    """
+    """The checked points of `grid`; those of a dict of lists are all combinations, the last name varying fastest."""
     for (part, (kinds, expected)), given in zip(PARTS.items(), (model, noise, stimulus), strict=True):
         if not (isinstance(given, kinds) or _is_function(given) or (given is None and part != "model")):
             raise NsnnError(f"{part} = {given!r}: expected {expected}")
@@ -180,12 +166,6 @@ def _values(values: Any, name: str) -> list[Any]:
     return listed
 
 
-def _mean_input(given: Parts) -> str:
-    """Where a grid finds the mean input, which many call mu, of a Constant stimulus."""
-    constant = any(isinstance(part, Constant) for part in given)
-    return "; the mean input of a Constant is 'stimulus.v'" if constant else ""
-
-
 def _check_name(name: str, given: Parts) -> None:
     head, _, path = name.partition(".")
     place = list(PARTS).index(head) if head in PARTS else -1
@@ -198,9 +178,11 @@ def _check_name(name: str, given: Parts) -> None:
             if isinstance(g, Model)
             for f in field_names(g)
         ]
+        constant = any(isinstance(part, Constant) for part in given)  # whose mean input many call mu
+        mean = "; the mean input of a Constant is 'stimulus.v'" if constant else ""
         raise NsnnError(
             f"grid has the name {name!r}{did_you_mean(name, known)} (expected one of "
-            f"{', '.join(known)}{_mean_input(given)}; or give model, noise or stimulus as a function of the point)"
+            f"{', '.join(known)}{mean}; or give model, noise or stimulus as a function of the point)"
         )
     record: Any = given[place]
     if isinstance(record, Network):

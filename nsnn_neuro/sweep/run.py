@@ -202,20 +202,27 @@ def sweep(
         results = _results(tasks, jobs, scheduler, progressed, folder)
         try:
             for result in stack.enter_context(contextlib.closing(results)):
-                _same_software(result["made_with"])
+                if changed := differences(provenance(), result["made_with"]):
+                    raise NsnnError(
+                        f"scheduler: a worker has other software than this process ({'; '.join(changed)}): install the same on both"
+                    )
                 if folder is not None:
                     folder.add(result["seed"], result["points"])
                 done.update({(result["seed"], one["point"]): one for one in result["points"]})
                 progressed()
         except KeyboardInterrupt:  # without the traceback through Brian2
-            raise KeyboardInterrupt(_interrupted(len(done), total, folder)) from None
+            message = f"interrupted: {len(done)} of {total} points "
+            if folder is None:
+                message += "were done; with out=FOLDER the sweep would have kept them"
+            else:
+                message += f"are in {folder.path}; the same call continues"
+            raise KeyboardInterrupt(message) from None
         table = _table(points, seeds, done)
         errors = [error for s in seeds for k in range(len(points)) for error in done[s, k]["failed"]]
         if folder is not None:
             folder.write("errors.json", json.dumps(errors, indent=1) + "\n")
             folder.write("table.csv", table.to_csv(index=False))
-    _refuse_all_failed(errors, len(seeds) * len(points) * len(functions), len(functions), folder)
-    _warn(errors, len(seeds) * len(points), folder)
+    _report(errors, len(seeds) * len(points), len(functions), folder)
     _warn_few(done, points, len(seeds) * len(points))
     return table
 
@@ -269,13 +276,6 @@ def code_checksum() -> str:
     package = Path(__file__).parents[1]
     files = sorted([*package.rglob("*.py"), *package.rglob("*.h")])
     return digest([[f.relative_to(package).as_posix(), f.read_text(encoding="utf-8")] for f in files])
-
-
-def _same_software(made_with: dict[str, Any]) -> None:
-    if changed := differences(provenance(), made_with):
-        raise NsnnError(
-            f"scheduler: a worker has other software than this process ({'; '.join(changed)}): install the same on both"
-        )
 
 
 def _results(
@@ -335,32 +335,18 @@ def _warn_few(done: Results, points: Points, total: int) -> None:
         )
 
 
-def _interrupted(n_done: int, total: int, folder: Folder | None) -> str:
-    """What Ctrl-C leaves behind."""
-    if folder is None:
-        return f"interrupted: {n_done} of {total} points were done; with out=FOLDER the sweep would have kept them"
-    return f"interrupted: {n_done} of {total} points are in {folder.path}; the same call continues"
-
-
-def _refuse_all_failed(
-    errors: list[dict[str, Any]], values: int, n_measures: int, folder: Folder | None
-) -> None:
-    """NsnnError if no measure of any point has a value, all for one reason: a table of NaN would hide a mistake."""
-    number = sum(n_measures if one["measure"] is None else 1 for one in errors)
-    if number < values or len({one["error"] for one in errors}) > 1:
-        return
-    where = "" if folder is None else f"; {folder.path / 'errors.json'} has the tracebacks"
-    error = NsnnError(f"measures: every point failed with {errors[0]['error']!r}{where}")
-    error.add_note(errors[0]["traceback"])
-    raise error
-
-
-def _warn(errors: list[dict[str, Any]], total: int, folder: Folder | None) -> None:
+def _report(errors: list[dict[str, Any]], total: int, n_measures: int, folder: Folder | None) -> None:
+    """Warn of failed points; NsnnError if all measures of all failed for one reason: a table of NaN would hide a mistake."""
     if not errors:
         return
+    file = None if folder is None else folder.path / "errors.json"
+    number = sum(n_measures if one["measure"] is None else 1 for one in errors)
+    if number >= total * n_measures and len({one["error"] for one in errors}) == 1:
+        where = f"; {file} has the tracebacks" if file else ""
+        refusal = NsnnError(f"measures: every point failed with {errors[0]['error']!r}{where}")
+        refusal.add_note(errors[0]["traceback"])
+        raise refusal
     n = len({(error["seed"], error["point"]) for error in errors})
-    where = "use out=... to save the tracebacks"
-    if folder is not None:
-        where = f"{folder.path / 'errors.json'} lists them with their errors"
+    where = f"{file} lists them with their errors" if file else "use out=... to save the tracebacks"
     first = f"the first with {errors[0]['error']!r} at {errors[0]['parameters']}"
     warn(f"{n} of {total} points failed, {first}: {where}", FailedPoints)

@@ -228,12 +228,8 @@ def _checked(one: Any, n_points: int) -> dict[str, Any]:
     return {"point": point, "rows": back, "failed": failed, "few": few}
 
 
-def differences(old: Any, new: Any, place: str = "", most: int = 5) -> list[str]:
-    """The differences between two configurations, as at most `most` lines.
-
-    >>> differences({"trials": 2, "seeds": [1]}, {"trials": 3, "seeds": [1]})
-    ['trials: 2 before, 3 now']
-    """
+def differences(old: Any, new: Any) -> list[str]:
+    """The differences between two configurations, as at most five lines and the number of the others."""
     lines: list[str] = []
 
     def walk(a: Any, b: Any, where: str) -> None:
@@ -246,9 +242,8 @@ def differences(old: Any, new: Any, place: str = "", most: int = 5) -> list[str]
         elif a != b:
             lines.append(f"{where}: {_short(a)} before, {_short(b)} now")
 
-    walk(old, new, place)
-    more = len(lines) - most
-    return lines[:most] + ([f"and {more} more"] if more > 0 else [])
+    walk(old, new, "")
+    return lines[:5] + ([f"and {len(lines) - 5} more"] if len(lines) > 5 else [])
 
 
 def _short(value: Any) -> str:

@@ -50,8 +50,7 @@ class Task:
     by: str
     seed: int
     common_noise: bool
-    options: dict[str, Any]
-    """n_neurons, trials, duration, dt, engine, bridge, threads"""
+    options: dict[str, Any]  # n_neurons, trials, duration, dt, engine, bridge, threads
 
 
 def run(task: Task, progress: Callable[[float], None] | None = None) -> dict[str, Any]:
@@ -136,10 +135,7 @@ def _refusal(spikes: PointSpikes, name: str, function: Any, of_network: bool) ->
 
 
 def _source(spikes: PointSpikes, function: Any, of_network: bool) -> neo.Block | Trains:
-    """What a measure is computed from: the Block, whose making takes longer than most measures, where it needs one.
-
-    The Block of a network names its populations.
-    """
+    """What a measure is computed from: the Block, whose making takes long, where it needs one or its populations."""
     return spikes.block if of_network or not is_sum_over_trials(function) else spikes.trains
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 from ...core.file_limits import Budget
 from ..hdf5 import Reader, opened
@@ -13,17 +12,11 @@ from . import metadata
 _OLD = datetime(1980, 1, 1, tzinfo=UTC)
 
 
-class Findings(NamedTuple):
-    """What is missing or wrong in a file."""
+def findings(path: Path) -> tuple[list[str], list[str]]:
+    """What keeps the archive from taking the NWB file at `path`, and what nwbinspector reports besides.
 
-    refused: list[str]
-    """what keeps the archive from taking the file"""
-    reported: list[str]
-    """what nwbinspector reports besides"""
-
-
-def findings(path: Path) -> Findings:
-    """What the NWB file at `path` lacks, or has in another form: facts about subject and session, the step of the spike times."""
+    Either is missing or has another form: facts about subject and session, the step of the spike times.
+    """
     with opened(path) as file:
         source = Reader(file, Budget.of(path))
         general = metadata.read(source)
@@ -44,4 +37,4 @@ def findings(path: Path) -> Findings:
                 "no resolution of the spike times: set block.annotations['dt'] to the sampling interval in s, of which they must "
                 "be multiples, and save again"
             )
-    return Findings(refused, reported)
+    return refused, reported

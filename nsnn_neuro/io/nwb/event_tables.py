@@ -32,28 +32,17 @@ _LABELS = ("label", "annotation")  # columns that name an event
 class Contents:
     """What a file holds besides spikes."""
 
-    events: list[tuple[str, neo.Event]] = field(default_factory=list)
-    """path and object"""
+    events: list[tuple[str, neo.Event]] = field(default_factory=list)  # path and object
     epochs: list[tuple[str, neo.Epoch]] = field(default_factory=list)
+    # series with times; a field whose times are even is an AnalogSignal
     irregular: list[tuple[str, neo.IrregularlySampledSignal | neo.AnalogSignal]] = field(default_factory=list)
-    """series with times; a field whose times are even is an AnalogSignal"""
-    regular: list[str] = field(default_factory=list)
-    """paths of regularly sampled signals, not read yet"""
+    regular: list[str] = field(default_factory=list)  # paths of regularly sampled signals, not read yet
+    # first and last time of each of all these, and of processed series, by path; s
     extents: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """first and last time of each of all these, and of processed series, by path; s"""
-    sampled: bool = False
-    """whether one of them is a signal, which lasts as long as the recording"""
+    sampled: bool = False  # whether one of them is a signal, which lasts as long as the recording
     left_out: list[str] = field(default_factory=list)
+    # paths of the signals that are read, of the others only the first and last times; None: those that are not processed
     signals: list[str] | None = None
-    """paths of the signals that are read, of the others only the first and last times; None: those that are not processed"""
-
-    def name_apart(self) -> None:
-        """Give objects of one name that of their path."""
-        every: list[tuple[str, Any]] = [*self.events, *self.epochs, *self.irregular]
-        number = Counter(one.name for _, one in every)
-        for path, one in every:
-            if number[one.name] > 1:
-                one.name = path.removeprefix("processing/")
 
     def leave_out(self, path: str, why: str) -> None:
         """Note that the object at `path`, or a part of it, is left out."""
@@ -96,7 +85,11 @@ def read(source: Reader, signals: list[str] | None = None) -> Contents:
                         _place(source, member, contents)
                     with suppress(FormatError):  # nothing else is read
                         _sampled(source, member, contents)
-    contents.name_apart()
+    every: list[tuple[str, Any]] = [*contents.events, *contents.epochs, *contents.irregular]
+    number = Counter(one.name for _, one in every)
+    for path, one in every:  # objects of one name get that of their path
+        if number[one.name] > 1:
+            one.name = path.removeprefix("processing/")
     return contents
 
 
@@ -179,7 +172,12 @@ def _place(source: Reader, path: str, contents: Contents, behaviour: bool = Fals
     if not source.is_group(path):
         contents.leave_out(path, "no time series")
     elif f"{path}/timestamp" in source:
-        _events_table(source, path, contents)
+        (times,) = tables.times(source, path, ["timestamp"])
+        table = tables.table(source, path, ("timestamp",))
+        columns = {key: one for key, one in table.items() if len(one) == len(times)}
+        label = next((k for k in _LABELS if columns.get(k) and isinstance(columns[k][0], str)), None)
+        labels = columns.pop(label) if label else None
+        _event(source, path, contents, times, labels, _arrays(source, path, columns, contents))
     elif f"{path}/event_times" in source:
         for label, times in _annotated(source, path):
             _event(source, f"{path}/{label}", contents, times)
@@ -209,16 +207,6 @@ def _sampled(source: Reader, path: str, contents: Contents) -> None:
         if stamps.ndim == 1 and stamps.dtype.kind in "iuf":
             contents.sampled = True
             contents.span(path, stamps[:1], stamps[-1:])
-
-
-def _events_table(source: Reader, path: str, contents: Contents) -> None:
-    (times,) = tables.times(source, path, ["timestamp"])
-    columns = {
-        key: one for key, one in tables.table(source, path, ("timestamp",)).items() if len(one) == len(times)
-    }
-    label = next((key for key in _LABELS if columns.get(key) and isinstance(columns[key][0], str)), None)
-    labels = columns.pop(label) if label else None
-    _event(source, path, contents, times, labels, _arrays(source, path, columns, contents))
 
 
 def _annotated(source: Reader, path: str) -> Iterator[tuple[str, np.ndarray]]:

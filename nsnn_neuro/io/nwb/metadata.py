@@ -50,14 +50,7 @@ _WORM = ("Caenorhabditis elegans", "C. elegans")
 
 
 def checked(metadata: Any) -> dict[str, Any]:
-    """The argument `metadata` of `save` in the form that the annotation has; NsnnError for what NWB or DANDI would refuse.
-
-    >>> checked({"experimenter": "Doe, Jane", "subject": {"subject_id": "m1", "sex": "F", "age": "P90D"}})
-    {'experimenter': ['Doe, Jane'], 'subject': {'subject_id': 'm1', 'sex': 'F', 'age': 'P90D'}}
-    >>> checked({"subject": {"species": "mouse"}})
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: metadata['subject']['species'] = 'mouse': expected a Latin name of two words, such as ...
-    """
+    """The argument `metadata` of `save` in the form that the annotation has; NsnnError for what NWB or DANDI would refuse."""
     if metadata is None:
         return {}
     result: dict[str, Any] = {}

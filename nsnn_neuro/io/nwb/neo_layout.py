@@ -86,7 +86,8 @@ def read(source: Reader) -> neo.Block:
         if block == blocks[0]:
             trains.setdefault(segment, []).append(row)
     others, epochs = _others(source, blocks[0], trains), _epochs(source, blocks[0])
-    number = len(next(iter(trains.values())))
+    first = next(iter(trains.values()))
+    number = len(first)
     for segment, rows in trains.items():
         if len(rows) != number:
             raise FormatError(
@@ -102,6 +103,11 @@ def read(source: Reader) -> neo.Block:
     bounds = [(low[rows].min(), high[rows].max()) for rows in trains.values()]
     starts = np.array([a if a <= b else 0.0 for a, b in bounds])
     stops = np.array([b if a <= b else 0.0 for a, b in bounds])
+    columns = {"id": source.numbers("units/id", per_value=40).tolist()}
+    columns |= tables.table(source, "units", ("segment", "block"))
+    if "_name" in columns and "name" not in columns:  # as Neo calls it
+        columns = {"name" if key == "_name" else key: column for key, column in columns.items()}
+    units = {key: [column[k] for k in first] for key, column in columns.items() if len(column) == n}
     result = build_block(
         trial[unit][kept],
         neuron[unit][kept],
@@ -111,11 +117,7 @@ def read(source: Reader) -> neo.Block:
         t_start=starts,
         t_stop=stops,
         signals=[[one for one in others[name] if isinstance(one, neo.AnalogSignal)] for name in trains],
-        annotations={
-            "nwb": about(source),
-            "units": _unit_table(source, n, next(iter(trains.values()))),
-            **spikes.notes(),
-        },
+        annotations={"nwb": about(source), "units": units, **spikes.notes()},
     )
     result.name = blocks[0]
     for segment, name in zip(result.segments, trains, strict=True):
@@ -125,15 +127,6 @@ def read(source: Reader) -> neo.Block:
         segment.events.extend([one for one in others[name] if isinstance(one, neo.Event)])
         segment.epochs.extend(epochs.get(name, []))
     return result
-
-
-def _unit_table(source: Reader, n: int, rows: list[int]) -> dict[str, list[Any]]:
-    """Ids and plain columns of the first segment's spike trains; Neo calls their names _name."""
-    columns = {"id": source.numbers("units/id", per_value=40).tolist()}
-    columns.update(tables.table(source, "units", ("segment", "block")))
-    if "_name" in columns and "name" not in columns:
-        columns = {"name" if key == "_name" else key: column for key, column in columns.items()}
-    return {key: [column[k] for k in rows] for key, column in columns.items() if len(column) == n}
 
 
 def _others(source: Reader, block: str, trains: dict[str, list[int]]) -> dict[str, list[Any]]:

@@ -25,18 +25,13 @@ def _ticks(times: np.ndarray, dt: Any) -> np.ndarray | None:
 class Sorted:
     """Spikes by neuron, then trial, then time, in pieces: they need not be in memory at once."""
 
-    counts: np.ndarray
-    """Spikes of each train, (n_neurons, n_trials) int64."""
-    t_start: np.ndarray
-    """(n_trials,) float64, s."""
-    t_stop: np.ndarray
-    """(n_trials,) float64, s."""
-    dt: float | None
-    """s, where every spike is at k dt; else None."""
-    tick_type: type
-    """Of the integers k in the file, np.int32 or np.int64."""
+    counts: np.ndarray  # Spikes of each train, (n_neurons, n_trials) int64
+    t_start: np.ndarray  # (n_trials,) float64, s
+    t_stop: np.ndarray  # (n_trials,) float64, s
+    dt: float | None  # s, where every spike is at k dt; else None
+    tick_type: type  # Of the integers k in the file, np.int32 or np.int64
+    # One after the other, arrays of integers k, or of times in s without a dt
     pieces: Callable[[], Iterator[np.ndarray]]
-    """One after the other, arrays of integers k, or of times in s without a dt."""
 
     def trial(self, begin: int, end: int) -> np.ndarray:
         """Trial of the spikes from number `begin` to `end`."""

@@ -12,11 +12,7 @@ from types import ModuleType
 
 
 def load() -> ModuleType:
-    """The module pynwb; a temporary folder takes the place of a cache folder that can't be created.
-
-    >>> load().__name__
-    'pynwb'
-    """
+    """The module pynwb; a temporary folder takes the place of a cache folder that can't be created."""
     try:
         return importlib.import_module("pynwb")
     except OSError:

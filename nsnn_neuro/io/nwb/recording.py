@@ -1,11 +1,7 @@
 """The Block in an NWB file of another program: trials of a table of intervals, or one uncut segment on the session's clock.
 
-Trials come from the table that the argument `trials` of `load` names, else from the trials table, else from observation
-intervals that all units share; each becomes a segment whose clock starts at 0 (its annotation "start_time": the start on the
-session's clock). Without any of these, with a single interval, or with trials=False there is one segment on the session's clock,
-which holds the tables of intervals as `neo.Epoch` objects and the events as `neo.Event` objects besides the signals. Columns of
-the table become annotations of the segments, those of the units table, and of the electrodes that it refers to, the Block's
-annotation "units". Warnings list what is left out.
+`load` says which, and what becomes of the tables. The clock of a trial starts at 0; its annotation "start_time" is the start on
+the session's clock. A single interval of observation makes no trials. Warnings list what is left out.
 """
 
 from __future__ import annotations

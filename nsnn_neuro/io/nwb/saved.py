@@ -87,18 +87,14 @@ def written_here(source: Reader) -> dict[str, Any] | None:
 class SpikeTimes(NamedTuple):
     """The units table's spikes, on the session's clock."""
 
-    times: np.ndarray
-    """(n_spikes,) s"""
-    unit: np.ndarray
-    """(n_spikes,) int"""
+    times: np.ndarray  # (n_spikes,) s
+    unit: np.ndarray  # (n_spikes,) int
+    # s, times no further apart may be one, as they are stored in single precision; 0 for those of double precision
     coarse: float
-    """s, times no further apart may be one, as they are stored in single precision; 0 for those of double precision"""
-    step: float | None
-    """s, the step of the times that the file states, in general the sampling interval"""
+    step: float | None  # s, the step of the times that the file states, in general the sampling interval
+    # first and last time of these units, s, also outside the window; None without spikes
     extent: tuple[float, float] | None
-    """first and last time of these units, s, also outside the window; None without spikes"""
-    number: int
-    """spikes of these units, also outside the window"""
+    number: int  # spikes of these units, also outside the window
 
     def notes(self, apart: float = 0.0) -> dict[str, float]:
         """The Block's annotation of the resolution of its times, where it is coarser than `apart` (s)."""

@@ -19,8 +19,7 @@ from . import metadata, saved
 
 _MOST_NAMED = 10  # series that a warning names
 _EVEN = 0.5  # of a sampling interval, by which times of a field may deviate from even ones
-MOST_BYTES = 2**29
-"""Of one signal: a raw recording of many electrodes does not fit into memory."""
+MOST_BYTES = 2**29  # Of one signal: a raw recording of many electrodes does not fit into memory
 _PLACES = ("stimulus/presentation", "acquisition")
 
 

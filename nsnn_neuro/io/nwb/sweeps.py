@@ -17,6 +17,7 @@ import quantities as pq
 from ...core.errors import FormatError
 from ...core.warn import warn
 from ..hdf5 import Reader
+from ..spikes.arrays import seconds
 from ..spikes.bins import rounding
 from . import saved, series
 
@@ -49,7 +50,7 @@ def read(source: Reader, low: float, high: float) -> neo.Block:
             )
             continue
         signal.annotations.update(_about(source, path))
-        begin = float(signal.t_start.rescale("s").magnitude)
+        begin = float(seconds(signal.t_start))
         number = source.attribute(path, "sweep_number", None)
         key = ("start", round(begin / _SAME)) if number is None else ("number", int(number))
         sweeps.setdefault(key, []).append((path in voltages, begin, signal))
@@ -60,11 +61,20 @@ def read(source: Reader, low: float, high: float) -> neo.Block:
     if not whole:
         raise FormatError("no sweep with a regularly sampled voltage in it")
     whole.sort(key=lambda one: min(begin for _, begin, _ in one))
-    segments = [_segment(one) for one in whole]
-    kept = [one for one in segments if _between(one, low, high)]
+    kept = []
+    for sweep in whole:
+        begin = min(start for recorded, start, _ in sweep if recorded)
+        segment = neo.Segment()
+        segment.annotations["start_time"] = begin
+        for _, start, signal in sorted(sweep, key=lambda one: not one[0]):
+            signal.t_start = (start - begin) * pq.s
+            segment.analogsignals.append(signal)
+        end = begin + max(float(seconds(one.t_stop)) for one in segment.analogsignals)
+        apart = rounding(begin, end)
+        kept += [segment] if begin >= low - apart and end <= high + apart else []
     if not kept:
         raise FormatError(
-            f"t_start = {low} s, t_stop = {high} s: none of its {len(segments)} sweeps lies between them"
+            f"t_start = {low} s, t_stop = {high} s: none of its {len(whole)} sweeps lies between them"
         )
     source.budget.take(saved.PER_TRIAL * len(kept), f"{len(kept)} sweeps")
     block = neo.Block()
@@ -90,20 +100,3 @@ def _about(source: Reader, path: str) -> dict[str, Any]:
     if electrode is not None:
         result["electrode"] = str(electrode.name).rpartition("/")[2]
     return result
-
-
-def _segment(sweep: list[tuple[bool, float, neo.AnalogSignal]]) -> neo.Segment:
-    begin = min(start for recorded, start, _ in sweep if recorded)
-    segment = neo.Segment()
-    segment.annotations["start_time"] = begin
-    for _, start, signal in sorted(sweep, key=lambda one: not one[0]):
-        signal.t_start = (start - begin) * pq.s
-        segment.analogsignals.append(signal)
-    return segment
-
-
-def _between(segment: neo.Segment, low: float, high: float) -> bool:
-    begin = segment.annotations["start_time"]
-    end = begin + max(float(one.t_stop.rescale("s").magnitude) for one in segment.analogsignals)
-    apart = rounding(np.array([begin, end]))
-    return bool(begin >= low - apart and end <= high + apart)

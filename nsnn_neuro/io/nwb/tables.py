@@ -23,14 +23,10 @@ _COARSE = 1e-4  # s, errors of times of trials below this are not worth a warnin
 class Intervals(NamedTuple):
     """A table of intervals on the session's clock, those without a valid start and stop included."""
 
-    start: np.ndarray
-    """(n,) s"""
-    stop: np.ndarray
-    """(n,) s"""
-    columns: dict[str, list[Any]]
-    """name -> (n,) numbers, texts or lists of them"""
-    left_out: list[str]
-    """columns that aren't numbers or texts"""
+    start: np.ndarray  # (n,) s
+    stop: np.ndarray  # (n,) s
+    columns: dict[str, list[Any]]  # name -> (n,) numbers, texts or lists of them
+    left_out: list[str]  # columns that aren't numbers or texts
 
 
 def table(source: Reader, path: str, skip: tuple[str, ...]) -> dict[str, list[Any]]:

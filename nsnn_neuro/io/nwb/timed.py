@@ -36,12 +36,9 @@ _FOLDERS = {_IRREGULAR: "acquisition", _EVENTS: "events", _EPOCHS: "intervals"}
 class Stored(NamedTuple):
     """The objects of one name, of all trials."""
 
-    head: dict[str, Any]
-    """what the notes say"""
-    made: Any
-    """the object of pynwb, None without any times"""
-    values: tuple[np.ndarray, ...]
-    """what is in the file and not in the notes, for the digest"""
+    head: dict[str, Any]  # what the notes say
+    made: Any  # the object of pynwb, None without any times
+    values: tuple[np.ndarray, ...]  # what is in the file and not in the notes, for the digest
 
 
 def stored(block: neo.Block, spikes: Sorted, offset: np.ndarray, taken: set[str]) -> list[Stored]:

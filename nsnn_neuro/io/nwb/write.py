@@ -6,8 +6,9 @@ import json
 import uuid
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import h5py
 import neo
 import numpy as np
 
@@ -27,9 +28,6 @@ from .order import Sorted, in_file_order
 from .saved import DIGEST, FORMAT, NAMESPACE, STEP, VERSION, WRITTEN
 from .storage import column, digest_signal, digest_trains, file_name, packed
 from .timed import grouped, stored, stored_type
-
-if TYPE_CHECKING:
-    import h5py
 
 _EPOCH = "1970-01-01T00:00:00+00:00"
 # a file has one or the other, and `read` looks for both

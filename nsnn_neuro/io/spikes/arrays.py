@@ -28,16 +28,11 @@ _SECONDS = {id(unit): float(unit.rescale(pq.s).magnitude) for unit in (pq.s, pq.
 class Read(NamedTuple):
     """Spike trains of one trial, or of the repeats of one neuron, as they were read."""
 
-    times: np.ndarray
-    """(n_spikes,) s"""
-    train: np.ndarray
-    """(n_spikes,) position of each spike's train"""
-    starts: np.ndarray
-    """(n_trains,) s"""
-    stops: np.ndarray
-    """(n_trains,) s"""
-    eps: float
-    """relative spacing of the numbers that the times were stored in"""
+    times: np.ndarray  # (n_spikes,) s
+    train: np.ndarray  # (n_spikes,) position of each spike's train
+    starts: np.ndarray  # (n_trains,) s
+    stops: np.ndarray  # (n_trains,) s
+    eps: float  # relative spacing of the numbers that the times were stored in
 
 
 def block_from(value: Any) -> str:

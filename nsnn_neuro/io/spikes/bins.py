@@ -18,8 +18,7 @@ from ...core.errors import NsnnError
 from ...core.warn import warn
 
 EPS = float(np.finfo(float).eps)
-LEAST = 1e-9
-"""of a bin: the least slack, for times that were summed or divided before they came here"""
+LEAST = 1e-9  # of a bin: the least slack, for times that were summed or divided before they came here
 
 # A time and a border go through a sum, products and a change of units, each rounded by half an eps: 1.5 eps at most in
 # 6e6 times on clocks to 1e9 s, computed in seven ways.
@@ -47,9 +46,6 @@ def rounding(*times: Any, eps: float = EPS) -> float:
 
     times : numbers or arrays, s; NaN is left out
     eps : relative spacing of the numbers that the times were stored in; 1.2e-7 for single precision
-
-    >>> rounding(1000.0), rounding(0.0, 2.0, eps=2.0**-23)
-    (8.88...e-13, 9.53...e-07)
     """
     largest = 0.0
     for some in times:
@@ -62,11 +58,7 @@ def rounding(*times: Any, eps: float = EPS) -> float:
 
 
 def spacing(values: Any) -> float:
-    """Relative spacing of the numbers of an array: its own type's for float, that of double precision otherwise.
-
-    >>> spacing(np.float32([1, 2])) > spacing([1, 2])
-    True
-    """
+    """Relative spacing of the numbers of an array: its own type's for float, that of double precision otherwise."""
     kind = np.asarray(values).dtype
     return max(EPS, float(np.finfo(kind).eps)) if kind.kind == "f" else EPS
 
@@ -80,9 +72,6 @@ def slack(width: float, resolution: float, name: str) -> float:
     width : of the bin, s
     resolution : of the times, s, as `rounding` gives it
     name : of the argument that gave the width, for messages
-
-    >>> slack(1e-3, rounding(1e9), "bin")
-    0.000888...
     """
     share = resolution / width
     if share <= _NEAR:
@@ -109,8 +98,5 @@ def index(times: np.ndarray, start: Any, width: float, share: float) -> np.ndarr
     start : of bin 0, s, one number or (n,)
     width : s
     share : as `slack` gives it
-
-    >>> index(np.array([0.3, 0.35]), 0.1, 0.1, 1e-9)  # (0.3 - 0.1) / 0.1 is 1.9999999999999998
-    array([2, 2])
     """
     return np.floor((times - start) / width + share).astype(np.int64)

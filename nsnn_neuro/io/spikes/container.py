@@ -1,7 +1,6 @@
 """Spike trains as flat arrays: read from a `neo.Block` or from lists of trains, sorted, binned and cropped.
 
-`Trains` is the one container of spikes: measures, fits, perturbations and writers of files compute on its arrays. A
-`SpikeTrainList` that holds arrays is read as it is, without one object per train.
+`Trains` is the one container of spikes: measures, fits, perturbations and writers of files compute on its arrays.
 
 Which spikes a window holds: those in [t_start, t_stop), and where the window ends with the recording, a spike at exactly
 t_stop as well. Such a spike is in the last bin when bins tile the window, as in `numpy.histogram`. So rates, counts,
@@ -28,8 +27,7 @@ from . import bins as binning
 from .arrays import Read, declared_resolution, different_windows, read_segments, seconds
 from .bins import EPS, rounding, slack
 
-PIECE = 2**20
-"""Number of spikes processed at once where arrays of all spikes would need too much memory."""
+PIECE = 2**20  # Number of spikes processed at once where arrays of all spikes would need too much memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -316,11 +314,7 @@ class Trains:
 
 
 def first_after(stop: np.ndarray, last: Any, apart: float) -> np.ndarray:
-    """The first moment (s) that isn't in each window any more; those that end with the recording, at `last`, hold their end.
-
-    >>> first_after(np.array([0.5, 1.0]), 1.0, 0.1)
-    array([0.4, 1.1])
-    """
+    """The first moment (s) that isn't in each window any more; those that end with the recording, at `last`, hold their end."""
     return np.where(stop >= last - apart, stop + apart, stop - apart)
 
 

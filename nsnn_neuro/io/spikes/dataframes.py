@@ -77,9 +77,22 @@ def read(table: Any) -> Source:
     if "trial" in table.columns:
         trials, trial = _labels(table["trial"], "trial")
         _check_gaps(table["trial"], trials)
-    else:
-        _refuse_misspelt_trials(table)
-    _warn_of_repeats(times, trial * len(units) + neuron)
+    else:  # with a column of a similar name all spikes would be one trial
+        for name in table.columns:
+            similar = str(name).lower().startswith("trial")
+            if similar and _is_plain(table[name]) and table[name].nunique() > 1:
+                raise NsnnError(
+                    f"source has the column {name!r} and none named 'trial', so that all spikes would be of one trial: if it "
+                    f"numbers the trials, rename it, source.rename(columns={{{name!r}: 'trial'}}); else drop it"
+                )
+    train = trial * len(units) + neuron
+    order = np.lexsort((times, train))
+    again = int(((np.diff(times[order]) == 0) & (np.diff(train[order]) == 0)).sum())
+    if again > _REPEATED_SHARE * times.size:  # as when a table was appended to itself
+        warn(
+            f"source: {again} of {times.size} rows repeat the unit, trial and time of another row: if spikes were appended twice, "
+            "leave them out with source.drop_duplicates()"
+        )
     result = Source(times, neuron, trial, len(units), len(trials), units=id_column(units))
     if table["time"].dtype.kind != "m" and "t_stop" not in table.attrs:
         result.unitless = Unitless(stated='pandas.to_timedelta(times, unit="{}")')
@@ -114,33 +127,8 @@ def read(table: Any) -> Source:
     return result
 
 
-def _refuse_misspelt_trials(table: Any) -> None:
-    """Refuse a table without the column trial that has one of a similar name: all its spikes would be one trial."""
-    for name in table.columns:
-        similar = str(name).lower().startswith("trial")
-        if similar and _is_plain(table[name]) and table[name].nunique() > 1:
-            raise NsnnError(
-                f"source has the column {name!r} and none named 'trial', so that all spikes would be of one trial: if it numbers "
-                f"the trials, rename it, source.rename(columns={{{name!r}: 'trial'}}); else drop it"
-            )
-
-
-def _warn_of_repeats(times: np.ndarray, train: np.ndarray) -> None:
-    """Warn where many rows repeat another one, as when a table was appended to itself."""
-    order = np.lexsort((times, train))
-    again = int(((np.diff(times[order]) == 0) & (np.diff(train[order]) == 0)).sum())
-    if again > _REPEATED_SHARE * times.size:
-        warn(
-            f"source: {again} of {times.size} rows repeat the unit, trial and time of another row: if spikes were appended twice, "
-            "leave them out with source.drop_duplicates()"
-        )
-
-
 def _of_each(column: Any, group: np.ndarray, n: int) -> list[Any] | None:
-    """The value of a column in each of n groups of its rows, None for a group without rows; None if values differ in a group.
-
-    A missing value is NaN.
-    """
+    """The value of a column in each of n groups of its rows, NaN if missing, None without rows; None if values differ in one."""
     codes = column.factorize(use_na_sentinel=False)[0]
     first = np.full(n, -1)
     first[group[::-1]] = np.arange(len(codes))[::-1]

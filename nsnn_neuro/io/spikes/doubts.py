@@ -6,7 +6,7 @@ a value for each bin, so that few different numbers repeat; sample numbers are w
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,11 +20,7 @@ _FEWEST = 3  # spikes that a rate is judged by
 
 
 def likely_unit(rate: float) -> str | None:
-    """The unit in which a neuron's rate would be ordinary, where `rate` (Hz, from times read as seconds) is too low for one.
-
-    >>> likely_unit(0.004), likely_unit(4.0)
-    ('ms', None)
-    """
+    """The unit in which a neuron's rate would be ordinary, where `rate` (Hz, from times read as seconds) is too low for one."""
     if rate >= _SLOWEST:
         return None
     return next((u for u, scale in PER_SECOND.items() if _SLOWEST <= rate * scale <= _FASTEST), None)
@@ -33,30 +29,15 @@ def likely_unit(rate: float) -> str | None:
 class Unitless(NamedTuple):
     """Times that were numbers without a unit: how they were read, and how a user states a unit."""
 
-    milliseconds: bool = False
-    """they were read as milliseconds; False: as seconds"""
-    stated: str = "times * {}"
-    """Python text of times with the unit {}"""
+    milliseconds: bool = False  # they were read as milliseconds; False: as seconds
+    stated: str = "times * {}"  # Python text of times with the unit {}
 
-    def check(
-        self,
-        times: np.ndarray,
-        neuron: np.ndarray,
-        trial: np.ndarray,
-        start: np.ndarray,
-        stop: np.ndarray,
-        name: str,
-    ) -> None:
+    def check(self, source: Any, start: np.ndarray, stop: np.ndarray) -> None:
         """NsnnError for a raster or counts in bins; a warning where times look like another unit.
 
-        times, neuron, trial : (n_spikes,), finite times in s
-        start, stop : (n_trials,) s
-
-        >>> zero = np.zeros(4, int)
-        >>> Unitless().check(np.array([0.0, 1.0, 0.0, 0.0]), zero, zero, np.array([0.0]), np.array([2.0]), "source")
-        Traceback (most recent call last):
-        nsnn_neuro.core.errors.NsnnError: source holds the values 0, 1, 0, 0 of one neuron in one trial, a raster or counts ...
+        source : a `Source` of finite times; start, stop : (n_trials,) s
         """
+        times, neuron, trial, name = source.times, source.neuron, source.trial, source.name
         if times.size < _FEWEST:
             return
         if self.milliseconds:

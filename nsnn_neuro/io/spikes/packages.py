@@ -34,18 +34,15 @@ _HIGHEST_RATE = 1e12  # Hz, that a sorting may have
 def read(value: Any, t_start: Any = None, t_stop: Any = None, bin_width: Any = None) -> Source:
     """The spikes of whatever `to_block` takes, each inside its trial, from t_start to t_stop or as the source says."""
     if bin_width is not None:
-        return sources.raster(value, positive(bin_width, "s", "bin_width"), t_start).placed(t_start, t_stop)
-    return _unplaced(value).placed(t_start, t_stop)
-
-
-def _unplaced(value: Any) -> Source:
-    result = _single(value)
-    if result is not None:
-        return result
-    if isinstance(value, list | tuple | ObjectList) and len(value) and all(_is_trial(item) for item in value):
+        result = sources.raster(value, positive(bin_width, "s", "bin_width"), t_start)
+    elif single := _single(value):
+        result = single
+    elif isinstance(value, list | tuple | ObjectList) and len(value) and all(map(_is_trial, value)):
         parts = [part for part in map(_single, value) if part is not None]  # all of them are
-        return sources.joined(parts, [f"source[{k}]" for k in range(len(parts))])
-    return sources.nested(value)
+        result = sources.joined(parts, [f"source[{k}]" for k in range(len(parts))])
+    else:
+        result = sources.nested(value)
+    return result.placed(t_start, t_stop)
 
 
 def _is_trial(item: Any) -> bool:

@@ -30,50 +30,32 @@ NO_END = "the source doesn't say when its trials end, and the last spike is not 
 class Source:
     """Spikes of `n_trials` trials of `n_neurons` units, in any order."""
 
-    times: np.ndarray
-    """(n_spikes,) s"""
-    neuron: np.ndarray
-    """(n_spikes,) int"""
-    trial: np.ndarray
-    """(n_spikes,) int"""
+    times: np.ndarray  # (n_spikes,) s
+    neuron: np.ndarray  # (n_spikes,) int
+    trial: np.ndarray  # (n_spikes,) int
     n_neurons: int
     n_trials: int
-    t_start: np.ndarray | None = None
-    """(n_trials,) s; None: the source doesn't say"""
-    t_stop: np.ndarray | None = None
-    """(n_trials,) s; None: the source doesn't say"""
-    no_start: str = ""
-    """why there is no t_start where 0 s would be wrong"""
-    no_stop: str = NO_END
-    """why there is no t_stop, and the cure"""
-    units: dict[str, list[Any]] = field(default_factory=dict)
-    """"id" and further columns, a value per unit"""
-    annotations: dict[str, Any] = field(default_factory=dict)
-    """of the Block"""
-    trials: list[dict[str, Any]] = field(default_factory=list)
-    """annotations of each segment"""
-    signals: list[list[neo.AnalogSignal]] = field(default_factory=list)
-    """of each trial"""
-    name: str = "source"
-    """how messages call it"""
+    t_start: np.ndarray | None = None  # (n_trials,) s; None: the source doesn't say
+    t_stop: np.ndarray | None = None  # (n_trials,) s; None: the source doesn't say
+    no_start: str = ""  # why there is no t_start where 0 s would be wrong
+    no_stop: str = NO_END  # why there is no t_stop, and the cure
+    units: dict[str, list[Any]] = field(default_factory=dict)  # "id" and further columns, a value per unit
+    annotations: dict[str, Any] = field(default_factory=dict)  # of the Block
+    trials: list[dict[str, Any]] = field(default_factory=list)  # annotations of each segment
+    signals: list[list[neo.AnalogSignal]] = field(default_factory=list)  # of each trial
+    name: str = "source"  # how messages call it
+    # how messages call the train of a trial and neuron, where it has an index in the source
     place: Callable[[int, int], str] | None = None
-    """how messages call the train of a trial and neuron, where it has an index in the source"""
-    fixed_window_reason: str = ""
-    """why t_start and t_stop can't be given"""
-    window_warning: str = ""
-    """what to warn of unless t_start and t_stop are given"""
-    eps: float = EPS
-    """relative spacing of the numbers that the times were stored in"""
-    unitless: Unitless | None = None
-    """what is to be doubted of times without a unit"""
+    fixed_window_reason: str = ""  # why t_start and t_stop can't be given
+    window_warning: str = ""  # what to warn of unless t_start and t_stop are given
+    eps: float = EPS  # relative spacing of the numbers that the times were stored in
+    unitless: Unitless | None = None  # what is to be doubted of times without a unit
 
     def placed(self, t_start: Any, t_stop: Any) -> Source:
-        """The same spikes, each in its trial but for rounding; a warning where they are hardly seconds."""
-        start, stop = self._window(t_start, t_stop)
-        return replace(self, times=self._inside(start, stop), t_start=start, t_stop=stop)
+        """The same spikes, each in its trial but for rounding; a warning where they are hardly seconds.
 
-    def _window(self, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Start and stop of each trial, (n_trials,) s: given, or else the source's own."""
+        t_start, t_stop : of the trials, None: the source's own
+        """
         if self.fixed_window_reason and (t_start is not None or t_stop is not None):
             raise NsnnError(
                 f"{'t_start' if t_start is not None else 't_stop'} is given, and {self.fixed_window_reason}"
@@ -90,14 +72,14 @@ class Source:
         if not (start < stop).all():
             k = int(np.argmin(start < stop))
             raise NsnnError(f"t_stop = {stop[k]} s: expected a time after t_start = {start[k]} s")
-        return start, stop
+        return replace(self, times=self._inside(start, stop), t_start=start, t_stop=stop)
 
     def _inside(self, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
         finite = np.isfinite(self.times)
         if not finite.all():
             raise NsnnError(f"{self._called(int(np.argmin(finite)))}: expected finite times")
         if self.unitless:
-            self.unitless.check(self.times, self.neuron, self.trial, start, stop, self.name)
+            self.unitless.check(self, start, stop)
         low, high = start[self.trial], stop[self.trial]
         apart = rounding(start, stop)
         outside = (self.times < low - apart) | (self.times > high + apart)

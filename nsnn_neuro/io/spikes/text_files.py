@@ -1,10 +1,7 @@
 """Text files of spike times, in double precision; a warning says what was assumed.
 
-A line holds the times of one neuron, separated by spaces, tabs, commas or semicolons; an empty line between others is a
-silent neuron. A file with one time a line is one neuron. Lines that begin with # or %, and a header, are comments, and may name
-the unit: "# unit: ms"; without one, times are taken as seconds. A line "# t_stop: 500" or "# t_stop: 0.5 s" says when the
-recording ends, in the file's unit or its own. The recording is taken to last from 0, or from the first spike where that is
-before 0, to this end, or without one to the last spike.
+`load` describes the format. A header is a comment too, and t_stop may have its own unit, "# t_stop: 0.5 s". The recording is
+taken to last from 0, or from the first spike where that is before 0.
 """
 
 from __future__ import annotations
@@ -38,18 +35,6 @@ def read_text(
 
     t_start, t_stop : s, between which the caller will keep spikes; t_stop may be later than the file's end. FormatError if the text
         has no units and none of its spikes would be left
-
-    >>> import tempfile
-    >>> import warnings
-    >>> with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
-    ...     warnings.simplefilter("always")
-    ...     path = Path(folder, "a.txt")
-    ...     _ = path.write_text("# unit: ms\\n12.5 30\\n7.25")
-    ...     spikes = read_text(path, Budget(1e6))
-    >>> spikes.neuron, spikes.times
-    (array([0, 0, 1]), array([0.0125 , 0.03 , 0.00725]))
-    >>> print(caught[0].message)
-    unit ms, as its comments say; each of 2 lines is a neuron; 3 spikes from 0.00725 to 0.03 s; the recording is taken ...
     """
     budget.take(_BYTES * path.stat().st_size, "its text")
     try:
@@ -91,10 +76,13 @@ def read_text(
     said = f"unit {unit}, as its comments say" if unit else "the text has no units: taken as seconds"
     lost = _lost(times, t_start, t_stop, unit)
     silent = sum(not train.size for train in trains)
+    cure = "" if unit else "; if that is wrong, write a first line such as '# unit: ms'"
+    rate = times.size / (stop - start) / (len(trains) - silent)
+    if unit is None and (other := likely_unit(rate)):
+        cure = f"; {rate:.2g} spikes a second and neuron make it likely that the unit is {other}{cure}"
     warn(
         f"{said}; {layout}{f', {silent} of them silent' if silent else ''}; {times.size} spikes from {times.min():.6g} to "
-        f"{last:.6g} s; the recording is taken to last from {begin:.6g} s to {until}{lost}"
-        + _doubt(unit, times.size, trains, stop - start)
+        f"{last:.6g} s; the recording is taken to last from {begin:.6g} s to {until}{lost}{cure}"
     )
     return of_trains(trains, 1, len(trains), t_start=np.array([start]), t_stop=np.array([stop]))
 
@@ -198,15 +186,3 @@ def _neurons(rows: list[tuple[int, np.ndarray]]) -> tuple[str, list[np.ndarray]]
     return f"each of {len(rows)} lines is a neuron" if len(rows) > 1 else "its line is one neuron", [
         t for _, t in rows
     ]
-
-
-def _doubt(unit: str | None, number: int, trains: list[np.ndarray], length: float) -> str:
-    """What to do where no unit is given, and what the rate says of it."""
-    if unit is not None:
-        return ""
-    cure = "; if that is wrong, write a first line such as '# unit: ms'"
-    rate = number / length / max(1, sum(train.size > 0 for train in trains))
-    other = likely_unit(rate)
-    if other:
-        return f"; {rate:.2g} spikes a second and neuron make it likely that the unit is {other}{cure}"
-    return cure
