@@ -20,6 +20,7 @@ from ..brian.simulate import check_threads
 from ..core import checks, units
 from ..core.aliases import Progress, Time
 from ..core.checks import check_seed, flag, one_of, suggest_keywords, whole
+from ..core.cluster import on_cluster
 from ..core.errors import NsnnError
 from ..core.memory import free_memory
 from ..core.parallel import check_jobs, in_processes
@@ -282,11 +283,11 @@ def _results(
     tasks: list[Task], jobs: int, scheduler: Any, progressed: Callable[[float], None], folder: Folder | None
 ) -> Generator[dict[str, Any], None, None]:
     """Yield the results of all tasks, as they finish."""
+    given = [(task,) for task in tasks]
     if scheduler is not None:
-        from .cluster import results
-
-        with contextlib.closing(results(tasks, scheduler)) as running:
-            yield from running
+        failed = lambda k, error: worker.all_failed(tasks[k], error)  # noqa: E731
+        with contextlib.closing(on_cluster(worker.run, given, scheduler, failed)) as finished:
+            yield from (result for _, result in finished)
         return
     if jobs == 1 or len(tasks) < 2:
         for task in tasks:
@@ -296,7 +297,7 @@ def _results(
     cure = "use fewer jobs, or smaller chunks, memory=..."
     if folder is not None:
         cure += f"; finished points are in {folder.path}, and the same call continues from there"
-    with contextlib.closing(in_processes(worker.run, [(task,) for task in tasks], jobs, cure)) as finished:
+    with contextlib.closing(in_processes(worker.run, given, jobs, cure)) as finished:
         yield from (result for _, result in finished)
 
 

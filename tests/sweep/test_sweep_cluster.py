@@ -11,8 +11,8 @@ from brian2 import ms, mV
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
+from nsnn_neuro.core.cluster import on_cluster
 from nsnn_neuro.measures import cv, firing_rate
-from nsnn_neuro.sweep.cluster import results
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 GRID = {"noise.sigma": [2 * mV, 4 * mV], "mu": [15.0, 18.0, 21.0]}
@@ -75,4 +75,4 @@ def test_a_scheduler_that_does_not_answer_is_refused() -> None:
         ),
     ):
         with pytest.raises(NsnnError, match=words):
-            next(results([], given))
+            next(on_cluster(max, [], given))
