@@ -4,6 +4,7 @@
 together, `worker` runs a chunk of them in any process, `store` keeps finished results in a folder.
 """
 
-from .run import FailedPoints, sweep
+from .endings import FailedPoints
+from .run import sweep
 
 __all__ = ["FailedPoints", "sweep"]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
 import sys
 from collections.abc import Callable, Generator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,24 +29,16 @@ from ..io.provenance import provenance
 from ..measures.table import INTERVALS, named_measures
 from . import worker
 from .batching import chunk_size, groups, kept_size
+from .endings import check_same_software, code_checksum, interrupted, refuse_all_failed, warn_of_failed
 from .fingerprint import fingerprint
 from .grid import OF_THE_POINT, PARTS, Points, read
-from .store import Folder, differences
+from .store import Folder
 from .worker import Task, try_measures
 
 _MOST_BYTES = 2 * 2**30  # of a chunk: larger ones are not faster
 _NAMED = 20  # points in a warning
 _DASK_BYTES = 2**30  # of a chunk on another machine
 Results = dict[tuple[int, int], dict[str, Any]]
-
-
-class FailedPoints(UserWarning):
-    """Points of a sweep raised an error; they are marked in the table, and errors.json has the tracebacks.
-
-    >>> import warnings
-    >>> with warnings.catch_warnings():
-    ...     warnings.simplefilter("error", FailedPoints)  # a sweep in this block ends with an error if a point fails
-    """
 
 
 @suggest_keywords
@@ -203,20 +193,20 @@ def sweep(
         results = _results(tasks, jobs, scheduler, progressed, folder)
         try:
             for result in stack.enter_context(contextlib.closing(results)):
-                _same_software(result["made_with"])
+                check_same_software(result["made_with"])
                 if folder is not None:
                     folder.add(result["seed"], result["points"])
                 done.update({(result["seed"], one["point"]): one for one in result["points"]})
                 progressed()
         except KeyboardInterrupt:  # without the traceback through Brian2
-            raise KeyboardInterrupt(_interrupted(len(done), total, folder)) from None
+            raise KeyboardInterrupt(interrupted(len(done), total, folder)) from None
         table = _table(points, seeds, done)
         errors = [error for s in seeds for k in range(len(points)) for error in done[s, k]["failed"]]
         if folder is not None:
             folder.write("errors.json", json.dumps(errors, indent=1) + "\n")
             folder.write("table.csv", table.to_csv(index=False))
-    _refuse_all_failed(errors, len(seeds) * len(points) * len(functions), len(functions), folder)
-    _warn(errors, len(seeds) * len(points), folder)
+    refuse_all_failed(errors, len(seeds) * len(points) * len(functions), len(functions), folder)
+    warn_of_failed(errors, len(seeds) * len(points), folder)
     _warn_few(done, points, len(seeds) * len(points))
     return table
 
@@ -262,21 +252,6 @@ def _config(points: Points, measures: dict[str, Any], own: dict[str, Any]) -> di
     }
     plain: dict[str, Any] = json.loads(json.dumps(config))
     return plain
-
-
-@functools.cache
-def code_checksum() -> str:
-    """Checksum of the files of the package, which may have been edited since the last revision."""
-    package = Path(__file__).parents[1]
-    files = sorted([*package.rglob("*.py"), *package.rglob("*.h")])
-    return digest([[f.relative_to(package).as_posix(), f.read_text(encoding="utf-8")] for f in files])
-
-
-def _same_software(made_with: dict[str, Any]) -> None:
-    if changed := differences(provenance(), made_with):
-        raise NsnnError(
-            f"scheduler: a worker has other software than this process ({'; '.join(changed)}): install the same on both"
-        )
 
 
 def _results(
@@ -334,34 +309,3 @@ def _warn_few(done: Results, points: Points, total: int) -> None:
             f"{points.described(numbers[0])} (point {listed}): the ends of trials cut long intervals off, "
             "so these values are too low; take longer trials"
         )
-
-
-def _interrupted(n_done: int, total: int, folder: Folder | None) -> str:
-    """What Ctrl-C leaves behind."""
-    if folder is None:
-        return f"interrupted: {n_done} of {total} points were done; with out=FOLDER the sweep would have kept them"
-    return f"interrupted: {n_done} of {total} points are in {folder.path}; the same call continues"
-
-
-def _refuse_all_failed(
-    errors: list[dict[str, Any]], values: int, n_measures: int, folder: Folder | None
-) -> None:
-    """NsnnError if no measure of any point has a value, all for one reason: a table of NaN would hide a mistake."""
-    number = sum(n_measures if one["measure"] is None else 1 for one in errors)
-    if number < values or len({one["error"] for one in errors}) > 1:
-        return
-    where = "" if folder is None else f"; {folder.path / 'errors.json'} has the tracebacks"
-    error = NsnnError(f"measures: every point failed with {errors[0]['error']!r}{where}")
-    error.add_note(errors[0]["traceback"])
-    raise error
-
-
-def _warn(errors: list[dict[str, Any]], total: int, folder: Folder | None) -> None:
-    if not errors:
-        return
-    n = len({(error["seed"], error["point"]) for error in errors})
-    where = "use out=... to save the tracebacks"
-    if folder is not None:
-        where = f"{folder.path / 'errors.json'} lists them with their errors"
-    first = f"the first with {errors[0]['error']!r} at {errors[0]['parameters']}"
-    warn(f"{n} of {total} points failed, {first}: {where}", FailedPoints)

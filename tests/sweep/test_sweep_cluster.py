@@ -54,7 +54,7 @@ def test_two_workers_give_the_table_of_one_process(client, tmp_path) -> None:
 def test_workers_with_other_software_are_refused(client, monkeypatch) -> None:
     true = nsnn.provenance()
     monkeypatch.setattr(
-        sys.modules["nsnn_neuro.sweep.run"], "provenance", lambda: {**true, "git_revision": "abc"}
+        sys.modules["nsnn_neuro.sweep.endings"], "provenance", lambda: {**true, "git_revision": "abc"}
     )
     with pytest.raises(NsnnError, match="a worker has other software"):
         swept(scheduler=client)
