@@ -129,6 +129,7 @@ from .models.weight_distributions import Distribution as Distribution
 from .models.weight_distributions import LogNormal as LogNormal
 from .models.weight_distributions import Normal as Normal
 from .sweep import FailedPoints as FailedPoints
+from .sweep import run_many as run_many
 from .sweep import sweep as sweep
 
 __version__: str

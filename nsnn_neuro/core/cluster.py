@@ -77,7 +77,8 @@ def on_cluster(
                 ) from None
         else:
             raise NsnnError(f"scheduler = {scheduler!r}: {_EXPECTED}")
-        first = () if shared is None else (client.scatter(shared, hash=True),)
+        # the result of a task, since Dask can't recover what `scatter` has sent to a worker that died
+        first = () if shared is None else (client.submit(_itself, shared, pure=False),)
         waiting: dict[Any, tuple[int, int]] = {}
 
         def submit(k: int, run: int) -> Any:
@@ -108,3 +109,7 @@ def on_cluster(
         finally:
             if client.status == "running":
                 client.cancel(list(waiting))
+
+
+def _itself(shared: Any) -> Any:
+    return shared

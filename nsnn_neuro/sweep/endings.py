@@ -14,7 +14,7 @@ from .store import Folder, differences
 
 
 class FailedPoints(UserWarning):
-    """Points of a sweep raised an error; they are marked in the table, and errors.json has the tracebacks.
+    """Points of `sweep` or `run_many` raised an error; they are marked in the table, and errors.json has the tracebacks.
 
     >>> import warnings
     >>> with warnings.catch_warnings():
@@ -41,19 +41,19 @@ def check_same_software(made_with: dict[str, Any]) -> None:
 def interrupted(n_done: int, total: int, folder: Folder | None) -> str:
     """What Ctrl-C leaves behind."""
     if folder is None:
-        return f"interrupted: {n_done} of {total} points were done; with out=FOLDER the sweep would have kept them"
+        return f"interrupted: {n_done} of {total} points were done; out=FOLDER would have kept them"
     return f"interrupted: {n_done} of {total} points are in {folder.path}; the same call continues"
 
 
 def refuse_all_failed(
-    errors: list[dict[str, Any]], values: int, n_measures: int, folder: Folder | None
+    argument: str, errors: list[dict[str, Any]], values: int, n_measures: int, folder: Folder | None
 ) -> None:
-    """NsnnError if no measure of any point has a value, all for one reason: a table of NaN would hide a mistake."""
-    number = sum(n_measures if one["measure"] is None else 1 for one in errors)
+    """NsnnError about an argument if no point has any value, all for one reason: a table of NaN would hide a mistake."""
+    number = sum(n_measures if one.get("measure") is None else 1 for one in errors)
     if number < values or len({one["error"] for one in errors}) > 1:
         return
     where = "" if folder is None else f"; {folder.path / 'errors.json'} has the tracebacks"
-    error = NsnnError(f"measures: every point failed with {errors[0]['error']!r}{where}")
+    error = NsnnError(f"{argument}: every point failed with {errors[0]['error']!r}{where}")
     error.add_note(errors[0]["traceback"])
     raise error
 
@@ -62,7 +62,7 @@ def warn_of_failed(errors: list[dict[str, Any]], total: int, folder: Folder | No
     """Warn with the number of failed points, the first of them, and where their errors are."""
     if not errors:
         return
-    n = len({(error["seed"], error["point"]) for error in errors})
+    n = len({(error.get("seed"), error["point"]) for error in errors})
     where = "use out=... to save the tracebacks"
     if folder is not None:
         where = f"{folder.path / 'errors.json'} lists them with their errors"

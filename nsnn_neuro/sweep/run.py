@@ -205,7 +205,7 @@ def sweep(
         if folder is not None:
             folder.write("errors.json", json.dumps(errors, indent=1) + "\n")
             folder.write("table.csv", table.to_csv(index=False))
-    refuse_all_failed(errors, len(seeds) * len(points) * len(functions), len(functions), folder)
+    refuse_all_failed("measures", errors, len(seeds) * len(points) * len(functions), len(functions), folder)
     warn_of_failed(errors, len(seeds) * len(points), folder)
     _warn_few(done, points, len(seeds) * len(points))
     return table

@@ -1,7 +1,9 @@
-"""Sweeps on a Dask cluster of two workers: the table is that of one process. Skipped without `distributed`."""
+"""Sweeps and other calls on a Dask cluster of two workers: the table of one process. Skipped without `distributed`."""
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import sys
 
@@ -48,6 +50,22 @@ def test_two_workers_give_the_table_of_one_process(client, tmp_path) -> None:
     again = swept(out=tmp_path / "out", progress=ran.append)
     pd.testing.assert_frame_equal(again, table, check_exact=True)
     assert ran == []
+
+
+@pytest.mark.slow
+def test_any_function_runs_on_workers_one_of_which_dies(client, tmp_path) -> None:
+    """At its first call point 2 kills the worker, which then also lacks what was sent to it."""
+    trace = tmp_path / "killed"
+
+    def function(a: int) -> dict[str, int]:
+        if a == 2 and not trace.exists():
+            trace.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {"square": a * a}
+
+    table = nsnn.run_many(function, {"a": range(6)}, scheduler=client, out=tmp_path / "out")
+    assert trace.exists()
+    assert table["square"].tolist() == [0, 1, 4, 9, 16, 25]
 
 
 @pytest.mark.slow
