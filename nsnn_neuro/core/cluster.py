@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from .errors import NsnnError, needs_package
+from .parallel import in_processes
 
 _ADDRESS = re.compile(r"(?:(tcp|tls|ucx|wss?)://)?([^/\s]+):(\d{1,5})")
 _WAIT = 10.0  # s
@@ -109,6 +110,19 @@ def on_cluster(
         finally:
             if client.status == "running":
                 client.cancel(list(waiting))
+
+
+def in_workers(
+    function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], jobs: int, scheduler: Any, cure: str
+) -> Generator[tuple[int, Any], None, None]:
+    """Yield the number of each task and `function(*task)` from processes of this machine, or from a cluster, if one is given.
+
+    >>> sorted(in_workers(max, [(1, 2), (5, 3)], 1, None, ""))
+    [(0, 2), (1, 5)]
+    """
+    if scheduler is not None:
+        return on_cluster(function, tasks, scheduler)
+    return in_processes(function, tasks, jobs, cure)
 
 
 def _itself(shared: Any) -> Any:

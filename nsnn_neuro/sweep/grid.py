@@ -17,7 +17,7 @@ import pandas as pd
 import quantities as pq
 
 from ..core import units
-from ..core.checks import did_you_mean
+from ..core.checks import check_seed, did_you_mean
 from ..core.errors import NsnnError
 from ..core.parameters import Model
 from ..core.units import shown
@@ -152,6 +152,23 @@ def _checked(points: Points) -> Points:
                     f"{points.label(k)}: {name} has the unit {unit!r} here and {kinds_of[name]!r} before: expected one unit"
                 )
     return points
+
+
+def seeds_of(seed: Any, argument: str) -> list[int]:
+    """The checked seeds, one drawn for None.
+
+    >>> seeds_of([3, 1], "seed")
+    [3, 1]
+    """
+    if seed is None or isinstance(seed, int | np.integer):
+        return [check_seed(seed)]
+    listed = [] if isinstance(seed, str) or not np.iterable(seed) else list(seed)
+    if not listed:
+        raise NsnnError(f"{argument} = {seed!r}: expected a whole number, a list of them, or None")
+    seeds = [check_seed("None" if s is None else s) for s in listed]
+    if len(set(seeds)) < len(seeds):
+        raise NsnnError(f"{argument} = {seed!r}: expected every seed once")
+    return seeds
 
 
 def check_number(sizes: Iterable[int], argument: str = "grid") -> None:

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ..brian import engine as engines
@@ -31,7 +30,7 @@ from . import worker
 from .batching import chunk_size, groups, kept_size
 from .endings import check_same_software, code_checksum, interrupted, refuse_all_failed, warn_of_failed
 from .fingerprint import fingerprint
-from .grid import OF_THE_POINT, PARTS, Points, read
+from .grid import OF_THE_POINT, PARTS, Points, read, seeds_of
 from .store import Folder
 from .worker import Task, try_measures
 
@@ -141,7 +140,7 @@ def sweep(
     speaks, progress = progress is None or progress is True, resolve_progress(progress)
     budget = _budget(memory, jobs, scheduler)
     most = len(points) if chunk is None else whole(chunk, 1, "chunk")
-    seeds = _seeds(seed)
+    seeds = seeds_of(seed, "seed")
     with frozen_heap():
         parts = groups(points, **{k: v for k, v in options.items() if k not in ("trials", "engine")})
         try_measures([points.parts(k) for k in sorted({0, len(points) - 1})], functions, options)
@@ -209,18 +208,6 @@ def sweep(
     warn_of_failed(errors, len(seeds) * len(points), folder)
     _warn_few(done, points, len(seeds) * len(points))
     return table
-
-
-def _seeds(seed: Any) -> list[int]:
-    if seed is None or isinstance(seed, int | np.integer):
-        return [check_seed(seed)]
-    listed = [] if isinstance(seed, str) or not np.iterable(seed) else list(seed)
-    if not listed:
-        raise NsnnError(f"seed = {seed!r}: expected a whole number, a list of them, or None")
-    seeds = [check_seed("None" if s is None else s) for s in listed]
-    if len(set(seeds)) < len(seeds):
-        raise NsnnError(f"seed = {seed!r}: expected every seed once")
-    return seeds
 
 
 def _budget(limit: Any, jobs: int, scheduler: Any) -> float:

@@ -88,6 +88,30 @@ def run_many(
     """
     if not callable(function):
         raise NsnnError(f"function = {shown(function)}: expected a function of a point, which returns a dict")
+    return run_named(
+        function,
+        fingerprint(function),
+        points,
+        out=out,
+        n_jobs=n_jobs,
+        scheduler=scheduler,
+        resume=resume,
+        progress=progress,
+    )
+
+
+def run_named(
+    function: Callable[..., Mapping[str, Any]],
+    identity: Any,
+    points: Any,
+    *,
+    out: str | os.PathLike[str] | None,
+    n_jobs: int,
+    scheduler: Any,
+    resume: bool,
+    progress: Progress,
+) -> pd.DataFrame:
+    """As `run_many`, with the plain data that a folder compares to know the function again."""
     listed, jobs, resume = points_of(points, "points"), check_jobs(n_jobs), flag(resume, "resume")
     speaks, progress = progress is None or progress is True, resolve_progress(progress)
     _check_names(function, listed)
@@ -97,7 +121,7 @@ def run_many(
     with contextlib.ExitStack() as stack:
         if folder is not None:
             stack.enter_context(folder.locked())
-            folder.begin(_config(function, listed), resume)
+            folder.begin(_config(identity, listed), resume)
             done = {k: one for (_, k), one in folder.results([0], n).items()}
             folder.check_software(len(done), n)
         if folder is not None and done and speaks:
@@ -145,9 +169,9 @@ def _check_names(function: Callable[..., Any], points: Points) -> None:
         ) from None
 
 
-def _config(function: Callable[..., Any], points: Points) -> dict[str, Any]:
+def _config(identity: Any, points: Points) -> dict[str, Any]:
     """What determines the table, as plain data."""
-    config = {"function": fingerprint(function), "points": points.plain(), "units": points.units()}
+    config = {"function": identity, "points": points.plain(), "units": points.units()}
     plain: dict[str, Any] = json.loads(json.dumps(config | {"code": code_checksum(), **provenance()}))
     return plain
 

@@ -69,6 +69,15 @@ def test_any_function_runs_on_workers_one_of_which_dies(client, tmp_path) -> Non
 
 
 @pytest.mark.slow
+def test_the_certificate_of_workers_is_that_of_one_process(client) -> None:
+    here, there = (
+        nsnn.certify("TsodyksMarkram", **where) for where in ({"n_jobs": 1}, {"scheduler": client})
+    )
+    assert len(here) > 1
+    pd.testing.assert_frame_equal(there, here, check_exact=True)
+
+
+@pytest.mark.slow
 def test_workers_with_other_software_are_refused(client, monkeypatch) -> None:
     true = nsnn.provenance()
     monkeypatch.setattr(
