@@ -129,7 +129,9 @@ from .models.weight_distributions import Distribution as Distribution
 from .models.weight_distributions import LogNormal as LogNormal
 from .models.weight_distributions import Normal as Normal
 from .sweep import FailedPoints as FailedPoints
+from .sweep import run_many as run_many
 from .sweep import sweep as sweep
+from .sweep import train_seeds as train_seeds
 
 __version__: str
 
@@ -251,6 +253,7 @@ __all__ = [
     "provenance",
     "recurrent",
     "reference",
+    "run_many",
     "save",
     "select",
     "simulate",
@@ -264,6 +267,7 @@ __all__ = [
     "to_spikeinterface",
     "to_xarray",
     "train",
+    "train_seeds",
     "warp",
     "white_noise_factor",
 ]

@@ -15,8 +15,9 @@ from ..brian import engine as engines
 from ..brian.simulate import simulate
 from ..core.aliases import Progress
 from ..core.checks import check_seed, did_you_mean, flag, suggest_keywords
+from ..core.cluster import in_workers
 from ..core.errors import NsnnError
-from ..core.parallel import check_jobs, in_processes
+from ..core.parallel import check_jobs
 from ..core.progress import progress_bar
 from ..measures import as_trains
 from ..models.neurons import NSNNNeuron, PoissonSource
@@ -52,6 +53,7 @@ def certify(
     engine: str = "auto",
     seed: int = 1,
     n_jobs: int | None = None,
+    scheduler: Any = None,
     progress: Progress = None,
 ) -> pd.DataFrame:
     """Check every neuron with every noise model, and synapses with memory, against theory that is independent of the simulator.
@@ -68,6 +70,7 @@ def certify(
         that works. Synapses and neurons in discrete time run on "numpy", which is faster than compiling
     seed : integer; results do not depend on n_jobs or the choice of models
     n_jobs : number of processes, -1: one for each core; None: two, or one on a machine with one core; 1 starts no process
+    scheduler : address of a Dask scheduler, or a `distributed.Client`, instead of processes; needs `distributed`
     progress : as for `simulate`
 
     Returns
@@ -79,7 +82,7 @@ def certify(
 
     Raises
     ------
-    NsnnError : unknown model or engine, n_jobs below 1, a process that was killed
+    NsnnError : unknown model or engine, n_jobs below 1, a process that was killed, a scheduler that does not answer
 
     >>> table = certify("Relay")
     >>> table["verdict"].value_counts().to_dict()
@@ -104,7 +107,7 @@ def certify(
     given = [(*task, target, seed) for task in tasks]
     jobs = max(1, min(jobs, len(tasks)))
     with progress_bar(progress, "certifying", len(tasks), unit="case") as report:
-        results = in_processes(_rows_of, given, jobs, "n_jobs=1 starts no process")
+        results = in_workers(_rows_of, given, jobs, scheduler, "n_jobs=1 starts no process")
         for n_done, (k, its_rows) in enumerate(results, 1):
             rows[tasks[k]] = its_rows
             if report is not None:

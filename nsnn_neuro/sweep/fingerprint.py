@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import pickle
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -57,7 +58,13 @@ def fingerprint(value: Any) -> Any:
         return [fingerprint(v) for v in value]
     if isinstance(value, Mapping):
         return {str(k): fingerprint(v) for k, v in value.items()}
-    return _function(value) if callable(value) else _name(type(value))
+    if callable(value):
+        return _function(value)
+    try:
+        content = hashlib.sha256(pickle.dumps(value, protocol=5)).hexdigest()
+    except Exception:  # a lock, say: no more is known of it
+        return _name(type(value))
+    return {"type": _name(type(value)), "sha256": content}
 
 
 def without_modules(value: Any) -> Any:

@@ -13,12 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import quantities as pq
 
 from ..core import units
-from ..core.checks import did_you_mean
+from ..core.checks import check_seed, did_you_mean
 from ..core.errors import NsnnError
 from ..core.parameters import Model
+from ..core.units import shown
 from ..models.network import Network
 from ..models.neurons import Neuron
 from ..models.noise import Noise
@@ -43,6 +45,7 @@ class Points:
 
     given: Parts  # Model, noise, stimulus, each a model, a function of the point or None
     values: tuple[dict[str, Any], ...]  # The values of each point by name, as they were given
+    name: str = "grid"  # Of the argument, for messages
     # The parts of some points, as they were made
     _made: dict[int, Parts] = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
@@ -56,7 +59,7 @@ class Points:
     def some(self, numbers: Sequence[int]) -> Points:
         """The points of these numbers."""
         made = {place: self._made[k] for place, k in enumerate(numbers) if k in self._made}
-        return Points(self.given, tuple(self.values[k] for k in numbers), made)
+        return Points(self.given, tuple(self.values[k] for k in numbers), self.name, made)
 
     def parts(self, k: int) -> Parts:
         """Model, noise and stimulus of point k, made once and kept, for at most 10,000 points; an NsnnError names the point."""
@@ -82,7 +85,7 @@ class Points:
 
     def label(self, k: int) -> str:
         """Point k for a message: its number and values."""
-        return f"grid[{k}] ({self.described(k)})"
+        return f"{self.name}[{k}] ({self.described(k)})"
 
     def described(self, k: int) -> str:
         """The values of point k for a message."""
@@ -90,11 +93,11 @@ class Points:
 
     def plain(self) -> list[dict[str, Any]]:
         """The values of every point in SI, without units."""
-        return [{name: _plain(v, name)[0] for name, v in point.items()} for point in self.values]
+        return [{name: _plain(v, name, self.name)[0] for name, v in point.items()} for point in self.values]
 
     def units(self) -> dict[str, str]:
         """The unit of the values of each name; "" for text, True and False."""
-        return {name: _plain(v, name)[1] for name, v in self.values[0].items()}
+        return {name: _plain(v, name, self.name)[1] for name, v in self.values[0].items()}
 
 
 def read(model: Any, noise: Any, stimulus: Any, grid: Any) -> Points:
@@ -102,18 +105,33 @@ def read(model: Any, noise: Any, stimulus: Any, grid: Any) -> Points:
     for (part, (kinds, expected)), given in zip(PARTS.items(), (model, noise, stimulus), strict=True):
         if not (isinstance(given, kinds) or _is_function(given) or (given is None and part != "model")):
             raise NsnnError(f"{part} = {given!r}: expected {expected}")
-    points = Points((model, noise, stimulus), tuple(_listed(grid)))
-    names = list(points.values[0])
-    for name in names:
+    points = Points((model, noise, stimulus), tuple(_listed(grid, "grid")))
+    for name in points.values[0]:
         _check_name(name, points.given)
+    return _checked(points)
+
+
+def points_of(given: Any, argument: str) -> Points:
+    """The checked points of a DataFrame, a row each, of a dict of lists or a list of dicts, whatever their names.
+
+    >>> points_of(pd.DataFrame({"a": [1, 2]}), "points").values
+    ({'a': 1}, {'a': 2})
+    """
+    listed = given.to_dict("records") if isinstance(given, pd.DataFrame) else given
+    return _checked(Points((None, None, None), tuple(_listed(listed, argument)), argument))
+
+
+def _checked(points: Points) -> Points:
+    """The points, all of the same names and units."""
+    names = list(points.values[0])
     kinds_of: dict[str, str] = {}
     for k, point in enumerate(points.values):
         if list(point) != names and sorted(point) != sorted(names):
             raise NsnnError(
-                f"grid[{k}] has the names {', '.join(point)}: expected those of grid[0], {', '.join(names)}"
+                f"{points.name}[{k}] has the names {', '.join(point)}: expected those of {points.name}[0], {', '.join(names)}"
             )
         for name, value in point.items():
-            unit = _plain(value, name)[1]
+            unit = _plain(value, name, points.name)[1]
             if kinds_of.setdefault(name, unit) != unit:
                 raise NsnnError(
                     f"{points.label(k)}: {name} has the unit {unit!r} here and {kinds_of[name]!r} before: expected one unit"
@@ -121,48 +139,66 @@ def read(model: Any, noise: Any, stimulus: Any, grid: Any) -> Points:
     return points
 
 
-def check_number(sizes: Iterable[int]) -> None:
+def seeds_of(seed: Any, argument: str) -> list[int]:
+    """The checked seeds, one drawn for None.
+
+    >>> seeds_of([3, 1], "seed")
+    [3, 1]
+    """
+    if seed is None or isinstance(seed, int | np.integer):
+        return [check_seed(seed)]
+    listed = [] if isinstance(seed, str) or not np.iterable(seed) else list(seed)
+    if not listed:
+        raise NsnnError(f"{argument} = {seed!r}: expected a whole number, a list of them, or None")
+    seeds = [check_seed("None" if s is None else s) for s in listed]
+    if len(set(seeds)) < len(seeds):
+        raise NsnnError(f"{argument} = {seed!r}: expected every seed once")
+    return seeds
+
+
+def check_number(sizes: Iterable[int], argument: str = "grid") -> None:
     """Raise NsnnError for a grid whose lists, of these lengths, have too many combinations."""
     number = math.prod(sizes)
     if number > MOST:
-        raise NsnnError(f"grid has {number} points: expected at most {MOST}")
+        raise NsnnError(f"{argument} has {number} points: expected at most {MOST}")
 
 
 def _is_function(given: Any) -> bool:
     return callable(given) and not isinstance(given, Model | Network | type)
 
 
-def _listed(grid: Any) -> list[dict[str, Any]]:
+def _listed(grid: Any, argument: str) -> list[dict[str, Any]]:
+    example = "noise.sigma" if argument == "grid" else "sigma"
     expected = (
-        'expected a dict such as {"noise.sigma": [1*mV, 2*mV]}, whose lists are all combined, or a list of points, '
-        'each a dict such as {"noise.sigma": 1*mV}'
+        f'expected a dict such as {{"{example}": [1*mV, 2*mV]}}, whose lists are all combined, or a list of points, '
+        f'each a dict such as {{"{example}": 1*mV}}'
     )
     if isinstance(grid, Mapping):
-        lists = {name: _values(values, name) for name, values in grid.items()}
-        check_number(map(len, lists.values()))
+        lists = {name: _values(values, f"{argument}[{name!r}]") for name, values in grid.items()}
+        check_number(map(len, lists.values()), argument)
         points = [dict(zip(lists, chosen, strict=True)) for chosen in itertools.product(*lists.values())]
     elif (
         isinstance(grid, Sequence) and not isinstance(grid, str) and all(isinstance(p, Mapping) for p in grid)
     ):
-        check_number([len(grid)])
+        check_number([len(grid)], argument)
         points = [dict(p) for p in grid]
     else:
-        raise NsnnError(f"grid = {grid!r}: {expected}")
+        raise NsnnError(f"{argument} = {grid!r}: {expected}")
     if not points or not points[0]:
-        raise NsnnError(f"grid = {grid!r} has no {'values' if points else 'points'}: {expected}")
+        raise NsnnError(f"{argument} = {grid!r} has no {'values' if points else 'points'}: {expected}")
     if wrong := [name for name in points[0] if not isinstance(name, str)]:
-        raise NsnnError(f"grid has the name {wrong[0]!r}: {expected}")
+        raise NsnnError(f"{argument} has the name {wrong[0]!r}: {expected}")
     return points
 
 
-def _values(values: Any, name: str) -> list[Any]:
+def _values(values: Any, place: str) -> list[Any]:
     if isinstance(values, str | Mapping) or not np.iterable(values):
-        raise NsnnError(f"grid[{name!r}] = {values!r}: expected a list of values such as [1*mV, 2*mV]")
+        raise NsnnError(f"{place} = {values!r}: expected a list of values such as [1*mV, 2*mV]")
     if isinstance(values, np.ndarray) and values.ndim != 1:
-        raise NsnnError(f"grid[{name!r}] has shape {values.shape}: expected a flat list of values")
+        raise NsnnError(f"{place} has shape {values.shape}: expected a flat list of values")
     listed = [values[i] for i in range(len(values))] if isinstance(values, np.ndarray) else list(values)
     if not listed:
-        raise NsnnError(f"grid[{name!r}] is empty: expected at least one value")
+        raise NsnnError(f"{place} is empty: expected at least one value")
     return listed
 
 
@@ -213,8 +249,8 @@ def _check_name(name: str, given: Parts) -> None:
         )
 
 
-def _plain(value: Any, name: str) -> tuple[Any, str]:
-    """A value of the grid in SI, and its unit."""
+def _plain(value: Any, name: str, argument: str) -> tuple[Any, str]:
+    """A value of a point in SI, and its unit."""
     if isinstance(value, bool | np.bool_):
         return bool(value), ""
     if isinstance(value, str):
@@ -223,15 +259,16 @@ def _plain(value: Any, name: str) -> tuple[Any, str]:
         return int(value), "1"
     expected = "expected one number, quantity, text, True or False"
     if np.ndim(value) or not (isinstance(value, float | np.floating | pq.Quantity) or hasattr(value, "dim")):
-        raise NsnnError(
-            f"grid: {name} = {value!r}: {expected}; values that differ between the neurons of a point belong in the model"
+        cure = "; values that differ between the neurons of a point belong in the model" * (
+            argument == "grid"
         )
+        raise NsnnError(f"{argument}: {name} = {shown(value)}: {expected}{cure}")
     unit = units.unit_of(value)
     if unit == "?":
         raise NsnnError(
-            f"grid: {name} = {value}: expected a unit of a time, frequency, voltage, current, ..."
+            f"{argument}: {name} = {value}: expected a unit of a time, frequency, voltage, current, ..."
         )
     plain = units.si(value, unit, name)
     if not np.isfinite(plain):
-        raise NsnnError(f"grid: {name} = {value}: expected a finite value")
+        raise NsnnError(f"{argument}: {name} = {value}: expected a finite value")
     return plain, unit

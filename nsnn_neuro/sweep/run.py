@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
 import sys
 from collections.abc import Callable, Generator, Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ..brian import engine as engines
@@ -20,6 +17,7 @@ from ..brian.simulate import check_threads
 from ..core import checks, units
 from ..core.aliases import Progress, Time
 from ..core.checks import check_seed, flag, one_of, suggest_keywords, whole
+from ..core.cluster import on_cluster
 from ..core.errors import NsnnError
 from ..core.memory import free_memory
 from ..core.parallel import check_jobs, in_processes
@@ -30,24 +28,16 @@ from ..io.provenance import provenance
 from ..measures.table import INTERVALS, named_measures
 from . import worker
 from .batching import chunk_size, groups, kept_size
+from .endings import check_same_software, code_checksum, interrupted, refuse_all_failed, warn_of_failed
 from .fingerprint import fingerprint
-from .grid import OF_THE_POINT, PARTS, Points, read
-from .store import Folder, differences
+from .grid import OF_THE_POINT, PARTS, Points, read, seeds_of
+from .store import Folder
 from .worker import Task, try_measures
 
 _MOST_BYTES = 2 * 2**30  # of a chunk: larger ones are not faster
 _NAMED = 20  # points in a warning
 _DASK_BYTES = 2**30  # of a chunk on another machine
 Results = dict[tuple[int, int], dict[str, Any]]
-
-
-class FailedPoints(UserWarning):
-    """Points of a sweep raised an error; they are marked in the table, and errors.json has the tracebacks.
-
-    >>> import warnings
-    >>> with warnings.catch_warnings():
-    ...     warnings.simplefilter("error", FailedPoints)  # a sweep in this block ends with an error if a point fails
-    """
 
 
 @suggest_keywords
@@ -150,7 +140,7 @@ def sweep(
     speaks, progress = progress is None or progress is True, resolve_progress(progress)
     budget = _budget(memory, jobs, scheduler)
     most = len(points) if chunk is None else whole(chunk, 1, "chunk")
-    seeds = _seeds(seed)
+    seeds = seeds_of(seed, "seed")
     with frozen_heap():
         parts = groups(points, **{k: v for k, v in options.items() if k not in ("trials", "engine")})
         try_measures([points.parts(k) for k in sorted({0, len(points) - 1})], functions, options)
@@ -202,41 +192,22 @@ def sweep(
         results = _results(tasks, jobs, scheduler, progressed, folder)
         try:
             for result in stack.enter_context(contextlib.closing(results)):
-                if changed := differences(provenance(), result["made_with"]):
-                    raise NsnnError(
-                        f"scheduler: a worker has other software than this process ({'; '.join(changed)}): install the same on both"
-                    )
+                check_same_software(result["made_with"])
                 if folder is not None:
                     folder.add(result["seed"], result["points"])
                 done.update({(result["seed"], one["point"]): one for one in result["points"]})
                 progressed()
         except KeyboardInterrupt:  # without the traceback through Brian2
-            message = f"interrupted: {len(done)} of {total} points "
-            if folder is None:
-                message += "were done; with out=FOLDER the sweep would have kept them"
-            else:
-                message += f"are in {folder.path}; the same call continues"
-            raise KeyboardInterrupt(message) from None
+            raise KeyboardInterrupt(interrupted(len(done), total, folder)) from None
         table = _table(points, seeds, done)
         errors = [error for s in seeds for k in range(len(points)) for error in done[s, k]["failed"]]
         if folder is not None:
             folder.write("errors.json", json.dumps(errors, indent=1) + "\n")
             folder.write("table.csv", table.to_csv(index=False))
-    _report(errors, len(seeds) * len(points), len(functions), folder)
+    refuse_all_failed("measures", errors, len(seeds) * len(points) * len(functions), len(functions), folder)
+    warn_of_failed(errors, len(seeds) * len(points), folder)
     _warn_few(done, points, len(seeds) * len(points))
     return table
-
-
-def _seeds(seed: Any) -> list[int]:
-    if seed is None or isinstance(seed, int | np.integer):
-        return [check_seed(seed)]
-    listed = [] if isinstance(seed, str) or not np.iterable(seed) else list(seed)
-    if not listed:
-        raise NsnnError(f"seed = {seed!r}: expected a whole number, a list of them, or None")
-    seeds = [check_seed("None" if s is None else s) for s in listed]
-    if len(set(seeds)) < len(seeds):
-        raise NsnnError(f"seed = {seed!r}: expected every seed once")
-    return seeds
 
 
 def _budget(limit: Any, jobs: int, scheduler: Any) -> float:
@@ -270,23 +241,15 @@ def _config(points: Points, measures: dict[str, Any], own: dict[str, Any]) -> di
     return plain
 
 
-@functools.cache
-def code_checksum() -> str:
-    """Checksum of the files of the package, which may have been edited since the last revision."""
-    package = Path(__file__).parents[1]
-    files = sorted([*package.rglob("*.py"), *package.rglob("*.h")])
-    return digest([[f.relative_to(package).as_posix(), f.read_text(encoding="utf-8")] for f in files])
-
-
 def _results(
     tasks: list[Task], jobs: int, scheduler: Any, progressed: Callable[[float], None], folder: Folder | None
 ) -> Generator[dict[str, Any], None, None]:
     """Yield the results of all tasks, as they finish."""
+    given = [(task,) for task in tasks]
     if scheduler is not None:
-        from .cluster import results
-
-        with contextlib.closing(results(tasks, scheduler)) as running:
-            yield from running
+        failed = lambda k, error: worker.all_failed(tasks[k], error)  # noqa: E731
+        with contextlib.closing(on_cluster(worker.run, given, scheduler, failed)) as finished:
+            yield from (result for _, result in finished)
         return
     if jobs == 1 or len(tasks) < 2:
         for task in tasks:
@@ -296,7 +259,7 @@ def _results(
     cure = "use fewer jobs, or smaller chunks, memory=..."
     if folder is not None:
         cure += f"; finished points are in {folder.path}, and the same call continues from there"
-    with contextlib.closing(in_processes(worker.run, [(task,) for task in tasks], jobs, cure)) as finished:
+    with contextlib.closing(in_processes(worker.run, given, jobs, cure)) as finished:
         yield from (result for _, result in finished)
 
 
@@ -333,20 +296,3 @@ def _warn_few(done: Results, points: Points, total: int) -> None:
             f"{points.described(numbers[0])} (point {listed}): the ends of trials cut long intervals off, "
             "so these values are too low; take longer trials"
         )
-
-
-def _report(errors: list[dict[str, Any]], total: int, n_measures: int, folder: Folder | None) -> None:
-    """Warn of failed points; NsnnError if all measures of all failed for one reason: a table of NaN would hide a mistake."""
-    if not errors:
-        return
-    file = None if folder is None else folder.path / "errors.json"
-    number = sum(n_measures if one["measure"] is None else 1 for one in errors)
-    if number >= total * n_measures and len({one["error"] for one in errors}) == 1:
-        where = f"; {file} has the tracebacks" if file else ""
-        refusal = NsnnError(f"measures: every point failed with {errors[0]['error']!r}{where}")
-        refusal.add_note(errors[0]["traceback"])
-        raise refusal
-    n = len({(error["seed"], error["point"]) for error in errors})
-    where = f"{file} lists them with their errors" if file else "use out=... to save the tracebacks"
-    first = f"the first with {errors[0]['error']!r} at {errors[0]['parameters']}"
-    warn(f"{n} of {total} points failed, {first}: {where}", FailedPoints)

@@ -1,4 +1,4 @@
-"""The folder of a sweep: its configuration and the finished points, in files that are replaced atomically.
+"""The folder of many calls, as of a sweep: their configuration and the finished points, in files that are replaced atomically.
 
 manifest.json has the configuration: what defines the table (`identity`), and the software that computes it. chunk-*.json hold the
 rows of finished points, each with the hash of the configuration and a checksum; table.csv and errors.json are written at the end.
@@ -7,10 +7,11 @@ rows of finished points, each with the hash of the configuration and a checksum;
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,11 @@ from .fingerprint import without_modules
 from .grid import OF_THE_POINT, PARTS
 from .worker import COLUMNS
 
-_MANIFEST, _CHUNK = "nsnn_neuro sweep 1", "nsnn_neuro sweep chunk 1"
 _OWN = re.compile(
-    r"manifest\.json|chunk-[\w-]+\.json|table\.csv|errors\.json|sweep\.lock|\.[\w.-]+\.[0-9a-f]{12}\.tmp"
+    r"manifest\.json|chunk-[\w-]+\.json|table\.csv|errors\.json|\w+\.lock|\.[\w.-]+\.[0-9a-f]{12}\.tmp"
 )
-_SCRATCH = re.compile(r"sweep\.lock|\.[\w.-]+\.[0-9a-f]{12}\.tmp")
+_SCRATCH = re.compile(r"\w+\.lock|\.[\w.-]+\.[0-9a-f]{12}\.tmp")
 _SOFTWARE = ("code", "versions", "git_revision")
-_CURE = (
-    "use another folder, or resume=False (--no-resume), which deletes the sweep in this one and starts again"
-)
 
 
 def identity(config: dict[str, Any]) -> dict[str, Any]:
@@ -51,11 +48,29 @@ def identity(config: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-class Folder:
-    """The folder of one sweep; use it in `with Folder(path).locked():`."""
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What a folder holds: the function that fills it, and how the results of a point are kept."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    name: str
+    """Of the function, in the names and first lines of files."""
+    noun: str
+    """For messages."""
+    encoded: Callable[[dict[str, Any]], dict[str, Any]]
+    """The results of a point as JSON can keep them."""
+    decoded: Callable[[Any], dict[str, Any]]
+    """The results of a point from a file, without its number and errors, which are checked; an exception for anything else."""
+
+
+class Folder:
+    """The folder of one sweep, or of another kind; use it in `with Folder(path).locked():`."""
+
+    def __init__(self, path: str | os.PathLike[str], kind: Kind | None = None) -> None:
         self.path: Path = folder_of(path)
+        self.kind: Kind = kind or SWEEP
+        self._lock = self.path / f"{self.kind.name}.lock"
+        option = " (--no-resume)" * (self.kind is SWEEP)
+        self._cure = f"use another folder, or resume=False{option}, which deletes the results in this one and starts again"
         self.hash: str = ""
         self._other_software = ""
 
@@ -64,15 +79,15 @@ class Folder:
         """Keep other processes out; the lock ends with the process in any case."""
         try:
             self._check_own()
-            (self.path / "sweep.lock").touch()
+            self._lock.touch()
         except OSError as error:
             raise NsnnError(f"out = {self.path}: not writable ({error.strerror})") from None
-        lock = FileLock(self.path / "sweep.lock")
+        lock = FileLock(self._lock)
         try:
             lock.acquire(timeout=0)
         except Timeout:
             raise NsnnError(
-                f"out = {self.path}: another process runs this sweep: wait for it, or use another folder"
+                f"out = {self.path}: another process runs this {self.kind.noun}: wait for it, or use another folder"
             ) from None
         except (OSError, NotImplementedError):
             pass  # a file system without locks: two sweeps at once repeat work, but do no other harm
@@ -82,26 +97,30 @@ class Folder:
             lock.release()
 
     def _check_own(self) -> None:
-        """Refuse a folder that has other files but no sweep."""
+        """Refuse a folder that has other files but no results of this kind."""
         manifest = self.path / "manifest.json"
         if manifest.is_file():
             with manifest.open("rb") as file:
-                if _MANIFEST.encode() in file.read(200):
+                if self._format().encode() in file.read(200):
                     return
         files = self.path.iterdir()
         if foreign := sorted(p.name for p in files if not (_SCRATCH.fullmatch(p.name) and p.is_file())):
             raise NsnnError(
-                f"out = {self.path}: the folder contains {foreign[0]!r} but no manifest.json of a sweep: expected a new or empty "
-                "folder; move its files elsewhere to use it"
+                f"out = {self.path}: the folder contains {foreign[0]!r} but no manifest.json of a {self.kind.noun}: "
+                "expected a new or empty folder; move its files elsewhere to use it"
             )
+
+    def _format(self, part: str = "") -> str:
+        """The first line of a file."""
+        return f"nsnn_neuro {self.kind.name} {part}1"
 
     def known(self) -> dict[str, Any] | None:
         """The configuration of the sweep in the folder, or None; FormatError for a damaged manifest."""
         path = self.path / "manifest.json"
         if not path.exists():
             return None
-        with damaged(f"out = {path}: damaged, or not of a sweep", _CURE):
-            return dict(read_plain(path, _MANIFEST, "config"))
+        with damaged(f"out = {path}: damaged, or not of a {self.kind.noun}", self._cure):
+            return dict(read_plain(path, self._format(), "config"))
 
     def begin(self, config: dict[str, Any], resume: bool) -> None:
         """Prepare the folder for the sweep `config`, keeping its finished points if `resume`; refuse another sweep's."""
@@ -110,11 +129,11 @@ class Folder:
             own = [p for p in self.path.iterdir() if _OWN.fullmatch(p.name) and p.is_file()]
             # the manifest last, so that a half-emptied folder is still recognised
             for path in sorted(own, key=lambda p: p.name == "manifest.json"):
-                if path.name != "sweep.lock":
+                if path != self._lock:
                     path.unlink()
         elif known is not None and identity(known) != identity(config):
             changed = "; ".join(differences(identity(known), identity(config)))
-            raise NsnnError(f"out = {self.path} holds another sweep ({changed}): {_CURE}")
+            raise NsnnError(f"out = {self.path} holds another {self.kind.noun} ({changed}): {self._cure}")
         for path in self.path.glob(".*.tmp"):
             if _OWN.fullmatch(path.name):
                 path.unlink(missing_ok=True)
@@ -125,7 +144,7 @@ class Folder:
             more = differences(_without_package(old), _without_package(new))
             self._other_software = "; ".join([f"{_version(old)} before, {_version(new)} now", *more])
             return
-        write_plain(self.path / "manifest.json", _MANIFEST, "config", kept, indent=1)
+        write_plain(self.path / "manifest.json", self._format(), "config", kept, indent=1)
 
     def check_software(self, n_done: int, n_points: int) -> None:
         """Warn when rows were computed by another version of the software; refuse to go on where `n_done` < `n_points`."""
@@ -134,8 +153,9 @@ class Folder:
         if n_done < n_points:
             raise NsnnError(
                 f"out = {self.path}: {n_points - n_done} of {n_points} points are missing or failed; the others were computed by "
-                f"another version ({self._other_software}), and rows of two versions are not mixed: finish the sweep with the "
-                f"version that began it, or {_CURE}"
+                f"another version ({self._other_software}), and rows of two versions are not mixed: finish the "
+                f"{self.kind.noun} with the "
+                f"version that began it, or {self._cure}"
             )
         warn(
             f"out = {self.path}: these rows were computed by another version ({self._other_software}); they are read, not "
@@ -149,17 +169,17 @@ class Folder:
 
     def add(self, seed: int, points: list[dict[str, Any]]) -> None:
         """Save the results of a chunk."""
-        content = {"config": self.hash, "seed": seed, "points": _as_json(points)}
+        content = {"config": self.hash, "seed": seed, "points": [self.kind.encoded(one) for one in points]}
         numbers = [one["point"] for one in points]
         name = f"chunk-{seed}-{min(numbers)}-{max(numbers)}-{digest(numbers)[:12]}.json"
-        write_plain(self.path / name, _CHUNK, "chunk", content)
+        write_plain(self.path / name, self._format("chunk "), "chunk", content)
 
     def results(self, seeds: list[int], n_points: int) -> dict[tuple[int, int], dict[str, Any]]:
         """Finished points: (seed, point) -> results. Failed points are left out."""
         finished: dict[tuple[int, int], dict[str, Any]] = {}
         for path in sorted(self.path.glob("chunk-*.json")):
             try:
-                with damaged(f"{path}: not of this sweep, or damaged", "its points run again"):
+                with damaged(f"{path}: not of this {self.kind.noun}, or damaged", "its points run again"):
                     seed, points = self._read(path, seeds, n_points)
             except FormatError as error:
                 warn(str(error))
@@ -168,13 +188,20 @@ class Folder:
         return finished
 
     def _read(self, path: Path, seeds: list[int], n_points: int) -> tuple[int, list[dict[str, Any]]]:
-        chunk = read_plain(path, _CHUNK, "chunk")
+        chunk = read_plain(path, self._format("chunk "), "chunk")
         if chunk["config"] != self.hash:
             raise ValueError("another configuration")
         if chunk["seed"] not in seeds:
             raise ValueError("unknown seed")
-        points = [_checked(one, n_points) for one in chunk["points"]]
+        points = [self._checked(one, n_points) for one in chunk["points"]]
         return int(chunk["seed"]), points
+
+    def _checked(self, one: Any, n_points: int) -> dict[str, Any]:
+        """The results of a point from a file; an exception for anything else."""
+        point, failed = one["point"], one["failed"]
+        if type(point) is not int or not 0 <= point < n_points or type(failed) is not list:
+            raise ValueError("wrong point")
+        return {"point": point, "failed": failed, **self.kind.decoded(one)}
 
 
 def _version(software: dict[str, Any]) -> str:
@@ -192,7 +219,7 @@ def _without_package(software: dict[str, Any]) -> Any:
     return {name: version for name, version in versions.items() if name != "nsnn_neuro"}
 
 
-def _as_json(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _encoded(one: dict[str, Any]) -> dict[str, Any]:
     """The rows with NaN and infinities, which JSON lacks, as text; every float is read back exactly."""
 
     def column(kind: str, values: list[Any]) -> list[Any]:
@@ -200,18 +227,14 @@ def _as_json(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
             return values
         return [float(v) if math.isfinite(v) else repr(float(v)) for v in values]
 
-    return [
-        {**one, "rows": {name: column(COLUMNS[name], values) for name, values in one["rows"].items()}}
-        for one in points
-    ]
+    return {**one, "rows": {name: column(COLUMNS[name], values) for name, values in one["rows"].items()}}
 
 
-def _checked(one: Any, n_points: int) -> dict[str, Any]:
-    """The results of a point from a file, as `worker.run` returns them; ValueError for anything else."""
-    point, rows, failed = one["point"], one["rows"], one["failed"]
-    valid = type(point) is int and 0 <= point < n_points and type(failed) is list
-    if not valid or list(rows) != list(COLUMNS):
-        raise ValueError("wrong columns or point")
+def _decoded(one: Any) -> dict[str, Any]:
+    """The rows of a point from a file, as `worker.run` returns them; ValueError for anything else."""
+    rows = one["rows"]
+    if list(rows) != list(COLUMNS):
+        raise ValueError("wrong columns")
     lengths = {len(column) for column in rows.values()}
     if len(lengths) != 1 or not lengths.pop():
         raise ValueError("columns of different length, or none")
@@ -225,7 +248,10 @@ def _checked(one: Any, n_points: int) -> dict[str, Any]:
     few = one.get("few", [])  # chunks of earlier versions have none
     if type(few) is not list or any(type(name) is not str for name in few):
         raise ValueError("unexpected names of measures")
-    return {"point": point, "rows": back, "failed": failed, "few": few}
+    return {"rows": back, "few": few}
+
+
+SWEEP = Kind("sweep", "sweep", _encoded, _decoded)
 
 
 def differences(old: Any, new: Any) -> list[str]:

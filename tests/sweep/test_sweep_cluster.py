@@ -1,7 +1,9 @@
-"""Sweeps on a Dask cluster of two workers: the table is that of one process. Skipped without `distributed`."""
+"""Sweeps and other calls on a Dask cluster of two workers: the table of one process. Skipped without `distributed`."""
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import sys
 
@@ -11,8 +13,8 @@ from brian2 import ms, mV
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
+from nsnn_neuro.core.cluster import on_cluster
 from nsnn_neuro.measures import cv, firing_rate
-from nsnn_neuro.sweep.cluster import results
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 GRID = {"noise.sigma": [2 * mV, 4 * mV], "mu": [15.0, 18.0, 21.0]}
@@ -51,10 +53,35 @@ def test_two_workers_give_the_table_of_one_process(client, tmp_path) -> None:
 
 
 @pytest.mark.slow
+def test_any_function_runs_on_workers_one_of_which_dies(client, tmp_path) -> None:
+    """At its first call point 2 kills the worker, which then also lacks what was sent to it."""
+    trace = tmp_path / "killed"
+
+    def function(a: int) -> dict[str, int]:
+        if a == 2 and not trace.exists():
+            trace.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {"square": a * a}
+
+    table = nsnn.run_many(function, {"a": range(6)}, scheduler=client, out=tmp_path / "out")
+    assert trace.exists()
+    assert table["square"].tolist() == [0, 1, 4, 9, 16, 25]
+
+
+@pytest.mark.slow
+def test_the_certificate_of_workers_is_that_of_one_process(client) -> None:
+    here, there = (
+        nsnn.certify("TsodyksMarkram", **where) for where in ({"n_jobs": 1}, {"scheduler": client})
+    )
+    assert len(here) > 1
+    pd.testing.assert_frame_equal(there, here, check_exact=True)
+
+
+@pytest.mark.slow
 def test_workers_with_other_software_are_refused(client, monkeypatch) -> None:
     true = nsnn.provenance()
     monkeypatch.setattr(
-        sys.modules["nsnn_neuro.sweep.run"], "provenance", lambda: {**true, "git_revision": "abc"}
+        sys.modules["nsnn_neuro.sweep.endings"], "provenance", lambda: {**true, "git_revision": "abc"}
     )
     with pytest.raises(NsnnError, match="a worker has other software"):
         swept(scheduler=client)
@@ -75,4 +102,4 @@ def test_a_scheduler_that_does_not_answer_is_refused() -> None:
         ),
     ):
         with pytest.raises(NsnnError, match=words):
-            next(results([], given))
+            next(on_cluster(max, [], given))

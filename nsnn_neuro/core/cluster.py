@@ -1,20 +1,19 @@
-"""Chunks of a sweep on a Dask cluster. Only this module imports `distributed`, and only when a scheduler is given."""
+"""A map over the workers of a Dask cluster. Only this module imports `distributed`, and only when a scheduler is given."""
 
 from __future__ import annotations
 
 import contextlib
 import re
 import socket
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
-from ..core.errors import NsnnError, needs_package
-from . import worker
-from .worker import Task
+from .errors import NsnnError, needs_package
+from .parallel import in_processes
 
 _ADDRESS = re.compile(r"(?:(tcp|tls|ucx|wss?)://)?([^/\s]+):(\d{1,5})")
 _WAIT = 10.0  # s
-# A chunk is submitted up to three times. Dask fails it whenever more workers died in it than `allowed-failures` says (3), which a
+# A task is submitted up to three times. Dask fails it whenever more workers died in it than `allowed-failures` says (3), which a
 # client cannot change. On large clusters workers die for reasons of their own, such as the end of a job.
 _RUNS = 3
 _EXPECTED = (
@@ -47,10 +46,20 @@ def _check_address(scheduler: str) -> None:
             ) from None
 
 
-def results(tasks: list[Task], scheduler: Any) -> Generator[dict[str, Any], None, None]:
-    """Yield the results of all tasks, as workers finish them; a chunk in which workers die again and again has failed.
+def on_cluster(
+    function: Callable[..., Any],
+    tasks: Sequence[tuple[Any, ...]],
+    scheduler: Any,
+    failed: Callable[[int, Exception], Any] | None = None,
+    shared: Any = None,
+) -> Generator[tuple[int, Any], None, None]:
+    """Yield the number of each task and `function(*task)`, as workers of a Dask cluster finish them.
 
-    NsnnError when the connection to the scheduler is lost.
+    failed : what to yield for a task, by its number, that raised an error, or in which workers died again and again; without it
+        the error is raised
+    shared : sent to each worker once, and the first argument of `function` if not None
+
+    NsnnError when no scheduler is at `scheduler`, an address or a Client, or the connection to it is lost.
     """
     local = "; or use n_jobs=... for processes on this machine"
     with needs_package("distributed", f"scheduler = {scheduler!r}", local):
@@ -61,26 +70,28 @@ def results(tasks: list[Task], scheduler: Any) -> Generator[dict[str, Any], None
         elif isinstance(scheduler, str):
             _check_address(scheduler)
             try:
-                own = distributed.Client(scheduler, timeout=f"{_WAIT:g}s", set_as_default=False)
-                client = stack.enter_context(own)
+                new = distributed.Client(scheduler, timeout=f"{_WAIT:g}s", set_as_default=False)
+                client = stack.enter_context(new)
             except (OSError, ValueError, TimeoutError) as error:
                 raise NsnnError(
                     f"scheduler = {scheduler!r}: what answers there is no Dask scheduler ({error}): {_EXPECTED}"
                 ) from None
         else:
             raise NsnnError(f"scheduler = {scheduler!r}: {_EXPECTED}")
-        waiting: dict[Any, tuple[Task, int]] = {}
+        # the result of a task, since Dask can't recover what `scatter` has sent to a worker that died
+        first = () if shared is None else (client.submit(_itself, shared, pure=False),)
+        waiting: dict[Any, tuple[int, int]] = {}
 
-        def submit(task: Task, number: int) -> Any:
+        def submit(k: int, run: int) -> Any:
             # errors in a worker; `_RUNS` is for workers that die
-            future = client.submit(worker.run, task, pure=False, retries=1)
-            waiting[future] = task, number
+            future = client.submit(function, *first, *tasks[k], pure=False, retries=1)
+            waiting[future] = k, run
             return future
 
         try:
-            finished = distributed.as_completed([submit(task, 1) for task in tasks], loop=client.loop)
+            finished = distributed.as_completed([submit(k, 1) for k in range(len(tasks))], loop=client.loop)
             for future in finished:
-                task, number = waiting.pop(future)
+                k, run = waiting.pop(future)
                 try:
                     result = future.result()
                 except Exception as error:
@@ -89,11 +100,30 @@ def results(tasks: list[Task], scheduler: Any) -> Generator[dict[str, Any], None
                             f"scheduler = {scheduler!r}: the connection to it was lost ({type(error).__name__}): start it and its "
                             "workers again and repeat the call; with out=FOLDER it continues with the finished points"
                         ) from None
-                    if isinstance(error, distributed.KilledWorker) and number < _RUNS:
-                        finished.add(submit(task, number + 1))
+                    if isinstance(error, distributed.KilledWorker) and run < _RUNS:
+                        finished.add(submit(k, run + 1))
                         continue
-                    result = worker.all_failed(task, error)
-                yield result
+                    if failed is None:
+                        raise
+                    result = failed(k, error)
+                yield k, result
         finally:
             if client.status == "running":
                 client.cancel(list(waiting))
+
+
+def in_workers(
+    function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], jobs: int, scheduler: Any, cure: str
+) -> Generator[tuple[int, Any], None, None]:
+    """Yield the number of each task and `function(*task)` from processes of this machine, or from a cluster, if one is given.
+
+    >>> sorted(in_workers(max, [(1, 2), (5, 3)], 1, None, ""))
+    [(0, 2), (1, 5)]
+    """
+    if scheduler is not None:
+        return on_cluster(function, tasks, scheduler)
+    return in_processes(function, tasks, jobs, cure)
+
+
+def _itself(shared: Any) -> Any:
+    return shared
