@@ -1,4 +1,4 @@
-"""How many calls end: points that failed, Ctrl-C, workers that have other software."""
+"""How calls at many points end: points that failed, Ctrl-C, workers that have other software."""
 
 from __future__ import annotations
 
@@ -45,26 +45,20 @@ def interrupted(n_done: int, total: int, folder: Folder | None) -> str:
     return f"interrupted: {n_done} of {total} points are in {folder.path}; the same call continues"
 
 
-def refuse_all_failed(
-    argument: str, errors: list[dict[str, Any]], values: int, n_measures: int, folder: Folder | None
+def report_failed(
+    argument: str, errors: list[dict[str, Any]], total: int, n_measures: int, folder: Folder | None
 ) -> None:
-    """NsnnError about an argument if no point has any value, all for one reason: a table of NaN would hide a mistake."""
-    number = sum(n_measures if one.get("measure") is None else 1 for one in errors)
-    if number < values or len({one["error"] for one in errors}) > 1:
-        return
-    where = "" if folder is None else f"; {folder.path / 'errors.json'} has the tracebacks"
-    error = NsnnError(f"{argument}: every point failed with {errors[0]['error']!r}{where}")
-    error.add_note(errors[0]["traceback"])
-    raise error
-
-
-def warn_of_failed(errors: list[dict[str, Any]], total: int, folder: Folder | None) -> None:
-    """Warn with the number of failed points, the first of them, and where their errors are."""
+    """Warn of failed points; NsnnError about an argument if all values of all failed for one reason, as a table of NaN hides it."""
     if not errors:
         return
+    file = None if folder is None else folder.path / "errors.json"
+    number = sum(n_measures if one.get("measure") is None else 1 for one in errors)
+    if number >= total * n_measures and len({one["error"] for one in errors}) == 1:
+        where = f"; {file} has the tracebacks" if file else ""
+        refusal = NsnnError(f"{argument}: every point failed with {errors[0]['error']!r}{where}")
+        refusal.add_note(errors[0]["traceback"])
+        raise refusal
     n = len({(error.get("seed"), error["point"]) for error in errors})
-    where = "use out=... to save the tracebacks"
-    if folder is not None:
-        where = f"{folder.path / 'errors.json'} lists them with their errors"
+    where = f"{file} lists them with their errors" if file else "use out=... to save the tracebacks"
     first = f"the first with {errors[0]['error']!r} at {errors[0]['parameters']}"
     warn(f"{n} of {total} points failed, {first}: {where}", FailedPoints)

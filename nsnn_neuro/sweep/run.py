@@ -28,7 +28,7 @@ from ..io.provenance import provenance
 from ..measures.table import INTERVALS, named_measures
 from . import worker
 from .batching import chunk_size, groups, kept_size
-from .endings import check_same_software, code_checksum, interrupted, refuse_all_failed, warn_of_failed
+from .endings import check_same_software, code_checksum, interrupted, report_failed
 from .fingerprint import fingerprint
 from .grid import OF_THE_POINT, PARTS, Points, read, seeds_of
 from .store import Folder
@@ -204,8 +204,7 @@ def sweep(
         if folder is not None:
             folder.write("errors.json", json.dumps(errors, indent=1) + "\n")
             folder.write("table.csv", table.to_csv(index=False))
-    refuse_all_failed("measures", errors, len(seeds) * len(points) * len(functions), len(functions), folder)
-    warn_of_failed(errors, len(seeds) * len(points), folder)
+    report_failed("measures", errors, len(seeds) * len(points), len(functions), folder)
     _warn_few(done, points, len(seeds) * len(points))
     return table
 

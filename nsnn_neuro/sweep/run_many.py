@@ -24,7 +24,7 @@ from ..core.parallel import check_jobs, in_processes
 from ..core.progress import progress_bar, resolve_progress
 from ..core.units import is_quantity, shown
 from ..io.provenance import provenance
-from .endings import check_same_software, code_checksum, interrupted, refuse_all_failed, warn_of_failed
+from .endings import check_same_software, code_checksum, interrupted, report_failed
 from .fingerprint import fingerprint
 from .grid import Points, points_of
 from .store import Folder, Kind
@@ -146,8 +146,7 @@ def run_named(
         if folder is not None:
             folder.write("errors.json", json.dumps(errors, indent=1) + "\n")
             folder.write("table.csv", table.to_csv(index=False))
-    refuse_all_failed("function", errors, n, 1, folder)
-    warn_of_failed(errors, n, folder)
+    report_failed("function", errors, n, 1, folder)
     return table
 
 
