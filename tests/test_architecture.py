@@ -44,7 +44,7 @@ ONLY = {
 MOST_ROOMS, MOST_LAYERS = 18, 7
 # of Python in a room, empty ones and docstrings too
 MOST_LINES = {
-    "core": 2601,
+    "core": 2606,
     "models": 6066,
     "io": 8575,
     "theory": 3082,

@@ -68,7 +68,12 @@ def _within(value: Any, name: str, most: float, expected: str) -> float:
 
 
 def positive(value: Any, unit: str, name: str) -> float:
-    """`value`, a quantity, as one positive SI float; for the symbol of the unit see `units.si`."""
+    """`value`, a quantity, as one positive SI float; for the symbol of the unit see `units.si`.
+
+    >>> import quantities as pq
+    >>> positive(20 * pq.ms, "s", "window")
+    0.02
+    """
     x = si(value, unit, name)
     if np.ndim(x) != 0 or not x > 0:
         raise NsnnError(f"{name} = {value}: expected {describe(unit)}, greater than 0")
