@@ -86,11 +86,7 @@ class Device(CPPStandaloneDevice):
 
     def execute(self, directory: str, report: Callable[[float], Any] | None = None) -> None:
         """Compile the model unless its program is cached, and run it in `directory`; `report` gets the completed fraction."""
-        # OpenMP, which a preference of Brian2 switches on, has loops over all neurons
-        allowed = self.in_parts and not prefs.devices.cpp_standalone.openmp_threads
-        self._divided = groups = program_parts.independent_groups(self) if allowed else []
-        self.processes = program_parts.number_of_processes(groups, self.processes)
-        self._pieces = program_parts.number_of_pieces(groups, self.processes)
+        self._divide()
         with compiler.flags_apart() as self.extra_compile_args:
             self.build(directory=directory, compile=False, run=False)
             _rewrite(Path(directory) / "objects.cpp", _with_checked_writing)
@@ -103,6 +99,14 @@ class Device(CPPStandaloneDevice):
             compiler.make(directory)
             program_cache.keep(key, program)
         self._run_program(directory, report)
+
+    def _divide(self) -> None:
+        """Decide whether the program runs in parts."""
+        # OpenMP, which a preference of Brian2 switches on, has loops over all neurons
+        allowed = self.in_parts and not prefs.devices.cpp_standalone.openmp_threads
+        self._divided = groups = program_parts.independent_groups(self) if allowed else []
+        self.processes = program_parts.number_of_processes(groups, self.processes)
+        self._pieces = program_parts.number_of_pieces(groups, self.processes)
 
     def _run_program(self, directory: str, report: Callable[[float], Any] | None) -> None:
         """Brian2's `run` without changing the working directory, which all threads share."""
