@@ -33,8 +33,21 @@ def calibrate(
     free: dict[str, tuple[Any, Any]] | None = None,
     *,
     noise: Noise,
+    stimulus: Stimulus | Sequence[Stimulus] | None = None,
+    trains: Any = None,
+    inputs: Any = None,
+    voltage: Any = None,
+    t_start: Any = None,
+    t_stop: Any = None,
+    dt: Any = None,
     method: Literal["likelihood"] = "likelihood",
-    **options: Any,
+    seed: int = 0,
+    n_jobs: int = 1,
+    n_simulations: int | None = None,
+    n_generations: int | None = None,
+    engine: str | None = None,
+    out: str | os.PathLike[str] | None = None,
+    progress: Any = None,
 ) -> Calibration: ...
 @overload
 def calibrate(
@@ -48,7 +61,7 @@ def calibrate(
 def calibrate(
     model: Neuron, free: Any = None, *, method: Literal["voltage"], **options: Any
 ) -> VoltageCalibration: ...
-@suggest_keywords  # type: ignore[misc]  # **options stand for the other arguments
+@suggest_keywords  # type: ignore[misc]  # **options stand for the arguments of the first one
 def calibrate(
     model: Neuron | Callable[[dict[str, Any]], Network],
     free: dict[str, tuple[Any, Any]] | None = None,
