@@ -12,6 +12,7 @@ import types
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import pytest
 
 from nsnn_neuro.core import warn
@@ -96,6 +97,7 @@ def test_the_code_of_a_page_runs(page, printed, capsys, tmp_path, monkeypatch):
         pytest.importorskip(needed)
     module = types.ModuleType(f"page_{page}")  # classes look their annotations up in their module
     monkeypatch.setitem(sys.modules, module.__name__, module)
+    cloudpickle.register_pickle_by_value(module)  # as functions of a script are sent to other processes
     deep = page == "deep"  # torch's generator stays as it was
     with sys.modules["torch"].random.fork_rng(devices=[]) if deep else contextlib.nullcontext():
         for text in blocks(page):

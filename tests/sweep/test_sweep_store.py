@@ -381,7 +381,7 @@ def test_after_ctrl_c_a_line_says_what_is_kept_and_the_call_continues(finished, 
     assert capsys.readouterr().err == ""  # a function takes the progress
     same(swept(out), finished[1])
     assert f"{done} of 12 points were in {out}" in capsys.readouterr().err
-    with pytest.raises(KeyboardInterrupt, match="with out=FOLDER the sweep would have kept them"):
+    with pytest.raises(KeyboardInterrupt, match="out=FOLDER would have kept them"):
         swept(None, progress=interrupting(8))
 
 
