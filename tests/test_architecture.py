@@ -50,19 +50,19 @@ MOST_LINES = {
     "theory": 3082,
     "measures": 19760,
     "reference": 943,
-    "brian": 7364,
+    "brian": 7368,
     "perturb": 324,
     "datasets": 1330,
     "plotting": 2445,
     "learning": 3663,
-    "likelihood": 13973,
+    "likelihood": 13986,
     "deep": 5578,
     "sweep": 1960,
     "certify": 1357,
     "explore": 705,
     "cli": 1753,
 }
-MOST_LINES_BESIDE = {"tests": 61_217, "analysis": 18_358}
+MOST_LINES_BESIDE = {"tests": 61_219, "analysis": 18_358}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.
